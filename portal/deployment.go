@@ -1,0 +1,78 @@
+package portal
+
+import "time"
+
+// Authentication says how callers of a deployment prove who they are, in OpenAPI's words.
+type Authentication struct {
+	Type   string `json:"type"`             // apiKey, http, oauth2, openIdConnect, mutualTLS or none
+	In     string `json:"in,omitempty"`     // header or query
+	Name   string `json:"name,omitempty"`   // of the header or query parameter
+	Prefix string `json:"prefix,omitempty"` // written before the secret, with its trailing space
+}
+
+// Plan is a way to use a deployment that the gateway offers. Every deployment has at least one.
+type Plan struct {
+	ID       string   `json:"id"` // unique within the deployment
+	Title    string   `json:"title"`
+	Limits   []string `json:"limits"`   // in words, such as "100 requests per second"
+	Approval Approval `json:"approval"` // how a subscription to it is granted
+}
+
+// Approval says how a subscription is granted.
+type Approval string
+
+// Automatic grants at once; Required waits for an approver.
+const (
+	Automatic Approval = "automatic"
+	Required  Approval = "required"
+)
+
+// Lifecycle of a version at one deployment.
+type Lifecycle string
+
+// A preview is chosen by name only; a deprecated version is not the newest one for newcomers.
+const (
+	Preview    Lifecycle = "preview"
+	Active     Lifecycle = "active"
+	Deprecated Lifecycle = "deprecated"
+)
+
+// Deployment is one API version at one exposure of one gateway, as the catalog publishes it.
+type Deployment struct {
+	ID       DeploymentID
+	Gateway  GatewayID
+	RemoteID string // the gateway's own object id
+	Exposure string // the gateway's own stage, listener or address pattern; never our placement
+
+	API     APIID  // the entry that it is joined to
+	Title   string // as the gateway or its document says
+	Summary string
+	// Description is markdown from outside: render it through document.Markdown only.
+	Description string
+	Version     string // as stated, such as "2.1.0"
+	Line        string // what a constraint matches, such as "2"
+	Lifecycle   Lifecycle
+	Sunset      time.Time // zero: none announced
+	Tags        []string
+	Owner       string
+
+	BaseURL        string // the address that consumers use, without a trailing slash
+	Authentication Authentication
+	Plans          []Plan
+	Document       string // hash of its document in the catalog; empty: none, a synthesised one is served
+
+	Placement Placement
+	// Issue is the reason why no key can be issued here, in words for people; empty where one can.
+	IssueRefused string
+	Active       bool // false: the gateway lists it but does not serve it
+}
+
+// Consumer is whoever asks: a person, through one organisation, optionally for one of its applications.
+type Consumer struct {
+	Person       PersonID
+	Organisation OrganisationID
+	Audience     Audience // comes from the organisation, never from the person's claim
+	Division     Division // empty for outsiders
+	Region       Region
+	Application  ApplicationID // empty: the answer is that for a newcomer
+}
