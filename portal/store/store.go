@@ -1,0 +1,82 @@
+// Package store says what every database of Concierge offers: transactions that hand out each package's own store, and
+// a log of what changed. The engines are the folders below; all SQL lives there.
+//
+// Rules for every engine: ids are text, times are whole microseconds UTC, exclusion rests on unique indexes and
+// conditional updates and never on there being one writer. No gateway is called inside a transaction.
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"concierge/portal/audit"
+)
+
+// Tx is one transaction. It is not safe for concurrent use and ends with the function that it is given to.
+type Tx interface {
+	Audit() audit.Store
+	// Changed notes that what the routing table is compiled from has changed; see DB.Changes.
+	Changed(kind ChangeKind, id string)
+}
+
+// DB is a database. It is safe for concurrent use.
+type DB interface {
+	// InTx runs fn in one transaction that may write, and commits when fn returns nil. Errors: portal.ErrUnavailable
+	// when the database is busy, full or gone (nothing was written), portal.ErrConflict where a unique index forbids.
+	InTx(ctx context.Context, fn func(Tx) error) error
+	// View runs fn in one transaction that reads one consistent state.
+	View(ctx context.Context, fn func(Tx) error) error
+
+	// Version returns the number of the newest change.
+	Version(ctx context.Context) (int64, error)
+	// Changes returns what changed after a version, each thing once, and the newest number. complete is false when
+	// the log no longer reaches back that far: load everything then.
+	Changes(ctx context.Context, after int64) (changes []Change, newest int64, complete bool, err error)
+	// Notify returns a channel that receives after commits that noted changes, of this process at least.
+	Notify(ctx context.Context) <-chan struct{}
+
+	Close() error
+}
+
+// ChangeKind says what sort of thing changed.
+type ChangeKind string
+
+// What the routing table is compiled from.
+const (
+	ChangedAPI         ChangeKind = "api"         // a catalog entry: portal.APIID
+	ChangedPerson      ChangeKind = "person"      // memberships, roles, tokens: portal.PersonID
+	ChangedApplication ChangeKind = "application" // its owner or its bindings: portal.ApplicationID
+	ChangedGateway     ChangeKind = "gateway"     // portal.GatewayID
+)
+
+// Change is one thing that changed.
+type Change struct {
+	Kind ChangeKind
+	ID   string
+}
+
+// Narrow gives a package the transactions that it declares for itself: T is an interface that every Tx satisfies.
+func Narrow[T any](db DB) Narrowed[T] { return Narrowed[T]{db} }
+
+// Narrowed is a DB whose transactions are seen as T.
+type Narrowed[T any] struct{ db DB }
+
+// InTx is DB.InTx.
+func (n Narrowed[T]) InTx(ctx context.Context, fn func(T) error) error {
+	return n.db.InTx(ctx, narrow(fn))
+}
+
+// View is DB.View.
+func (n Narrowed[T]) View(ctx context.Context, fn func(T) error) error {
+	return n.db.View(ctx, narrow(fn))
+}
+
+func narrow[T any](fn func(T) error) func(Tx) error {
+	return func(tx Tx) error {
+		t, ok := tx.(T)
+		if !ok {
+			return fmt.Errorf("%T does not offer %T", tx, t) // a fault of the wiring, seen by its first test
+		}
+		return fn(t)
+	}
+}
