@@ -1,0 +1,41 @@
+// A form is sent once: its buttons rest until the next page is there. A select with data-submit sends its form, and an
+// input with data-shows-for shows its field only while the named choice is made.
+import { onContent } from "./content";
+
+export function setUpForms(): void {
+  document.addEventListener("submit", (event) => {
+    const form = event.target as HTMLFormElement;
+    if (event.defaultPrevented || form.method === "dialog" || form.hasAttribute("hx-get") || form.hasAttribute("hx-post")) return;
+    if (form.dataset.sent !== undefined) {
+      event.preventDefault();
+      return;
+    }
+    form.dataset.sent = "";
+    for (const button of form.querySelectorAll<HTMLButtonElement>("button[type=submit]")) {
+      button.setAttribute("aria-disabled", "true");
+    }
+  });
+  addEventListener("pageshow", () => {
+    for (const form of document.querySelectorAll<HTMLFormElement>("form[data-sent]")) {
+      delete form.dataset.sent;
+      for (const button of form.querySelectorAll("button[aria-disabled]")) button.removeAttribute("aria-disabled");
+    }
+  });
+  document.addEventListener("change", (event) => {
+    const field = event.target;
+    if (field instanceof HTMLSelectElement || field instanceof HTMLInputElement) {
+      if (field.dataset.submit !== undefined) field.form?.requestSubmit();
+      if (field.form) showConditional(field.form);
+    }
+  });
+  onContent(showConditional);
+}
+
+// showConditional hides what has data-shows-for="name=value" while the field of that name has another value.
+function showConditional(root: ParentNode): void {
+  for (const part of root.querySelectorAll<HTMLElement>("[data-shows-for]")) {
+    const [name = "", value = ""] = (part.dataset.showsFor ?? "").split("=");
+    const field = part.closest("form")?.elements.namedItem(name);
+    if (field instanceof RadioNodeList || field instanceof HTMLSelectElement) part.hidden = field.value !== value;
+  }
+}

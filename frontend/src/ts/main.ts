@@ -1,0 +1,20 @@
+// What the pages gain from a script. Everything here makes a page quicker or kinder; none of it is needed to use one.
+import { onContent } from "./content";
+import { setUpCopying } from "./copy";
+import { setUpDesktop } from "./desktop";
+import { setUpDialogs } from "./dialog";
+import { setUpForms } from "./forms";
+import { setUpKeyboard } from "./keyboard";
+import { setUpMenus } from "./menu";
+import { setUpTheme } from "./theme";
+import { formatTimes } from "./time";
+
+document.documentElement.classList.add("js");
+setUpCopying();
+setUpDesktop();
+setUpDialogs();
+setUpForms();
+setUpKeyboard();
+setUpMenus();
+setUpTheme();
+onContent(formatTimes);
