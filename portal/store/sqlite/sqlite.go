@@ -358,3 +358,31 @@ func instant(us int64) time.Time {
 
 // Audit implements store.Tx.
 func (tx *Tx) Audit() audit.Store { return auditStore{tx} }
+
+// scanner is a row, alone or among many.
+type scanner interface{ Scan(dest ...any) error }
+
+// get reads one row; portal.ErrNotFound where there is none.
+func get[T any](ctx context.Context, tx *Tx, scan func(scanner) (T, error), query string, args ...any) (T, error) {
+	t, err := scan(tx.sql.QueryRowContext(ctx, query, args...))
+	if errors.Is(err, sql.ErrNoRows) {
+		err = portal.ErrNotFound
+	}
+	return t, err
+}
+
+// doing wraps an error with what was being done; nil stays nil.
+func doing(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf(format+": %w", append(args, err)...)
+}
+
+// met turns a conditional update that met no row into portal.ErrConflict.
+func met(n int64, err error, format string, args ...any) error {
+	if err == nil && n == 0 {
+		err = portal.ErrConflict
+	}
+	return doing(err, format, args...)
+}

@@ -114,7 +114,11 @@ func TestChanges(t *testing.T) {
 	told := db.Notify(ctx)
 	note := func(id string) {
 		t.Helper()
-		if err := db.InTx(ctx, func(tx store.Tx) error { tx.Changed(store.ChangedAPI, id); tx.Changed(store.ChangedAPI, id); return nil }); err != nil {
+		if err := db.InTx(ctx, func(tx store.Tx) error {
+			tx.Changed(store.ChangedAPI, id)
+			tx.Changed(store.ChangedAPI, id)
+			return nil
+		}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -241,4 +245,3 @@ func TestCancelledReadEnds(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
-

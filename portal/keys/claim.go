@@ -1,0 +1,517 @@
+package keys
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"concierge/connectors"
+	"concierge/portal"
+	"concierge/portal/access"
+	"concierge/portal/audit"
+	"concierge/portal/crash"
+	"concierge/portal/store"
+)
+
+// Claimed is the outcome of a claim or a rotation. Parts hold the secret, this once.
+type Claimed struct {
+	Credential Credential
+	Ready      bool // false: the gateway has to act first; claim again later
+	Parts      []connectors.Part
+	Deployment *portal.Deployment
+}
+
+// minSettle is the least time that an act without an answer is given to show on its gateway.
+const minSettle = 2 * time.Second
+
+// Claim makes the subscription's credential and returns its secret. It checks access and resolves again: another
+// deployment of the same owner division is taken and audited, one of another division needs a new approval. Errors:
+// portal.ConflictError names the credential that is in the way; portal.GatewayError says what the gateway did.
+func (s *Service) Claim(ctx context.Context, c access.Caller, id portal.SubscriptionID) (Claimed, error) {
+	return s.issue(ctx, c, id, "", 0)
+}
+
+// Rotate makes a second credential beside the active one, which retires after the overlap.
+func (s *Service) Rotate(ctx context.Context, c access.Caller, id portal.CredentialID, overlap time.Duration) (Claimed, error) {
+	if overlap < 0 || overlap > MaxOverlap {
+		return Claimed{}, fmt.Errorf("an overlap is between 0 and %s: %w", MaxOverlap, portal.ErrInvalid)
+	}
+	var old Credential
+	err := s.db.View(ctx, func(tx Tx) (err error) {
+		old, err = credential(ctx, tx, c, id, access.MayChangeApplications)
+		return err
+	})
+	if err != nil {
+		return Claimed{}, err
+	}
+	return s.issue(ctx, c, old.Subscription, id, overlap)
+}
+
+// issue is the act of making a key: intent, call, result.
+func (s *Service) issue(ctx context.Context, c access.Caller, id portal.SubscriptionID, replaces portal.CredentialID, overlap time.Duration) (Claimed, error) {
+	var sub Subscription
+	var app Application
+	err := s.db.View(ctx, func(tx Tx) (err error) {
+		if sub, err = subscription(ctx, tx, c, id); err != nil {
+			return err
+		}
+		app, err = application(ctx, tx, c, sub.Application, access.MayChangeApplications)
+		return err
+	})
+	if err != nil {
+		return Claimed{}, err
+	}
+	decided, err := s.router.Decide(c.Consumer(sub.Application), string(sub.API), sub.Line, sub.Environment)
+	if err != nil {
+		return Claimed{}, err
+	}
+	d := decided.Deployment
+	issuer, caps, err := s.gateways.Issuer(ctx, d.Gateway)
+	if err != nil {
+		return Claimed{}, err
+	}
+	if replaces != "" && caps.MaxKeys == 1 {
+		return Claimed{}, fmt.Errorf("this gateway holds one key at a time, so two cannot overlap: revoke this key, then claim a new one: %w", portal.ErrUnsupported)
+	}
+	acceptReach, err := s.gateways.AcceptsReach(ctx, d.Gateway)
+	if err != nil {
+		return Claimed{}, err
+	}
+
+	cred, act, err := s.intend(ctx, c, decided, id, replaces)
+	if err != nil {
+		return Claimed{}, err
+	}
+	crash.Point("keys.issue.intended")
+
+	// The call and its record go on when the caller leaves: an unfinished one would only be the sweeper's work.
+	work := context.WithoutCancel(ctx)
+	call, cancel := context.WithTimeout(work, s.opts.CallTimeout)
+	issued, err := issuer.Issue(call, connectors.IssueRequest{
+		Mark: cred.Mark(), Deployment: cred.Key, Plan: sub.Plan, Label: app.Name + " (" + c.OrganisationName + ")",
+		Expires: cred.Expires, Value: portal.NewSecret(rand.Text() + rand.Text()), AcceptReach: acceptReach,
+	})
+	cancel()
+	crash.Point("keys.issue.answered")
+	switch {
+	case err != nil:
+		return Claimed{}, s.withoutAnswer(work, issuer, caps, act, &portal.GatewayError{Gateway: d.Gateway, Op: "Issue", Err: err})
+	case issued.Progress == connectors.Pending:
+		cred, err = s.recordWaiting(work, act, cred.ID, issued)
+		return Claimed{Credential: cred, Deployment: d}, err
+	}
+	seen := ctx.Err() == nil && hasSecret(issued.Parts)
+	cred, err = s.recordIssued(work, act, cred.ID, issued, overlap, seen)
+	if err != nil {
+		return Claimed{}, err
+	}
+	crash.Point("keys.issue.recorded")
+	if cred.State != Active {
+		s.wake()
+		return Claimed{}, &portal.ConflictError{Kind: "credential", ID: string(cred.ID), Err: errors.New("nobody could see this key's secret, so it is being revoked; claim again")}
+	}
+	return Claimed{Credential: cred, Ready: true, Parts: issued.Parts, Deployment: d}, nil
+}
+
+func hasSecret(parts []connectors.Part) bool {
+	for _, p := range parts {
+		if !p.Public && !p.Value.IsZero() {
+			return true
+		}
+	}
+	return false
+}
+
+// intend records that a key is about to be made, or takes over one that the gateway has kept waiting.
+func (s *Service) intend(ctx context.Context, c access.Caller, decided Decided, id portal.SubscriptionID, replaces portal.CredentialID) (cred Credential, act Act, err error) {
+	d := decided.Deployment
+	var moved error
+	err = s.db.InTx(ctx, func(tx Tx) error {
+		now := s.now()
+		sub, err := tx.Keys().Subscription(ctx, id)
+		if err != nil {
+			return err
+		}
+		if sub.State != Approved {
+			return &portal.ConflictError{Kind: "subscription", ID: string(id), Err: fmt.Errorf("no key can be claimed while the subscription is %s", sub.State)}
+		}
+		if sub.Deployment != d.ID {
+			if moved, err = s.follow(ctx, tx, c, sub, decided); err != nil || moved != nil {
+				return err
+			}
+		}
+		open, err := tx.Keys().Credentials(ctx, CredentialFilter{Subscription: id, Open: true}, Page{Limit: maxOpen})
+		if err != nil {
+			return err
+		}
+		waiting, err := s.inTheWay(ctx, tx, open, replaces)
+		if err != nil {
+			return err
+		}
+		actor := string(c.Person)
+		if waiting != nil {
+			if cred, err = tx.Keys().Credential(ctx, waiting.Credential); err != nil {
+				return err
+			}
+			if cred.Deployment != d.ID {
+				return &portal.ConflictError{Kind: "credential", ID: string(cred.ID), Err: errors.New("this key was asked for at an endpoint that is no longer yours: revoke it, then claim again")}
+			}
+			act = *waiting
+			before := act.Lease
+			s.take(&act)
+			return tx.Keys().UpdateAct(ctx, act, before)
+		}
+		cred = Credential{
+			ID: portal.CredentialID(portal.NewID("crd")), Subscription: sub.ID, Application: sub.Application, Organisation: sub.Organisation,
+			Gateway: d.Gateway, Deployment: d.ID, Key: connectors.Key{RemoteID: d.RemoteID, Exposure: d.Exposure},
+			State: Pending, Created: now, Replaces: replaces,
+		}
+		if err := tx.Keys().AddCredential(ctx, cred); err != nil {
+			return err
+		}
+		act, err = s.addAct(ctx, tx, cred, ActIssue)
+		if err != nil {
+			return err
+		}
+		return s.credentialEvent(ctx, tx, actor, "credential.issue.intent", cred, map[string]string{"act": string(act.ID), "replaces": string(replaces)})
+	})
+	if err == nil {
+		err = moved
+	}
+	return cred, act, err
+}
+
+// follow takes a subscription to the deployment that its consumer is now sent to. Within one owner division that is
+// allowed; elsewhere it is decided anew, and moved says that somebody has to.
+func (s *Service) follow(ctx context.Context, tx Tx, c access.Caller, sub Subscription, decided Decided) (moved, err error) {
+	d := decided.Deployment
+	was := sub
+	sub.Deployment, sub.Division = d.ID, d.Placement.Division()
+	action := "subscription.follow"
+	if was.Division != sub.Division {
+		plan, err := choosePlan(d, sub.Plan)
+		if err != nil {
+			if plan, err = choosePlan(d, ""); err != nil {
+				return nil, err
+			}
+		}
+		sub.Plan = plan.ID
+		if s.opts.Policy.Approval(decided.Slug, d, plan) == portal.Required {
+			sub.State, sub.DecidedBy, sub.Decided, sub.Reason = Requested, "", time.Time{}, ""
+			action = "subscription.ask-again"
+			moved = &portal.ConflictError{Kind: "subscription", ID: string(sub.ID), Err: errors.New("this API is now served by another division, which has to approve first; the request is with them")}
+		}
+	}
+	if err := tx.Keys().UpdateSubscription(ctx, sub, was.State); err != nil {
+		return nil, err
+	}
+	return moved, s.event(ctx, tx, string(c.Person), action, sub, map[string]string{"from": string(was.Deployment), "to": string(sub.Deployment)})
+}
+
+// inTheWay looks at the subscription's credentials that are not final. It returns the act of a claim that the gateway
+// has kept waiting, or an error that names what forbids another key.
+func (s *Service) inTheWay(ctx context.Context, tx Tx, open []Credential, replaces portal.CredentialID) (waiting *Act, err error) {
+	var active bool
+	for _, held := range open {
+		conflict := func(text string) error {
+			return &portal.ConflictError{Kind: "credential", ID: string(held.ID), Err: errors.New(text)}
+		}
+		switch held.State {
+		case Pending:
+			act, err := tx.Keys().OpenAct(ctx, held.ID, ActIssue)
+			if err != nil && !errors.Is(err, portal.ErrNotFound) {
+				return nil, err
+			}
+			if err == nil && act.Phase == PhaseWaiting && held.Replaces == replaces {
+				return &act, nil
+			}
+			return nil, conflict("another claim of this key is under way")
+		case Active:
+			if held.ID == replaces {
+				active = true
+				continue
+			}
+			return nil, conflict("this subscription has a key already: rotate it, or revoke it first")
+		case Retiring:
+			return nil, conflict("a rotation is under way: this key still works until it ends or is revoked")
+		}
+	}
+	if replaces != "" && !active {
+		return nil, &portal.ConflictError{Kind: "credential", ID: string(replaces), Err: errors.New("only an active key can be rotated")}
+	}
+	return nil, nil
+}
+
+// take gives the act a new lease.
+func (s *Service) take(a *Act) {
+	a.Phase, a.Lease, a.Due = PhaseCalling, rand.Text(), s.now().Add(s.lease())
+	a.Attempts++
+}
+
+func (s *Service) addAct(ctx context.Context, tx Tx, cred Credential, kind ActKind) (Act, error) {
+	a := Act{
+		ID: portal.ActID(portal.NewID("act")), Kind: kind, Credential: cred.ID, Gateway: cred.Gateway,
+		State: ActOpen, Created: s.now(),
+	}
+	s.take(&a)
+	return a, tx.Keys().AddAct(ctx, a)
+}
+
+func (s *Service) credentialEvent(ctx context.Context, tx Tx, actor, action string, cred Credential, detail map[string]string) error {
+	return tx.Audit().Append(ctx, audit.Event{
+		At: s.now(), Actor: actor, Action: action, Target: string(cred.ID), Organisation: cred.Organisation, Gateway: cred.Gateway, Detail: detail,
+	})
+}
+
+// recordIssued saves a key that the gateway has made. Where nobody will see its secret, or somebody revoked it meanwhile,
+// it is revoked. portal.ErrConflict: the lease has passed to the sweeper, which takes care of the key.
+func (s *Service) recordIssued(ctx context.Context, act Act, id portal.CredentialID, issued connectors.Issued, overlap time.Duration, seen bool) (cred Credential, err error) {
+	sealed, err := s.sealHandle(id, issued.Handle)
+	if err != nil {
+		return Credential{}, err
+	}
+	err = s.db.InTx(ctx, func(tx Tx) error {
+		now := s.now()
+		if err := s.closeAct(ctx, tx, act, ActDone, ""); err != nil {
+			return err
+		}
+		if cred, err = tx.Keys().Credential(ctx, id); err != nil {
+			return err
+		}
+		from := cred.State
+		cred.Handle, cred.Sealed, cred.Expires, cred.Note = issued.Handle.Open, sealed, issued.Expires, ""
+		cred.Fingerprint = s.fingerprint(issued.Parts)
+		switch {
+		case from == Revoking:
+			return tx.Keys().UpdateCredential(ctx, cred, from) // its revocation is under way and waits for this
+		case !seen:
+			if err := tx.Keys().UpdateCredential(ctx, cred, from); err != nil {
+				return err
+			}
+			_, err := s.startRevoking(ctx, tx, "system:keys", &cred, "nobody saw its secret")
+			return err
+		}
+		if cred.Replaces != "" {
+			if err := s.retire(ctx, tx, cred.Replaces, now.Add(overlap)); err != nil {
+				return err
+			}
+		}
+		cred.State = Active
+		if err := tx.Keys().UpdateCredential(ctx, cred, from); err != nil {
+			return err
+		}
+		tx.Changed(store.ChangedApplication, string(cred.Application))
+		return s.credentialEvent(ctx, tx, "system:keys", "credential.issue.done", cred, map[string]string{"act": string(act.ID), "fingerprint": cred.Fingerprint})
+	})
+	return cred, err
+}
+
+// retire lets an active key end. One that is not active any more needs no end.
+func (s *Service) retire(ctx context.Context, tx Tx, id portal.CredentialID, ends time.Time) error {
+	old, err := tx.Keys().Credential(ctx, id)
+	if err != nil {
+		return err
+	}
+	if old.State != Active {
+		return nil
+	}
+	old.State, old.Ends = Retiring, ends
+	if err := tx.Keys().UpdateCredential(ctx, old, Active); err != nil {
+		return err
+	}
+	return s.credentialEvent(ctx, tx, "system:keys", "credential.retire", old, map[string]string{"ends": ends.Format(time.RFC3339)})
+}
+
+// recordWaiting saves that the gateway has to act before there is a key.
+func (s *Service) recordWaiting(ctx context.Context, act Act, id portal.CredentialID, issued connectors.Issued) (cred Credential, err error) {
+	sealed, err := s.sealHandle(id, issued.Handle)
+	if err != nil {
+		return Credential{}, err
+	}
+	err = s.db.InTx(ctx, func(tx Tx) error {
+		if cred, err = tx.Keys().Credential(ctx, id); err != nil {
+			return err
+		}
+		cred.Handle, cred.Sealed, cred.Note = issued.Handle.Open, sealed, issued.Note
+		if err := tx.Keys().UpdateCredential(ctx, cred, cred.State); err != nil {
+			return err
+		}
+		return s.postpone(ctx, tx, act, PhaseWaiting, backoff(act.Attempts), "")
+	})
+	return cred, err
+}
+
+// withoutAnswer handles an Issue that failed: what the gateway did is unknown, so it is asked by mark at once. The error
+// that the caller gets is err, with a time to try again where that makes sense.
+func (s *Service) withoutAnswer(ctx context.Context, issuer connectors.Issuer, caps connectors.Capabilities, act Act, err error) error {
+	answered := slices.ContainsFunc([]error{portal.ErrUnsupported, portal.ErrInvalid, portal.ErrDenied, portal.ErrConflict, portal.ErrNotFound},
+		func(kind error) bool { return errors.Is(err, kind) })
+	after, recordErr := s.search(ctx, issuer, caps, act, answered, err.Error())
+	if recordErr != nil {
+		return errors.Join(err, recordErr) // the lease ends by itself, then the sweeper searches
+	}
+	if answered {
+		return err
+	}
+	return &portal.RetryAfterError{After: after, Err: err}
+}
+
+// search asks the gateway whether an issue of unknown outcome has left a key, and records the answer. A key is revoked,
+// since nobody saw its secret. No key closes the act once the gateway has answered the call itself (answered), or has
+// had its time to settle; after says when that is.
+func (s *Service) search(ctx context.Context, issuer connectors.Issuer, caps connectors.Capabilities, act Act, answered bool, cause string) (after time.Duration, err error) {
+	settle := max(caps.Settle, minSettle)
+	cred, err := s.load(ctx, act.Credential)
+	if err != nil {
+		return 0, err
+	}
+	call, cancel := context.WithTimeout(ctx, s.opts.CallTimeout/4)
+	_, findErr := issuer.Find(call, cred.Mark())
+	cancel()
+	settled := act.Created.Add(s.lease() + settle)
+	if act.Phase == PhaseSettling {
+		settled = act.Due
+	}
+	var revoke *Act
+	err = s.db.InTx(ctx, func(tx Tx) error {
+		switch {
+		case findErr == nil:
+			if err := s.closeAct(ctx, tx, act, ActDone, cause); err != nil {
+				return err
+			}
+			if cred, err = tx.Keys().Credential(ctx, cred.ID); err != nil {
+				return err
+			}
+			if err := s.credentialEvent(ctx, tx, "system:keys", "credential.issue.found", cred, map[string]string{"act": string(act.ID), "cause": cause}); err != nil {
+				return err
+			}
+			if cred.State != Pending {
+				return nil // being revoked already
+			}
+			a, err := s.startRevoking(ctx, tx, "system:keys", &cred, "the gateway's answer was lost and nobody saw this key's secret")
+			revoke = &a
+			return err
+		case !errors.Is(findErr, portal.ErrNotFound):
+			after = backoff(act.Attempts)
+			return s.postpone(ctx, tx, act, PhaseRetrying, after, cause+"; then, looking for it: "+findErr.Error())
+		case answered || !s.now().Before(settled):
+			return s.nothingCame(ctx, tx, act, cause)
+		default:
+			after = settle
+			return s.postpone(ctx, tx, act, PhaseSettling, settle, cause)
+		}
+	})
+	if err == nil && revoke != nil {
+		s.finishRevoke(ctx, *revoke)
+		after = time.Second
+	}
+	return after, err
+}
+
+// nothingCame closes an issue that left nothing on the gateway.
+func (s *Service) nothingCame(ctx context.Context, tx Tx, act Act, cause string) error {
+	if err := s.closeAct(ctx, tx, act, ActFailed, cause); err != nil {
+		return err
+	}
+	cred, err := tx.Keys().Credential(ctx, act.Credential)
+	if err != nil {
+		return err
+	}
+	if cred.State == Pending {
+		cred.State, cred.Note = Failed, "the gateway did not make this key; claim again"
+		if err := tx.Keys().UpdateCredential(ctx, cred, Pending); err != nil {
+			return err
+		}
+	}
+	return s.credentialEvent(ctx, tx, "system:keys", "credential.issue.failed", cred, map[string]string{"act": string(act.ID), "cause": cause})
+}
+
+// closeAct ends an act under its lease.
+func (s *Service) closeAct(ctx context.Context, tx Tx, act Act, state ActState, cause string) error {
+	lease := act.Lease
+	act.State, act.Lease, act.Error, act.Ended = state, "", cause, s.now()
+	return tx.Keys().UpdateAct(ctx, act, lease)
+}
+
+// postpone gives the lease back and says when to look again.
+func (s *Service) postpone(ctx context.Context, tx Tx, act Act, phase Phase, after time.Duration, cause string) error {
+	lease := act.Lease
+	act.Phase, act.Lease, act.Due, act.Error = phase, "", s.now().Add(after), cause
+	return tx.Keys().UpdateAct(ctx, act, lease)
+}
+
+// backoff is the wait before attempt n+1: 1 s doubling to 5 minutes.
+func backoff(n int) time.Duration {
+	return min(time.Second<<min(max(n-1, 0), 20), 5*time.Minute)
+}
+
+func (s *Service) load(ctx context.Context, id portal.CredentialID) (cred Credential, err error) {
+	err = s.db.View(ctx, func(tx Tx) error {
+		cred, err = tx.Keys().Credential(ctx, id)
+		return err
+	})
+	return cred, err
+}
+
+// The table, row and column that a sealed handle belongs to.
+const (
+	sealedTable  = "credentials"
+	sealedColumn = "sealed"
+)
+
+func (s *Service) sealHandle(id portal.CredentialID, h connectors.Handle) ([]byte, error) {
+	if len(h.Sealed) == 0 {
+		return nil, nil
+	}
+	clear := make(map[string]string, len(h.Sealed))
+	for k, v := range h.Sealed {
+		clear[k] = v.Reveal()
+	}
+	b, err := json.Marshal(clear)
+	if err != nil {
+		return nil, fmt.Errorf("handle of credential %s: %w", id, err)
+	}
+	sealed, err := s.sealer.Seal(sealedTable, string(id), sealedColumn, b)
+	if err != nil {
+		return nil, fmt.Errorf("sealing the handle of credential %s: %w", id, err)
+	}
+	return sealed, nil
+}
+
+func (s *Service) handle(c Credential) (connectors.Handle, error) {
+	h := connectors.Handle{Open: c.Handle}
+	if len(c.Sealed) == 0 {
+		return h, nil
+	}
+	b, err := s.sealer.Unseal(sealedTable, string(c.ID), sealedColumn, c.Sealed)
+	if err != nil {
+		return h, fmt.Errorf("unsealing the handle of credential %s: %w", c.ID, err)
+	}
+	var clear map[string]string
+	if err := json.Unmarshal(b, &clear); err != nil {
+		return h, fmt.Errorf("handle of credential %s: %w", c.ID, err)
+	}
+	h.Sealed = make(map[string]portal.Secret, len(clear))
+	for k, v := range clear {
+		h.Sealed[k] = portal.NewSecret(v)
+	}
+	return h, nil
+}
+
+// fingerprint is what is kept of a secret: enough to compare, useless to call with.
+func (s *Service) fingerprint(parts []connectors.Part) string {
+	var all string
+	for _, p := range parts {
+		if !p.Public {
+			all += p.Value.Reveal()
+		}
+	}
+	if all == "" {
+		return ""
+	}
+	return s.sealer.Fingerprint("credential", []byte(all))
+}
