@@ -1,0 +1,282 @@
+// Package catalog holds what is published and where it came from: the registered gateways, their deployments with the
+// facts that the gateway told, the entries that deployments are joined to, their documents, and the runs that brought
+// them in.
+//
+// It decides nothing about what a gateway publishes: ingest works that out and writes it here, routing reads it. Nothing
+// that a gateway stops publishing is forgotten: its record stays, marked removed, so that the same object coming back is
+// the same deployment with the same overrides and keys.
+package catalog
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"concierge/connectors"
+	"concierge/portal"
+	"concierge/portal/audit"
+	"concierge/portal/document"
+	"concierge/portal/store"
+)
+
+// Source says who may change a gateway's registration.
+type Source string
+
+// A gateway from the configuration file is read-only elsewhere.
+const (
+	FromConfiguration Source = "configuration"
+	FromAPI           Source = "api"
+)
+
+// Gateway is one registered gateway.
+type Gateway struct {
+	ID       portal.GatewayID
+	Title    string
+	Kind     string // of the connector
+	Address  string // of the admin side
+	Settings map[string]string
+	Secrets  []byte // sealed, opaque here; empty: none
+	Division portal.Division
+	Site     portal.Site
+
+	Defaults map[portal.Axis]string // the first layer of every placement
+	Bounds   portal.Bounds
+	Rules    []Rule
+	// Trust lists the axes on which the gateway's own words may leave the bounds, and on which they may name the division.
+	Trust []portal.Axis
+	// AllowPrivate lists prefixes such as "10.1.0.0/16" of private addresses that its admin side may have.
+	AllowPrivate []string
+	// AcceptReach: an administrator has accepted that keys of this gateway open other APIs too.
+	AcceptReach bool
+	// Every is the time between two syncs; 0: the default.
+	Every time.Duration
+
+	Source  Source
+	Paused  bool // no sync, no acts; its deployments stay
+	Created time.Time
+	Changed time.Time // of the registration
+
+	// Capabilities are those of the last probe that differed from the one before; nil: never probed. Only
+	// Store.SetCapabilities writes them.
+	Capabilities *connectors.Capabilities
+}
+
+// Rule places the deployments that it matches. All rules of a gateway are tried in order; a later one wins.
+type Rule struct {
+	Match Match
+	Set   map[portal.Axis]string
+	// Public is the address that consumers use in place of scheme, host and port; its path goes before the deployment's
+	// own. Empty leaves the address alone.
+	Public string
+}
+
+// Match says which deployments a rule is about. Each field is empty (any) or a pattern of path.Match, compared without
+// regard to case except for Path; * does not cross a slash. All fields that are set must hold.
+type Match struct {
+	Stage string
+	// Host must hold for every host of the deployment.
+	Host string
+	// Path is a prefix in whole segments: "/test" and "/*/test" hold for "/test/orders" and "/eu/test/orders", and not
+	// for "/testing". It must hold for every path of the deployment.
+	Path string
+	Tag  string // one of them
+	Name string // the title
+}
+
+// Standing is what an administrator sees of a gateway at a glance.
+type Standing struct {
+	Deployments  int       // published
+	Unclassified int       // of them: audience or environment unknown, seen by administrators only
+	Probed       time.Time // zero: never
+	LastGood     *Run      // the last that was applied or found nothing to do
+	LastRun      *Run
+}
+
+// Override is what a person decided about one deployment. It survives every sync, and a rename.
+type Override struct {
+	Placement map[portal.Axis]string `json:"placement,omitempty"`
+	BaseURL   string                 `json:"base_url,omitempty"`
+}
+
+// IsZero reports whether nothing is decided.
+func (o Override) IsZero() bool { return len(o.Placement) == 0 && o.BaseURL == "" }
+
+// Described is what ingest takes over from a deployment's document.
+type Described struct {
+	Title, Summary, Description, Version string
+	Tags                                 []string
+	API                                  string            // explicit id of the entry
+	Words                                map[string]string // x-concierge-* without the prefix
+	// Unread says why the document that the gateway points at could not be taken over, in words; what is here is then
+	// from the last one that could, if any.
+	Unread string
+}
+
+// Record is one deployment and where it came from.
+type Record struct {
+	Deployment portal.Deployment     // as published; its API is the entry that it is joined to
+	Discovered connectors.Deployment // as the gateway told it
+	Described  Described
+	Revision   string // of the document that was opened last; compare with Discovered.Document.Revision
+	Override   Override
+
+	Fingerprint string // of everything above but the ids; see Hash
+	Created     time.Time
+	Changed     time.Time
+	Removed     time.Time // zero: published
+}
+
+// Key is the record's identity within its gateway.
+func (r Record) Key() connectors.Key {
+	return connectors.Key{RemoteID: r.Deployment.RemoteID, Exposure: r.Deployment.Exposure}
+}
+
+// Live reports whether the gateway still publishes it.
+func (r Record) Live() bool { return r.Removed.IsZero() }
+
+// Hash returns the fingerprint of what the record says, its own id and its entry left out: two records with the same one
+// need no write.
+func (r Record) Hash() string {
+	r.Deployment.ID, r.Deployment.API = "", ""
+	b, err := json.Marshal([]any{r.Deployment, r.Discovered, r.Described, r.Revision, r.Override})
+	if err != nil {
+		panic(fmt.Sprintf("catalog: a record is not JSON: %v", err)) // text, numbers and times only: cannot happen
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// Entry is one API: what a person looks for.
+type Entry struct {
+	ID       portal.APIID
+	Slug     string
+	Aliases  []string        // older slugs that still answer
+	Division portal.Division // owner; automatic joins stay within it
+	Explicit string          // the id by which deployments name it; empty: none did
+	Title    string          // when it was made
+	Joined   portal.APIID    // the entry that took over all its deployments and slugs; empty: none did
+	Created  time.Time
+
+	// Deployments are those published, unclassified ones among them; filled by LoadEntry and LoadAll.
+	Deployments []portal.Deployment
+}
+
+// Document is an API description as fetched.
+type Document struct {
+	Hash        string // sha-256 of Content in hexadecimal
+	Content     []byte
+	Description document.Description
+	Stored      time.Time
+}
+
+// RunState says how a sync stands.
+type RunState string
+
+// A run waits when its plan removes so much that a person has to say yes.
+const (
+	Running   RunState = "running"
+	Applied   RunState = "applied"
+	Unchanged RunState = "unchanged"
+	Waiting   RunState = "waiting"
+	Failed    RunState = "failed"
+)
+
+// Good reports whether the catalog agreed with the gateway at the end of the run.
+func (s RunState) Good() bool { return s == Applied || s == Unchanged }
+
+// Run is one sync of one gateway.
+type Run struct {
+	ID      portal.RunID
+	Gateway portal.GatewayID
+	Actor   string // who started it: a person's id or "system:schedule"
+	State   RunState
+
+	// Phase, Done and Total tell how far a running one is; Total is 0 while unknown.
+	Phase       string
+	Done, Total int
+
+	Added, Changed, Removed, Unchanged int
+
+	Warnings []string // in words for an administrator
+	Error    string   // in the gateway's words
+	Plan     string   // of a waiting run: what it would do, in words
+	Removing []connectors.Key
+	Cursor   connectors.Cursor // where the next one may go on, from gateways that tell changes
+
+	Started, Probed, Ended time.Time // zero: not yet
+}
+
+// Store keeps the catalog within one transaction. Methods that ask for one thing answer portal.ErrNotFound where there is
+// none.
+type Store interface {
+	Gateway(ctx context.Context, id portal.GatewayID) (Gateway, error)
+	// Gateways lists by id, after the one given. A limit of 0 means all.
+	Gateways(ctx context.Context, after portal.GatewayID, limit int) ([]Gateway, error)
+	// PutGateway adds or replaces a registration; its capabilities stay.
+	PutGateway(ctx context.Context, g Gateway) error
+	SetCapabilities(ctx context.Context, id portal.GatewayID, c connectors.Capabilities) error
+	Standing(ctx context.Context, id portal.GatewayID) (Standing, error)
+
+	// Records returns all records of a gateway, removed ones too, by remote id and exposure.
+	Records(ctx context.Context, gateway portal.GatewayID) ([]Record, error)
+	Record(ctx context.Context, id portal.DeploymentID) (Record, error)
+	// AddRecord is portal.ErrConflict where the gateway has a record with that key.
+	AddRecord(ctx context.Context, r Record) error
+	// ChangeRecord replaces the record with that id if its fingerprint is still was; otherwise portal.ErrConflict.
+	ChangeRecord(ctx context.Context, r Record, was string) error
+
+	// LoadEntry returns an entry with its published deployments.
+	LoadEntry(ctx context.Context, id portal.APIID) (Entry, error)
+	// LoadAll returns every entry that has a published deployment.
+	LoadAll(ctx context.Context) ([]Entry, error)
+	// EntryBySlug finds the owner of a slug or alias, without its deployments.
+	EntryBySlug(ctx context.Context, slug string) (Entry, error)
+	// Candidates lists the entries of a division that a deployment may be joined to.
+	Candidates(ctx context.Context, division portal.Division) ([]Candidate, error)
+	// AddEntry is portal.ErrConflict where its slug or, in its division, its explicit id is taken.
+	AddEntry(ctx context.Context, e Entry) error
+	// SetExplicit gives an entry the id by which deployments name it.
+	SetExplicit(ctx context.Context, id portal.APIID, explicit string) error
+	// Join hands all records and slugs of an entry over to another; the slugs become aliases.
+	Join(ctx context.Context, from, to portal.APIID) error
+
+	Document(ctx context.Context, hash string) (Document, error)
+	// PutDocument writes nothing where a published document has that hash.
+	PutDocument(ctx context.Context, d Document) error
+	// SweepDocuments forgets documents that no record points at and that were stored before the time given.
+	SweepDocuments(ctx context.Context, before time.Time) error
+
+	// StartRun is portal.ErrConflict while the gateway has a running one.
+	StartRun(ctx context.Context, r Run) error
+	// EndRun records how it ended, and drops the oldest of many; portal.ErrConflict unless it is running.
+	EndRun(ctx context.Context, r Run) error
+	Run(ctx context.Context, gateway portal.GatewayID, id portal.RunID) (Run, error)
+	// Runs lists a gateway's runs, the newest first, from the one before the run given; empty: from the newest.
+	Runs(ctx context.Context, gateway portal.GatewayID, before portal.RunID, limit int) ([]Run, error)
+	// OpenRuns lists the running ones of all gateways.
+	OpenRuns(ctx context.Context) ([]Run, error)
+}
+
+// Candidate is an entry as correlation sees it.
+type Candidate struct {
+	ID       portal.APIID
+	Slug     string
+	Explicit string
+	Titles   []string // its own and those of its published deployments
+}
+
+// Tx is the part of a transaction that the catalog's writers need.
+type Tx interface {
+	Catalog() Store
+	Audit() audit.Store
+	Changed(kind store.ChangeKind, id string)
+}
+
+// DB runs transactions; see store.DB. store.Narrow makes one.
+type DB interface {
+	InTx(ctx context.Context, fn func(Tx) error) error
+	View(ctx context.Context, fn func(Tx) error) error
+}

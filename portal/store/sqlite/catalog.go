@@ -1,0 +1,510 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"concierge/connectors"
+	"concierge/portal"
+	"concierge/portal/catalog"
+)
+
+// keptRuns is how many runs of a gateway are kept.
+const keptRuns = 200
+
+// Catalog implements catalog.Tx.
+func (tx *Tx) Catalog() catalog.Store { return catalogStore{tx} }
+
+type catalogStore struct{ tx *Tx }
+
+const gatewayColumns = `config, secrets, capabilities, created, changed`
+
+func scanGateway(scan func(...any) error) (g catalog.Gateway, err error) {
+	var config, capabilities string
+	var created, changed int64
+	if err := scan(&config, &g.Secrets, &capabilities, &created, &changed); err != nil {
+		return g, err
+	}
+	secrets := g.Secrets
+	if err := json.Unmarshal([]byte(config), &g); err != nil {
+		return g, err
+	}
+	g.Secrets, g.Created, g.Changed = secrets, instant(created), instant(changed)
+	if capabilities != "" {
+		err = json.Unmarshal([]byte(capabilities), &g.Capabilities)
+	}
+	return g, err
+}
+
+func (s catalogStore) Gateway(ctx context.Context, id portal.GatewayID) (catalog.Gateway, error) {
+	g, err := scanGateway(func(dest ...any) error {
+		return s.tx.one(ctx, dest, `SELECT `+gatewayColumns+` FROM gateways WHERE id = $1`, string(id))
+	})
+	if err != nil {
+		return g, fmt.Errorf("gateway %s: %w", id, err)
+	}
+	return g, nil
+}
+
+func (s catalogStore) Gateways(ctx context.Context, after portal.GatewayID, limit int) ([]catalog.Gateway, error) {
+	all, err := rows(ctx, s.tx, func(r *sql.Rows) (catalog.Gateway, error) { return scanGateway(r.Scan) },
+		`SELECT `+gatewayColumns+` FROM gateways WHERE id > $1 ORDER BY id LIMIT $2`, string(after), noLimit(limit))
+	if err != nil {
+		return nil, fmt.Errorf("listing gateways: %w", err)
+	}
+	return all, nil
+}
+
+func noLimit(limit int) int {
+	if limit <= 0 {
+		return -1
+	}
+	return limit
+}
+
+func (s catalogStore) PutGateway(ctx context.Context, g catalog.Gateway) error {
+	config := g
+	config.Secrets, config.Capabilities, config.Created, config.Changed = nil, nil, time.Time{}, time.Time{}
+	b, err := json.Marshal(config)
+	if err != nil {
+		return fmt.Errorf("gateway %s: %w", g.ID, err)
+	}
+	secrets := g.Secrets
+	if secrets == nil {
+		secrets = []byte{}
+	}
+	err = s.tx.exec(ctx, `INSERT INTO gateways (id, source, config, secrets, capabilities, created, changed) VALUES ($1, $2, $3, $4, '', $5, $6)
+		ON CONFLICT (id) DO UPDATE SET source = excluded.source, config = excluded.config, secrets = excluded.secrets, changed = excluded.changed`,
+		string(g.ID), string(g.Source), string(b), secrets, micros(g.Created), micros(g.Changed))
+	if err != nil {
+		return fmt.Errorf("saving gateway %s: %w", g.ID, err)
+	}
+	return nil
+}
+
+func (s catalogStore) SetCapabilities(ctx context.Context, id portal.GatewayID, c connectors.Capabilities) error {
+	b, err := json.Marshal(c)
+	if err == nil {
+		err = s.mustMeetOne(ctx, portal.ErrNotFound, `UPDATE gateways SET capabilities = $1 WHERE id = $2`, string(b), string(id))
+	}
+	if err != nil {
+		return fmt.Errorf("capabilities of gateway %s: %w", id, err)
+	}
+	return nil
+}
+
+// mustMeetOne runs a conditional update; otherwise is the error where it met nothing.
+func (s catalogStore) mustMeetOne(ctx context.Context, otherwise error, query string, args ...any) error {
+	n, err := s.tx.affected(ctx, query, args...)
+	if err == nil && n == 0 {
+		return otherwise
+	}
+	return err
+}
+
+func (s catalogStore) Standing(ctx context.Context, id portal.GatewayID) (st catalog.Standing, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("standing of gateway %s: %w", id, err)
+		}
+	}()
+	err = s.tx.one(ctx, []any{&st.Deployments, &st.Unclassified},
+		`SELECT count(*), count(*) FILTER (WHERE classified = 0) FROM deployments WHERE gateway = $1 AND removed = 0`, string(id))
+	if err != nil {
+		return st, err
+	}
+	var probed int64
+	if err := s.tx.one(ctx, []any{&probed}, `SELECT coalesce(max(probed), 0) FROM runs WHERE gateway = $1`, string(id)); err != nil {
+		return st, err
+	}
+	st.Probed = instant(probed)
+	for _, want := range []struct {
+		run   **catalog.Run
+		where string
+	}{
+		{&st.LastRun, ""},
+		{&st.LastGood, "AND state IN ('applied', 'unchanged')"},
+	} {
+		found, err := s.runs(ctx, `SELECT report FROM runs WHERE gateway = $1 `+want.where+` ORDER BY started DESC, id DESC LIMIT 1`, string(id))
+		if err != nil {
+			return st, err
+		}
+		if len(found) == 1 {
+			*want.run = &found[0]
+		}
+	}
+	return st, nil
+}
+
+// origin is what a deployment's row keeps beside what is published.
+type origin struct {
+	Discovered connectors.Deployment
+	Described  catalog.Described
+	Revision   string
+	Override   catalog.Override
+}
+
+const recordColumns = `id, api, fingerprint, published, origin, created, changed, removed`
+
+func scanRecord(scan func(...any) error) (r catalog.Record, err error) {
+	var id, api, published, from string
+	var created, changed, removed int64
+	if err := scan(&id, &api, &r.Fingerprint, &published, &from, &created, &changed, &removed); err != nil {
+		return r, err
+	}
+	if err := json.Unmarshal([]byte(published), &r.Deployment); err != nil {
+		return r, err
+	}
+	var o origin
+	if err := json.Unmarshal([]byte(from), &o); err != nil {
+		return r, err
+	}
+	r.Deployment.ID, r.Deployment.API = portal.DeploymentID(id), portal.APIID(api)
+	r.Discovered, r.Described, r.Revision, r.Override = o.Discovered, o.Described, o.Revision, o.Override
+	r.Created, r.Changed, r.Removed = instant(created), instant(changed), instant(removed)
+	return r, nil
+}
+
+func (s catalogStore) Records(ctx context.Context, gateway portal.GatewayID) ([]catalog.Record, error) {
+	all, err := rows(ctx, s.tx, func(r *sql.Rows) (catalog.Record, error) { return scanRecord(r.Scan) },
+		`SELECT `+recordColumns+` FROM deployments WHERE gateway = $1 ORDER BY remote, exposure`, string(gateway))
+	if err != nil {
+		return nil, fmt.Errorf("deployments of gateway %s: %w", gateway, err)
+	}
+	return all, nil
+}
+
+func (s catalogStore) Record(ctx context.Context, id portal.DeploymentID) (catalog.Record, error) {
+	r, err := scanRecord(func(dest ...any) error {
+		return s.tx.one(ctx, dest, `SELECT `+recordColumns+` FROM deployments WHERE id = $1`, string(id))
+	})
+	if err != nil {
+		return r, fmt.Errorf("deployment %s: %w", id, err)
+	}
+	return r, nil
+}
+
+// recordArgs are the values of a row from its third column on, after id and gateway.
+func recordArgs(r catalog.Record) ([]any, error) {
+	d := r.Deployment
+	published, err := json.Marshal(d)
+	if err != nil {
+		return nil, err
+	}
+	from, err := json.Marshal(origin{r.Discovered, r.Described, r.Revision, r.Override})
+	if err != nil {
+		return nil, err
+	}
+	return []any{d.RemoteID, d.Exposure, string(d.API), d.Title, d.Placement.Classified(), sql.NullString{String: d.Document, Valid: d.Document != ""},
+		r.Fingerprint, string(published), string(from), micros(r.Created), micros(r.Changed), micros(r.Removed)}, nil
+}
+
+func (s catalogStore) AddRecord(ctx context.Context, r catalog.Record) error {
+	args, err := recordArgs(r)
+	if err == nil {
+		err = s.tx.exec(ctx, `INSERT INTO deployments (id, gateway, remote, exposure, api, title, classified, document, fingerprint, published, origin, created, changed, removed)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+			append([]any{string(r.Deployment.ID), string(r.Deployment.Gateway)}, args...)...)
+	}
+	if err != nil {
+		return fmt.Errorf("adding deployment %s: %w", r.Deployment.ID, err)
+	}
+	return nil
+}
+
+func (s catalogStore) ChangeRecord(ctx context.Context, r catalog.Record, was string) error {
+	args, err := recordArgs(r)
+	if err == nil {
+		err = s.mustMeetOne(ctx, portal.ErrConflict, `UPDATE deployments SET remote = $3, exposure = $4, api = $5, title = $6, classified = $7, document = $8,
+			fingerprint = $9, published = $10, origin = $11, created = $12, changed = $13, removed = $14 WHERE id = $1 AND fingerprint = $2`,
+			append([]any{string(r.Deployment.ID), was}, args...)...)
+	}
+	if err != nil {
+		return fmt.Errorf("changing deployment %s: %w", r.Deployment.ID, err)
+	}
+	return nil
+}
+
+const entryColumns = `id, division, explicit, title, joined, created`
+
+func (s catalogStore) entries(ctx context.Context, where string, args ...any) ([]catalog.Entry, error) {
+	return rows(ctx, s.tx, func(r *sql.Rows) (e catalog.Entry, err error) {
+		var created int64
+		err = r.Scan(&e.ID, &e.Division, &e.Explicit, &e.Title, &e.Joined, &created)
+		e.Created = instant(created)
+		return e, err
+	}, `SELECT `+entryColumns+` FROM apis `+where, args...)
+}
+
+type slugRow struct {
+	slug  string
+	api   portal.APIID
+	alias bool
+}
+
+func (s catalogStore) slugs(ctx context.Context, where string, args ...any) ([]slugRow, error) {
+	return rows(ctx, s.tx, func(r *sql.Rows) (row slugRow, err error) { return row, r.Scan(&row.slug, &row.api, &row.alias) },
+		`SELECT slug, api, alias FROM api_slugs `+where+` ORDER BY slug`, args...)
+}
+
+func (s catalogStore) deployments(ctx context.Context, where string, args ...any) ([]portal.Deployment, error) {
+	return rows(ctx, s.tx, func(r *sql.Rows) (d portal.Deployment, err error) {
+		var id, api, published string
+		if err := r.Scan(&id, &api, &published); err != nil {
+			return d, err
+		}
+		err = json.Unmarshal([]byte(published), &d)
+		d.ID, d.API = portal.DeploymentID(id), portal.APIID(api)
+		return d, err
+	}, `SELECT id, api, published FROM deployments WHERE removed = 0 `+where+` ORDER BY id`, args...)
+}
+
+// entry returns one entry with its slugs.
+func (s catalogStore) entry(ctx context.Context, id portal.APIID) (catalog.Entry, error) {
+	found, err := s.entries(ctx, `WHERE id = $1`, string(id))
+	if err != nil {
+		return catalog.Entry{}, err
+	}
+	if len(found) == 0 {
+		return catalog.Entry{}, portal.ErrNotFound
+	}
+	slugs, err := s.slugs(ctx, `WHERE api = $1`, string(id))
+	for _, row := range slugs {
+		addSlug(&found[0], row)
+	}
+	return found[0], err
+}
+
+func addSlug(e *catalog.Entry, row slugRow) {
+	if row.alias {
+		e.Aliases = append(e.Aliases, row.slug)
+	} else {
+		e.Slug = row.slug
+	}
+}
+
+func (s catalogStore) LoadEntry(ctx context.Context, id portal.APIID) (catalog.Entry, error) {
+	e, err := s.entry(ctx, id)
+	if err == nil {
+		e.Deployments, err = s.deployments(ctx, `AND api = $1`, string(id))
+	}
+	if err != nil {
+		return catalog.Entry{}, fmt.Errorf("catalog entry %s: %w", id, err)
+	}
+	return e, nil
+}
+
+func (s catalogStore) LoadAll(ctx context.Context) ([]catalog.Entry, error) {
+	all, err := s.loadAll(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("loading the catalog: %w", err)
+	}
+	return all, nil
+}
+
+func (s catalogStore) loadAll(ctx context.Context) ([]catalog.Entry, error) {
+	all, err := s.entries(ctx, `WHERE id IN (SELECT api FROM deployments WHERE removed = 0) ORDER BY id`)
+	if err != nil {
+		return nil, err
+	}
+	byID := make(map[portal.APIID]*catalog.Entry, len(all))
+	for i := range all {
+		byID[all[i].ID] = &all[i]
+	}
+	slugs, err := s.slugs(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range slugs {
+		if e := byID[row.api]; e != nil {
+			addSlug(e, row)
+		}
+	}
+	deployments, err := s.deployments(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range deployments {
+		e := byID[d.API]
+		e.Deployments = append(e.Deployments, d)
+	}
+	return all, nil
+}
+
+func (s catalogStore) EntryBySlug(ctx context.Context, slug string) (catalog.Entry, error) {
+	var id portal.APIID
+	err := s.tx.one(ctx, []any{&id}, `SELECT api FROM api_slugs WHERE slug = $1`, slug)
+	var e catalog.Entry
+	if err == nil {
+		e, err = s.entry(ctx, id)
+	}
+	if err != nil {
+		return catalog.Entry{}, fmt.Errorf("catalog entry %q: %w", slug, err)
+	}
+	return e, nil
+}
+
+func (s catalogStore) Candidates(ctx context.Context, division portal.Division) ([]catalog.Candidate, error) {
+	var all []catalog.Candidate
+	_, err := rows(ctx, s.tx, func(r *sql.Rows) (struct{}, error) {
+		var c catalog.Candidate
+		var title string
+		if err := r.Scan(&c.ID, &c.Slug, &c.Explicit, &title); err != nil {
+			return struct{}{}, err
+		}
+		if n := len(all); n == 0 || all[n-1].ID != c.ID {
+			all = append(all, c)
+		}
+		last := &all[len(all)-1]
+		last.Titles = append(last.Titles, title)
+		return struct{}{}, nil
+	}, `SELECT a.id, s.slug, a.explicit, t.title FROM apis a
+		JOIN api_slugs s ON s.api = a.id AND s.alias = 0
+		JOIN (SELECT id AS api, title FROM apis UNION SELECT api, title FROM deployments WHERE removed = 0) t ON t.api = a.id
+		WHERE a.division = $1 AND a.joined = '' ORDER BY a.id, t.title`, string(division))
+	if err != nil {
+		return nil, fmt.Errorf("catalog entries of division %q: %w", division, err)
+	}
+	return all, nil
+}
+
+func (s catalogStore) AddEntry(ctx context.Context, e catalog.Entry) error {
+	err := s.tx.exec(ctx, `INSERT INTO apis (id, division, explicit, title, joined, created) VALUES ($1, $2, $3, $4, '', $5)`,
+		string(e.ID), string(e.Division), e.Explicit, e.Title, micros(e.Created))
+	if err == nil {
+		err = s.tx.exec(ctx, `INSERT INTO api_slugs (slug, api, alias) VALUES ($1, $2, 0)`, e.Slug, string(e.ID))
+	}
+	if err != nil {
+		return fmt.Errorf("adding catalog entry %q: %w", e.Slug, err)
+	}
+	return nil
+}
+
+func (s catalogStore) SetExplicit(ctx context.Context, id portal.APIID, explicit string) error {
+	err := s.mustMeetOne(ctx, portal.ErrNotFound, `UPDATE apis SET explicit = $1 WHERE id = $2`, explicit, string(id))
+	if err != nil {
+		return fmt.Errorf("naming catalog entry %s: %w", id, err)
+	}
+	return nil
+}
+
+func (s catalogStore) Join(ctx context.Context, from, to portal.APIID) error {
+	for _, step := range []string{
+		`UPDATE deployments SET api = $2 WHERE api = $1`,
+		`UPDATE api_slugs SET api = $2, alias = 1 WHERE api = $1`,
+		`UPDATE apis SET joined = $2 WHERE id = $1`,
+	} {
+		if err := s.tx.exec(ctx, step, string(from), string(to)); err != nil {
+			return fmt.Errorf("joining catalog entry %s to %s: %w", from, to, err)
+		}
+	}
+	return nil
+}
+
+func (s catalogStore) Document(ctx context.Context, hash string) (catalog.Document, error) {
+	d := catalog.Document{Hash: hash}
+	var description string
+	var stored int64
+	err := s.tx.one(ctx, []any{&d.Content, &description, &stored}, `SELECT content, description, stored FROM documents WHERE hash = $1`, hash)
+	if err == nil {
+		err = json.Unmarshal([]byte(description), &d.Description)
+	}
+	if err != nil {
+		return catalog.Document{}, fmt.Errorf("document %s: %w", hash, err)
+	}
+	d.Stored = instant(stored)
+	return d, nil
+}
+
+func (s catalogStore) PutDocument(ctx context.Context, d catalog.Document) error {
+	description, err := json.Marshal(d.Description)
+	if err == nil {
+		// One that nothing points at yet is made young again, so that SweepDocuments leaves it for whoever just put it.
+		err = s.tx.exec(ctx, `INSERT INTO documents (hash, content, description, stored) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (hash) DO UPDATE SET stored = excluded.stored WHERE NOT EXISTS (SELECT 1 FROM deployments WHERE document = documents.hash)`,
+			d.Hash, d.Content, string(description), micros(d.Stored))
+	}
+	if err != nil {
+		return fmt.Errorf("saving document %s: %w", d.Hash, err)
+	}
+	return nil
+}
+
+func (s catalogStore) SweepDocuments(ctx context.Context, before time.Time) error {
+	err := s.tx.exec(ctx, `DELETE FROM documents WHERE stored < $1 AND NOT EXISTS (SELECT 1 FROM deployments WHERE document = documents.hash)`, micros(before))
+	if err != nil {
+		return fmt.Errorf("sweeping documents: %w", err)
+	}
+	return nil
+}
+
+func (s catalogStore) runs(ctx context.Context, query string, args ...any) ([]catalog.Run, error) {
+	return rows(ctx, s.tx, func(r *sql.Rows) (run catalog.Run, err error) {
+		var report string
+		if err := r.Scan(&report); err != nil {
+			return run, err
+		}
+		return run, json.Unmarshal([]byte(report), &run)
+	}, query, args...)
+}
+
+func (s catalogStore) StartRun(ctx context.Context, r catalog.Run) error {
+	report, err := json.Marshal(r)
+	if err == nil {
+		err = s.tx.exec(ctx, `INSERT INTO runs (id, gateway, state, report, started, probed, ended) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+			string(r.ID), string(r.Gateway), string(r.State), string(report), micros(r.Started), micros(r.Probed), micros(r.Ended))
+	}
+	if err != nil {
+		return fmt.Errorf("starting a sync of gateway %s: %w", r.Gateway, err)
+	}
+	return nil
+}
+
+func (s catalogStore) EndRun(ctx context.Context, r catalog.Run) error {
+	report, err := json.Marshal(r)
+	if err == nil {
+		err = s.mustMeetOne(ctx, portal.ErrConflict, `UPDATE runs SET state = $1, report = $2, probed = $3, ended = $4 WHERE id = $5 AND state = 'running'`,
+			string(r.State), string(report), micros(r.Probed), micros(r.Ended), string(r.ID))
+	}
+	if err == nil {
+		err = s.tx.exec(ctx, `DELETE FROM runs WHERE gateway = $1 AND started < (SELECT started FROM runs WHERE gateway = $1 ORDER BY started DESC LIMIT 1 OFFSET $2)
+			AND id <> coalesce((SELECT id FROM runs WHERE gateway = $1 AND state IN ('applied', 'unchanged') ORDER BY started DESC, id DESC LIMIT 1), '')`,
+			string(r.Gateway), keptRuns-1)
+	}
+	if err != nil {
+		return fmt.Errorf("ending sync %s: %w", r.ID, err)
+	}
+	return nil
+}
+
+func (s catalogStore) Run(ctx context.Context, gateway portal.GatewayID, id portal.RunID) (catalog.Run, error) {
+	found, err := s.runs(ctx, `SELECT report FROM runs WHERE gateway = $1 AND id = $2`, string(gateway), string(id))
+	if err == nil && len(found) == 0 {
+		err = portal.ErrNotFound
+	}
+	if err != nil {
+		return catalog.Run{}, fmt.Errorf("sync %s of gateway %s: %w", id, gateway, err)
+	}
+	return found[0], nil
+}
+
+func (s catalogStore) Runs(ctx context.Context, gateway portal.GatewayID, before portal.RunID, limit int) ([]catalog.Run, error) {
+	all, err := s.runs(ctx, `SELECT report FROM runs WHERE gateway = $1
+		AND ($2 = '' OR (started, id) < (SELECT started, id FROM runs WHERE gateway = $1 AND id = $2))
+		ORDER BY started DESC, id DESC LIMIT $3`, string(gateway), string(before), noLimit(limit))
+	if err != nil {
+		return nil, fmt.Errorf("syncs of gateway %s: %w", gateway, err)
+	}
+	return all, nil
+}
+
+func (s catalogStore) OpenRuns(ctx context.Context) ([]catalog.Run, error) {
+	all, err := s.runs(ctx, `SELECT report FROM runs WHERE state = 'running'`)
+	if err != nil {
+		return nil, fmt.Errorf("open syncs: %w", err)
+	}
+	return all, nil
+}

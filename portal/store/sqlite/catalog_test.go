@@ -1,0 +1,372 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"concierge/connectors"
+	"concierge/portal"
+	"concierge/portal/catalog"
+	"concierge/portal/document"
+	"concierge/portal/store"
+)
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// inCatalog runs fn in one transaction and fails the test on its error.
+func inCatalog(t *testing.T, db *DB, fn func(ctx context.Context, s catalog.Store) error) {
+	t.Helper()
+	if err := tryCatalog(t, db, fn); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func tryCatalog(t *testing.T, db *DB, fn func(ctx context.Context, s catalog.Store) error) error {
+	t.Helper()
+	return store.Narrow[catalog.Tx](db).InTx(t.Context(), func(tx catalog.Tx) error { return fn(t.Context(), tx.Catalog()) })
+}
+
+func testGateway(id portal.GatewayID) catalog.Gateway {
+	return catalog.Gateway{
+		ID: id, Title: "Kong EU", Kind: "kong", Address: "https://kong.example:8001", Settings: map[string]string{"workspace": "default"},
+		Secrets: []byte("sealed"), Division: "retail", Site: portal.SiteLocal,
+		Defaults: map[portal.Axis]string{portal.AxisAudience: "partner"},
+		Bounds:   portal.Bounds{Audiences: []portal.Audience{"partner"}},
+		Rules:    []catalog.Rule{{Match: catalog.Match{Path: "/test"}, Set: map[portal.Axis]string{portal.AxisEnvironment: "test"}}},
+		Trust:    []portal.Axis{portal.AxisAudience}, AllowPrivate: []string{"10.0.0.0/8"}, Every: time.Minute,
+		Source: catalog.FromAPI, Created: noon, Changed: noon,
+	}
+}
+
+func testRecord(g portal.GatewayID, api portal.APIID, n int) catalog.Record {
+	r := catalog.Record{
+		Deployment: portal.Deployment{
+			ID: portal.DeploymentID(fmt.Sprintf("dep_%s_%d", g, n)), Gateway: g, RemoteID: fmt.Sprintf("svc-%d", n), Exposure: "prod", API: api,
+			Title: "Payments", Version: "2.1.0", Line: "2", Lifecycle: portal.Active, Sunset: noon, Tags: []string{"money"},
+			BaseURL: "https://api.example/payments", Plans: []portal.Plan{{ID: "default", Limits: []string{"10 per second"}}}, Active: true,
+			Placement: portal.Placement{portal.AxisAudience: {Value: "partner", Layer: portal.LayerGateway}, portal.AxisEnvironment: {Value: "test", Layer: portal.LayerRule}},
+		},
+		Discovered: connectors.Deployment{Key: connectors.Key{RemoteID: fmt.Sprintf("svc-%d", n), Exposure: "prod"}, Title: "Payments",
+			Document: connectors.DocumentRef{ID: "d", Revision: "7"}, Words: map[portal.Axis]string{portal.AxisRegion: "eu"}},
+		Described: catalog.Described{Title: "Payments API", Words: map[string]string{"audience": "partner"}},
+		Revision:  "7", Override: catalog.Override{Placement: map[portal.Axis]string{portal.AxisRegion: "us"}},
+		Created: noon, Changed: noon,
+	}
+	r.Fingerprint = r.Hash()
+	return r
+}
+
+func testEntry(id portal.APIID, slug string) catalog.Entry {
+	return catalog.Entry{ID: id, Slug: slug, Division: "retail", Title: "Payments", Created: noon}
+}
+
+func TestGatewaysAreKept(t *testing.T) {
+	db := openTest(t)
+	want := testGateway("kong-eu")
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		for _, id := range []portal.GatewayID{"a", "b", "kong-eu"} {
+			if err := s.PutGateway(ctx, testGateway(id)); err != nil {
+				return err
+			}
+		}
+		return s.SetCapabilities(ctx, "kong-eu", connectors.Capabilities{Product: "Kong 3.9.3", Settle: time.Second})
+	})
+	want.Title, want.Changed = "Kong Europe", noon.Add(time.Hour)
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error { return s.PutGateway(ctx, want) })
+	want.Capabilities = &connectors.Capabilities{Product: "Kong 3.9.3", Settle: time.Second}
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		got, err := s.Gateway(ctx, "kong-eu")
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("gateway differs:\n%s", diff)
+		}
+		if err != nil {
+			return err
+		}
+		page, err := s.Gateways(ctx, "a", 1)
+		if len(page) != 1 || page[0].ID != "b" {
+			t.Errorf("page after a: %v", page)
+		}
+		return err
+	})
+	err := tryCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		_, err := s.Gateway(ctx, "none")
+		return err
+	})
+	if !errors.Is(err, portal.ErrNotFound) {
+		t.Errorf("unknown gateway: %v", err)
+	}
+	if err := tryCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		return s.SetCapabilities(ctx, "none", connectors.Capabilities{})
+	}); !errors.Is(err, portal.ErrNotFound) {
+		t.Errorf("capabilities of an unknown gateway: %v", err)
+	}
+}
+
+// seeded has one gateway with one entry "payments" of one deployment.
+func seeded(t *testing.T) (*DB, catalog.Record) {
+	t.Helper()
+	db := openTest(t)
+	r := testRecord("kong-eu", "api_1", 1)
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		return errors.Join(s.PutGateway(ctx, testGateway("kong-eu")), s.AddEntry(ctx, testEntry("api_1", "payments")), s.AddRecord(ctx, r))
+	})
+	return db, r
+}
+
+func TestRecordsAreKept(t *testing.T) {
+	db, want := seeded(t)
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		got, err := s.Record(ctx, want.Deployment.ID)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("record differs:\n%s", diff)
+		}
+		if got.Hash() != want.Fingerprint {
+			t.Error("the fingerprint of what comes back differs from that of what was put")
+		}
+		all, allErr := s.Records(ctx, "kong-eu")
+		if diff := cmp.Diff([]catalog.Record{want}, all); diff != "" {
+			t.Errorf("records differ:\n%s", diff)
+		}
+		return errors.Join(err, allErr)
+	})
+
+	again := testRecord("kong-eu", "api_1", 1)
+	again.Deployment.ID = "dep_other"
+	if err := tryCatalog(t, db, func(ctx context.Context, s catalog.Store) error { return s.AddRecord(ctx, again) }); !errors.Is(err, portal.ErrConflict) {
+		t.Errorf("a second record with the same key: %v", err)
+	}
+}
+
+func TestChangeRecordComparesTheFingerprint(t *testing.T) {
+	db, r := seeded(t)
+	next := r
+	next.Deployment.Title = "Payments two"
+	next.Fingerprint = next.Hash()
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error { return s.ChangeRecord(ctx, next, r.Fingerprint) })
+	err := tryCatalog(t, db, func(ctx context.Context, s catalog.Store) error { return s.ChangeRecord(ctx, r, r.Fingerprint) })
+	if !errors.Is(err, portal.ErrConflict) {
+		t.Errorf("a change on top of another one: %v", err)
+	}
+}
+
+func TestLoadEntry(t *testing.T) {
+	db, r := seeded(t)
+	removed := testRecord("kong-eu", "api_1", 2)
+	removed.Removed = noon
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		return errors.Join(s.AddRecord(ctx, removed), s.AddEntry(ctx, testEntry("api_empty", "empty")))
+	})
+	want := testEntry("api_1", "payments")
+	want.Deployments = []portal.Deployment{r.Deployment}
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		got, err := s.LoadEntry(ctx, "api_1")
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("entry differs:\n%s", diff)
+		}
+		all, allErr := s.LoadAll(ctx)
+		if diff := cmp.Diff([]catalog.Entry{want}, all); diff != "" {
+			t.Errorf("all entries differ:\n%s", diff)
+		}
+		return errors.Join(err, allErr)
+	})
+	err := tryCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		_, err := s.LoadEntry(ctx, "none")
+		return err
+	})
+	if !errors.Is(err, portal.ErrNotFound) {
+		t.Errorf("unknown entry: %v", err)
+	}
+}
+
+func TestSlugsAndExplicitIdsAreUnique(t *testing.T) {
+	db, _ := seeded(t)
+	add := func(e catalog.Entry) error {
+		return tryCatalog(t, db, func(ctx context.Context, s catalog.Store) error { return s.AddEntry(ctx, e) })
+	}
+	if err := add(testEntry("api_2", "payments")); !errors.Is(err, portal.ErrConflict) {
+		t.Errorf("same slug: %v", err)
+	}
+	named := testEntry("api_3", "pay")
+	named.Explicit = "pay"
+	if err := add(named); err != nil {
+		t.Fatal(err)
+	}
+	named.ID, named.Slug = "api_4", "pay-too"
+	if err := add(named); !errors.Is(err, portal.ErrConflict) {
+		t.Errorf("same explicit id in one division: %v", err)
+	}
+	named.Division = "wholesale"
+	if err := add(named); err != nil {
+		t.Errorf("same explicit id in another division: %v", err)
+	}
+}
+
+func TestJoinKeepsSlugsAnswering(t *testing.T) {
+	db, r := seeded(t)
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		return errors.Join(s.AddEntry(ctx, testEntry("api_2", "pay")), s.Join(ctx, "api_1", "api_2"))
+	})
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		e, err := s.EntryBySlug(ctx, "payments")
+		if e.ID != "api_2" || e.Slug != "pay" || len(e.Aliases) != 1 || e.Aliases[0] != "payments" {
+			t.Errorf("old slug leads to %+v", e)
+		}
+		old, oldErr := s.LoadEntry(ctx, "api_1")
+		if old.Joined != "api_2" || len(old.Deployments) != 0 {
+			t.Errorf("old entry: %+v", old)
+		}
+		next, nextErr := s.LoadEntry(ctx, "api_2")
+		if len(next.Deployments) != 1 || next.Deployments[0].ID != r.Deployment.ID || next.Deployments[0].API != "api_2" {
+			t.Errorf("new entry: %+v", next)
+		}
+		candidates, err2 := s.Candidates(ctx, "retail")
+		want := []catalog.Candidate{{ID: "api_2", Slug: "pay", Titles: []string{"Payments"}}}
+		if diff := cmp.Diff(want, candidates); diff != "" {
+			t.Errorf("candidates differ:\n%s", diff)
+		}
+		return errors.Join(err, oldErr, nextErr, err2)
+	})
+}
+
+func TestDocuments(t *testing.T) {
+	db, r := seeded(t)
+	doc := catalog.Document{Hash: "h1", Content: []byte("{}"), Description: document.Description{Title: "Payments", Operations: []document.Operation{{Method: "GET", Path: "/"}}}, Stored: noon}
+	orphan := catalog.Document{Hash: "h2", Content: []byte("[]"), Stored: noon}
+	next := r
+	next.Deployment.Document = "h1"
+	next.Fingerprint = next.Hash()
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		return errors.Join(s.PutDocument(ctx, doc), s.PutDocument(ctx, orphan), s.ChangeRecord(ctx, next, r.Fingerprint))
+	})
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		later := doc
+		later.Stored = noon.Add(time.Hour)
+		if err := s.PutDocument(ctx, later); err != nil {
+			return err
+		}
+		got, err := s.Document(ctx, "h1")
+		if diff := cmp.Diff(doc, got); diff != "" {
+			t.Errorf("a published document was written again, or differs:\n%s", diff)
+		}
+		return errors.Join(err, s.SweepDocuments(ctx, noon.Add(time.Minute)))
+	})
+	err := tryCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		if _, err := s.Document(ctx, "h1"); err != nil {
+			t.Errorf("a published document was swept: %v", err)
+		}
+		_, err := s.Document(ctx, "h2")
+		return err
+	})
+	if !errors.Is(err, portal.ErrNotFound) {
+		t.Errorf("an orphan stayed: %v", err)
+	}
+	dangling := testRecord("kong-eu", "api_1", 3)
+	dangling.Deployment.Document = "gone"
+	if err := tryCatalog(t, db, func(ctx context.Context, s catalog.Store) error { return s.AddRecord(ctx, dangling) }); err == nil {
+		t.Error("a deployment points at a document that is not there")
+	}
+}
+
+func TestRuns(t *testing.T) {
+	db, r := seeded(t)
+	run := func(n int, state catalog.RunState) catalog.Run {
+		at := noon.Add(time.Duration(n) * time.Minute)
+		return catalog.Run{ID: portal.RunID(fmt.Sprintf("run_%03d", n)), Gateway: "kong-eu", Actor: "per_1", State: state, Started: at, Probed: at, Ended: at,
+			Warnings: []string{"w"}, Removing: []connectors.Key{{RemoteID: "x"}}, Cursor: "c"}
+	}
+	start := func(r catalog.Run) error {
+		return tryCatalog(t, db, func(ctx context.Context, s catalog.Store) error { return s.StartRun(ctx, r) })
+	}
+	end := func(r catalog.Run) error {
+		return tryCatalog(t, db, func(ctx context.Context, s catalog.Store) error { return s.EndRun(ctx, r) })
+	}
+	if err := start(run(0, catalog.Running)); err != nil {
+		t.Fatal(err)
+	}
+	if err := start(run(1, catalog.Running)); !errors.Is(err, portal.ErrConflict) {
+		t.Errorf("two at once: %v", err)
+	}
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		open, err := s.OpenRuns(ctx)
+		if len(open) != 1 || open[0].ID != "run_000" {
+			t.Errorf("open: %v", open)
+		}
+		return err
+	})
+	good := run(0, catalog.Applied)
+	if err := end(good); err != nil {
+		t.Fatal(err)
+	}
+	if err := end(good); !errors.Is(err, portal.ErrConflict) {
+		t.Errorf("ended twice: %v", err)
+	}
+	for n := 1; n <= keptRuns+1; n++ {
+		if err := errors.Join(start(run(n, catalog.Running)), end(run(n, catalog.Failed))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		st, err := s.Standing(ctx, "kong-eu")
+		last := run(keptRuns+1, catalog.Failed)
+		want := catalog.Standing{Deployments: 1, Probed: last.Probed, LastRun: &last, LastGood: &good}
+		if diff := cmp.Diff(want, st); diff != "" {
+			t.Errorf("standing differs:\n%s", diff)
+		}
+		var n int
+		for before := portal.RunID(""); ; {
+			page, err := s.Runs(ctx, "kong-eu", before, 70)
+			if err != nil {
+				return err
+			}
+			if len(page) == 0 {
+				break
+			}
+			if before != "" && page[0].ID >= before {
+				t.Errorf("page after %s starts with %s", before, page[0].ID)
+			}
+			n, before = n+len(page), page[len(page)-1].ID
+		}
+		if n != keptRuns+1 { // the last good one beside the newest
+			t.Errorf("%d runs are kept", n)
+		}
+		_, runErr := s.Run(ctx, "other", "run_000")
+		if !errors.Is(runErr, portal.ErrNotFound) {
+			t.Errorf("run of another gateway: %v", runErr)
+		}
+		return err
+	})
+
+	unclassified := r
+	unclassified.Deployment.Placement = portal.Placement{}
+	unclassified.Fingerprint = unclassified.Hash()
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		if err := s.ChangeRecord(ctx, unclassified, r.Fingerprint); err != nil {
+			return err
+		}
+		st, err := s.Standing(ctx, "kong-eu")
+		if st.Deployments != 1 || st.Unclassified != 1 {
+			t.Errorf("%d deployments, %d unclassified", st.Deployments, st.Unclassified)
+		}
+		return err
+	})
+}
+
+func TestSealedSecretsStayOutOfTheRegistration(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "concierge.db")
+	db := openAt(t, path)
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error { return s.PutGateway(ctx, testGateway("g")) })
+	var config []byte
+	if err := db.read.QueryRow(`SELECT config FROM gateways`).Scan(&config); err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(config, []byte("c2VhbGVk")) || bytes.Contains(config, []byte("sealed")) {
+		t.Errorf("config holds the secrets: %s", config)
+	}
+}
