@@ -1,0 +1,237 @@
+package document
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+)
+
+// Description is what a description says about its API. Texts come from outside: escape them, and render Description through
+// Markdown only. Titles, versions, summaries, tags and words are cut to 1,000 bytes.
+type Description struct {
+	Format      Format
+	SpecVersion string // as written: "2.0", "3.0.3", "3.1.0"
+	Title       string
+	Version     string
+	Summary     string // info.summary of 3.1
+	Description string // markdown, not rendered
+	Tags        []string
+	Operations  []Operation // in the document's order
+	Security    []SecurityScheme
+	Servers     []string // base URLs in the document's order; of 2.0, one for each scheme. They may be relative or hold variables
+
+	API         string            // x-concierge-api of info, else of the root: the explicit id of the catalog entry
+	Words       map[string]string // the other x-concierge-* words of info and root, named without the prefix; info wins
+	Synthesised bool              // made by Synthesise
+
+	SHA256 string // of the bytes as given, in hexadecimal
+	Size   int64  // bytes
+}
+
+// Operation is one method of one path. Operations of webhooks and callbacks are not among them: nobody calls those here.
+type Operation struct {
+	Method     string // upper case
+	Path       string // template, as written
+	ID         string // operationId; may be empty and may repeat
+	Summary    string
+	Tags       []string
+	Deprecated bool
+	// Plain is true for a GET without path parameters and without any other parameter that the document requires: what a
+	// person, or a test call, can try first.
+	Plain bool
+}
+
+// SecurityScheme is a way to prove who calls, as the document's author says. What the gateway enforces may differ.
+type SecurityScheme struct {
+	ID     string // its name in the document
+	Type   string // apiKey, http, oauth2, openIdConnect, mutualTLS; of 2.0 also basic
+	In     string // of apiKey
+	Name   string // of apiKey
+	Scheme string // of http
+}
+
+const (
+	wordPrefix = "x-concierge-"
+	maxText    = 1000
+)
+
+// SynthesisedMark is the root field that marks a description made by Synthesise.
+const SynthesisedMark = wordPrefix + "synthesised"
+
+// Describe reads a description. The error wraps portal.ErrInvalid and says what to do.
+//
+// It is lenient where gateways are sloppy: a missing title or a field of the wrong type counts as absent. It refuses what is not
+// OpenAPI, what is over the limits, and keys that appear twice.
+func Describe(doc []byte, limits Limits) (Description, error) {
+	root, format, err := parse(doc, limits)
+	if err != nil {
+		return Description{}, err
+	}
+	version, err := specVersion(root)
+	if err != nil {
+		return Description{}, err
+	}
+	sum := sha256.Sum256(doc)
+	info := root.get("info")
+	d := Description{
+		Format:      format,
+		SpecVersion: version,
+		Title:       clip(info.get("title").str(), maxText),
+		Version:     clip(info.get("version").str(), maxText),
+		Summary:     clip(info.get("summary").str(), maxText),
+		Description: info.get("description").str(),
+		Tags:        tagNames(root),
+		Operations:  operations(root),
+		Security:    securitySchemes(root),
+		Servers:     servers(root, version),
+		Synthesised: root.get(SynthesisedMark).isTrue(),
+		SHA256:      hex.EncodeToString(sum[:]),
+		Size:        int64(len(doc)),
+	}
+	d.API, d.Words = words(root, info)
+	return d, nil
+}
+
+// specVersion returns which OpenAPI the root says it is.
+func specVersion(root *node) (string, error) {
+	if v := root.get("swagger").str(); v == "2.0" || v == "2" {
+		return "2.0", nil
+	} else if v != "" {
+		return "", invalid("Swagger %s is not read; convert it to OpenAPI 3", clip(v, 20))
+	}
+	v := root.get("openapi").str()
+	for _, known := range []string{"3.0", "3.1", "3.2"} {
+		if v == known || strings.HasPrefix(v, known+".") {
+			return clip(v, 20), nil
+		}
+	}
+	if v != "" {
+		return "", invalid("OpenAPI %s is not read; use 2.0, 3.0, 3.1 or 3.2", clip(v, 20))
+	}
+	return "", invalid("it has neither \"openapi\" nor \"swagger\" at its root; is it the right file?")
+}
+
+func isSwagger(version string) bool { return version == "2.0" }
+
+func tagNames(root *node) []string {
+	var out []string
+	for _, tag := range root.get("tags").elements() {
+		if name := tag.get("name").str(); name != "" {
+			out = append(out, clip(name, maxText))
+		}
+	}
+	return out
+}
+
+func operations(root *node) []Operation {
+	var out []Operation
+	for _, path := range root.get("paths").children() {
+		if isExtension(path.key) {
+			continue
+		}
+		item := root.resolve(path.value)
+		for _, f := range item.children() {
+			if f.value.kind != object {
+				continue
+			}
+			if slices.Contains(methods, f.key) {
+				out = append(out, operation(root, f.key, path.key, item, f.value))
+			}
+			if f.key == "additionalOperations" {
+				for _, more := range f.value.fields {
+					if more.value.kind == object {
+						out = append(out, operation(root, more.key, path.key, item, more.value))
+					}
+				}
+			}
+		}
+	}
+	return out
+}
+
+func operation(root *node, method, path string, item, op *node) Operation {
+	out := Operation{
+		Method:     strings.ToUpper(method),
+		Path:       path,
+		ID:         op.get("operationId").str(),
+		Summary:    clip(op.get("summary").str(), maxText),
+		Deprecated: op.get("deprecated").isTrue(),
+	}
+	for _, tag := range op.get("tags").elements() {
+		out.Tags = append(out.Tags, clip(tag.str(), maxText))
+	}
+	out.Plain = out.Method == "GET" && !strings.Contains(path, "{")
+	for _, parameters := range []*node{item.get("parameters"), op.get("parameters")} {
+		for _, p := range parameters.elements() {
+			if root.resolve(p).get("required").isTrue() {
+				out.Plain = false
+			}
+		}
+	}
+	return out
+}
+
+func securitySchemes(root *node) []SecurityScheme {
+	var out []SecurityScheme
+	for _, schemes := range []*node{root.get("components").get("securitySchemes"), root.get("securityDefinitions")} {
+		for _, f := range schemes.children() {
+			scheme := root.resolve(f.value)
+			out = append(out, SecurityScheme{
+				ID:     f.key,
+				Type:   scheme.get("type").str(),
+				In:     scheme.get("in").str(),
+				Name:   scheme.get("name").str(),
+				Scheme: scheme.get("scheme").str(),
+			})
+		}
+	}
+	return out
+}
+
+func servers(root *node, version string) []string {
+	var out []string
+	if !isSwagger(version) {
+		for _, s := range root.get("servers").elements() {
+			if u := s.get("url").str(); u != "" {
+				out = append(out, u)
+			}
+		}
+		return out
+	}
+	host, base := root.get("host").str(), root.get("basePath").str()
+	for _, scheme := range root.get("schemes").elements() {
+		if host != "" && scheme.str() != "" {
+			out = append(out, scheme.str()+"://"+host+base)
+		}
+	}
+	if len(out) == 0 && host+base != "" {
+		if host != "" {
+			host = "//" + host
+		}
+		out = append(out, host+base)
+	}
+	return out
+}
+
+// words collects the x-concierge-* scalars.
+func words(root, info *node) (api string, others map[string]string) {
+	for _, f := range append(slices.Clone(root.children()), info.children()...) {
+		name, ours := strings.CutPrefix(f.key, wordPrefix)
+		if !ours || f.key == SynthesisedMark || f.value.kind == null || f.value.kind >= list {
+			continue
+		}
+		value := clip(f.value.text, maxText)
+		if name == "api" {
+			api = value
+			continue
+		}
+		if others == nil {
+			others = map[string]string{}
+		}
+		others[name] = value
+	}
+	return api, others
+}
+
+func isExtension(key string) bool { return len(key) > 2 && strings.EqualFold(key[:2], "x-") }

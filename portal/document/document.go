@@ -1,0 +1,84 @@
+// Package document reads and rewrites API descriptions: OpenAPI 2.0, 3.0, 3.1 and 3.2, as JSON or YAML.
+//
+// It is pure: bytes in, bytes out, no files and no network, so a reference to another document is never followed.
+// Descriptions come from gateways and are not trusted. Every function bounds its memory and its time by Limits, and what
+// it cannot hold it refuses with an error that wraps portal.ErrInvalid and says what to do; it does not panic.
+//
+// Describe says what a description holds, for the catalog. Serve makes the description as a consumer sees it, with the
+// one endpoint that was decided for them and without a trace of others. Synthesise writes one where the gateway has none.
+// Markdown renders the texts in them harmlessly.
+//
+// Sources: OpenAPI Specification 2.0, 3.0.4, 3.1.1 and 3.2.0 (spec.openapis.org).
+package document
+
+import (
+	"fmt"
+	"io"
+
+	"concierge/portal"
+)
+
+// Format is how a description is written.
+type Format string
+
+// The two formats.
+const (
+	JSON Format = "json"
+	YAML Format = "yaml"
+)
+
+// Limits bound what one description may cost. A zero field means its default.
+type Limits struct {
+	// MaxBytes is the size of the description, and of all its texts once YAML aliases are written out. What is made
+	// from it may be four times as large. Default 20 MiB: the largest known public one is GitHub's, 13 MB.
+	MaxBytes int64
+	// MaxDepth is how deep values may be nested. Default 100; the deepest of 200 real ones is 28.
+	MaxDepth int
+	// MaxNodes is how many values there may be, YAML aliases written out. Default 500,000; GitHub's has 232,000.
+	// In YAML it is also checked before parsing, against an upper bound counted from punctuation.
+	MaxNodes int
+}
+
+func (l Limits) withDefaults() Limits {
+	if l.MaxBytes <= 0 {
+		l.MaxBytes = 20 << 20
+	}
+	if l.MaxDepth <= 0 {
+		l.MaxDepth = 100
+	}
+	if l.MaxNodes <= 0 {
+		l.MaxNodes = 500_000
+	}
+	return l
+}
+
+// Read reads a whole description, but never more than the limit. A description over it is portal.ErrInvalid; an error of
+// r itself is passed on.
+func Read(r io.Reader, limits Limits) ([]byte, error) {
+	limits = limits.withDefaults()
+	doc, err := io.ReadAll(io.LimitReader(r, limits.MaxBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading the API description: %w", err)
+	}
+	if int64(len(doc)) > limits.MaxBytes {
+		return nil, tooLarge(limits.MaxBytes)
+	}
+	return doc, nil
+}
+
+func tooLarge(limit int64) error {
+	return invalid("it is larger than %d bytes; split it, or raise the limit for API descriptions", limit)
+}
+
+func tooMany(limit int) error {
+	return invalid("it has more than %d values, or YAML aliases that multiply to more; split it, or raise the limit for API descriptions", limit)
+}
+
+func tooDeep(limit int, at string) error {
+	return invalid("values are nested more than %d deep at %s, or YAML aliases form a circle; move inner parts to components and refer to them", limit, at)
+}
+
+// invalid says what is wrong with a description, and is portal.ErrInvalid.
+func invalid(format string, args ...any) error {
+	return fmt.Errorf("API description: %w: %w", portal.ErrInvalid, fmt.Errorf(format, args...))
+}
