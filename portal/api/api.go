@@ -12,6 +12,12 @@ import (
 	"concierge/portal"
 )
 
+// DefaultOverlap is how long both keys of a rotation work where the consumer does not say.
+const DefaultOverlap = 24 * time.Hour
+
+// InvitationPath is where an invited person sets a password; the one-time token follows it.
+const InvitationPath = "/invitation/"
+
 // Page is one page of a list. Next is empty on the last one; it is opaque and bound to the caller.
 type Page[T any] struct {
 	Items []T    `json:"items"`
@@ -416,6 +422,7 @@ type Catalog interface {
 // Keys is the caller's key ring.
 type Keys interface {
 	Applications(ctx context.Context, p Paging) (Page[Application], error)
+	Application(ctx context.Context, id string) (Application, error)
 	CreateApplication(ctx context.Context, n NewApplication) (Application, error)
 	Subscriptions(ctx context.Context, q SubscriptionsQuery) (Page[Subscription], error)
 	Subscription(ctx context.Context, id string) (Subscription, error)
@@ -449,15 +456,18 @@ type Gateways interface {
 // People is for administrators; tokens are everybody's own.
 type People interface {
 	Organisations(ctx context.Context, p Paging) (Page[Organisation], error)
+	Organisation(ctx context.Context, id string) (Organisation, error)
 	CreateOrganisation(ctx context.Context, n NewOrganisation) (Organisation, error)
 	// SetOrganisationDisabled ends its people's sessions and tokens at once.
 	SetOrganisationDisabled(ctx context.Context, id string, disabled bool) (Organisation, error)
 	People(ctx context.Context, p Paging) (Page[Person], error)
+	Person(ctx context.Context, id string) (Person, error)
 	Invite(ctx context.Context, n NewPerson) (Invitation, error)
 	// Reinvite makes a new link and voids the old one, for somebody invited or locked out.
 	Reinvite(ctx context.Context, person string) (Invitation, error)
 	ChangePerson(ctx context.Context, id string, c PersonChange) (Person, error)
 	Tokens(ctx context.Context) ([]Token, error)
+	Token(ctx context.Context, id string) (Token, error)
 	CreateToken(ctx context.Context, n NewToken) (CreatedToken, error)
 	RevokeToken(ctx context.Context, id string) error
 }

@@ -58,8 +58,6 @@ type Options struct {
 const (
 	defaultCallTimeout = 20 * time.Second
 	defaultReconcile   = 10 * time.Minute
-	// DefaultOverlap is how long both keys of a rotation work where the consumer does not say.
-	DefaultOverlap = 24 * time.Hour
 	// MaxOverlap is the longest that a consumer may ask for.
 	MaxOverlap = 30 * 24 * time.Hour
 )

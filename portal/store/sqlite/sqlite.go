@@ -163,7 +163,7 @@ func (db *DB) InTx(ctx context.Context, fn func(store.Tx) error) error {
 	if err := fn(tx); err != nil {
 		return kind(err)
 	}
-	if err := tx.logChanges(ctx); err != nil {
+	if err := errors.Join(tx.logChanges(ctx), tx.noteRequest(ctx)); err != nil {
 		return kind(err)
 	}
 	if err := sqlTx.Commit(); err != nil {

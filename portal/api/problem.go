@@ -1,0 +1,180 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"time"
+
+	"concierge/portal"
+)
+
+// Problem is an error as HTTP API v1 tells it (RFC 9457). Type is stable; Detail is for people.
+type Problem struct {
+	Type         string         `json:"type" doc:"Stable reference to the kind of problem" example:"/problems/not-found"`
+	Title        string         `json:"title"`
+	Status       int            `json:"status"`
+	Detail       string         `json:"detail,omitempty"`
+	RequestID    string         `json:"request_id,omitempty" doc:"Name it when you ask for help"`
+	Environments []string       `json:"environments,omitempty" doc:"With no-endpoint: where the caller has an endpoint"`
+	Conflict     string         `json:"conflict,omitempty" doc:"With conflict: the id of the thing in the way"`
+	Errors       []FieldProblem `json:"errors,omitempty" doc:"With invalid: what is wrong where"`
+
+	retryAfter time.Duration
+}
+
+// FieldProblem says what is wrong with one part of a request.
+type FieldProblem struct {
+	Location string `json:"location" example:"body.name"`
+	Message  string `json:"message"`
+}
+
+// problems is the table of what each kind of error looks like outside. The first that matches counts.
+var problems = []struct {
+	kind   error
+	slug   string
+	title  string
+	status int
+}{
+	{portal.ErrNotFound, "not-found", "There is no such thing, or it is not for you", http.StatusNotFound},
+	{portal.ErrInvalid, "invalid", "The request is not right", http.StatusUnprocessableEntity},
+	{portal.ErrConflict, "conflict", "Something is in the way", http.StatusConflict},
+	{portal.ErrUnsupported, "unsupported", "The gateway cannot do this", http.StatusUnprocessableEntity},
+	{portal.ErrDenied, "denied", "You may not do this", http.StatusForbidden},
+	{portal.ErrUnavailable, "unavailable", "Not now; try again", http.StatusServiceUnavailable},
+}
+
+// ProblemOf turns an error into what the caller may know of it. known is false for an error of no kind: log it whole and
+// show nothing but the request's id.
+//
+// A gateway that refuses or answers nonsense is not the caller's fault, whatever the kind: such an error is told as
+// unavailable, without the gateway's words.
+func ProblemOf(err error) (p Problem, known bool) {
+	var given *Problem
+	if errors.As(err, &given) {
+		return *given, true
+	}
+	var gateway *portal.GatewayError
+	if errors.As(err, &gateway) && !errors.Is(err, portal.ErrUnsupported) {
+		p = problem("gateway", "The gateway did not do it", http.StatusServiceUnavailable)
+		p.Detail = fmt.Sprintf("gateway %s could not do this just now; nothing of it is left, so try again", gateway.Gateway)
+		p.retryAfter = retryAfter(err)
+		return p, true
+	}
+	var none *portal.NoEndpointError
+	if errors.As(err, &none) {
+		p = problem("no-endpoint", "There is no endpoint for you", http.StatusNotFound)
+		p.Detail = none.Error()
+		p.Environments = []string{}
+		for _, e := range none.Environments {
+			p.Environments = append(p.Environments, string(e))
+		}
+		return p, true
+	}
+	for _, k := range problems {
+		if !errors.Is(err, k.kind) {
+			continue
+		}
+		p = problem(k.slug, k.title, k.status)
+		var conflict *portal.ConflictError
+		switch {
+		case errors.As(err, &conflict):
+			p.Detail, p.Conflict = conflict.Err.Error(), conflict.ID
+		case k.kind != portal.ErrNotFound && k.kind != portal.ErrUnavailable:
+			p.Detail = err.Error()
+		}
+		p.retryAfter = retryAfter(err)
+		return p, true
+	}
+	return problem("internal", "Something went wrong", http.StatusInternalServerError), false
+}
+
+func retryAfter(err error) time.Duration {
+	var after *portal.RetryAfterError
+	if errors.As(err, &after) {
+		return after.After
+	}
+	return 0
+}
+
+func problem(slug, title string, status int) Problem {
+	return Problem{Type: "/problems/" + slug, Title: title, Status: status}
+}
+
+func (p *Problem) Error() string {
+	if p.Detail != "" {
+		return p.Detail
+	}
+	return p.Title
+}
+
+// Is lets a client test a problem for the kinds of package portal.
+func (p *Problem) Is(target error) bool {
+	switch p.Type {
+	case "/problems/no-endpoint":
+		return target == portal.ErrNotFound
+	case "/problems/gateway", "/problems/too-many-requests":
+		return target == portal.ErrUnavailable
+	}
+	for _, k := range problems {
+		if k.kind == target {
+			return p.Type == "/problems/"+k.slug
+		}
+	}
+	return false
+}
+
+// As gives a client the richer errors of package portal back.
+func (p *Problem) As(target any) bool {
+	switch t := target.(type) {
+	case **portal.NoEndpointError:
+		if p.Type != "/problems/no-endpoint" {
+			return false
+		}
+		*t = &portal.NoEndpointError{}
+		for _, e := range p.Environments {
+			(*t).Environments = append((*t).Environments, portal.Environment(e))
+		}
+		return true
+	case **portal.ConflictError:
+		if p.Conflict == "" {
+			return false
+		}
+		*t = &portal.ConflictError{ID: p.Conflict, Err: errors.New(p.Detail)}
+		return true
+	}
+	return false
+}
+
+// GetStatus is the HTTP status.
+func (p *Problem) GetStatus() int { return p.Status }
+
+// ContentType is that of problems in JSON.
+func (p *Problem) ContentType(string) string { return "application/problem+json" }
+
+// GetHeaders are the response headers that belong to the problem.
+func (p *Problem) GetHeaders() http.Header {
+	h := http.Header{"Cache-Control": {"no-store"}}
+	if p.retryAfter > 0 {
+		h.Set("Retry-After", fmt.Sprint(int(math.Ceil(p.retryAfter.Seconds()))))
+	}
+	if p.Status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", `Bearer realm="concierge"`)
+	}
+	return h
+}
+
+// TooManyRequests says when the next call is let in.
+func TooManyRequests(wait time.Duration) *Problem {
+	p := problem("too-many-requests", "Too many requests", http.StatusTooManyRequests)
+	p.Detail, p.retryAfter = "wait as long as Retry-After says", wait
+	return &p
+}
+
+// StillRunning says that the first request with an Idempotency-Key is at work.
+func StillRunning(wait time.Duration) *Problem {
+	p := problem("conflict", "Something is in the way", http.StatusConflict)
+	p.Detail, p.retryAfter = "a request with this Idempotency-Key is still running", wait
+	return &p
+}

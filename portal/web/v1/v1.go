@@ -1,0 +1,201 @@
+// Package v1 serves HTTP API v1: it reads a request, asks the caller's api.Desk and writes the answer. Access is decided
+// behind the Desk. The OpenAPI document at /openapi.json is made from the same types.
+package v1
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"concierge/portal/access"
+	"concierge/portal/api"
+	"concierge/portal/store"
+	"concierge/portal/web"
+	"concierge/portal/web/requestid"
+)
+
+// Options of the API. All fields are needed but Now, Rate and Burst.
+type Options struct {
+	// Caller returns who holds a token; ok is false for one that is unknown, ended or revoked. It is on the path of
+	// every call.
+	Caller func(token string, now time.Time) (c access.Caller, ok bool)
+	Desk   func(c access.Caller) api.Desk
+	// Requests keeps idempotency keys.
+	Requests store.Requests
+	// PublicURL is the portal's own address, without a trailing slash.
+	PublicURL string
+	Log       *slog.Logger
+	Now       func() time.Time
+	// Rate and Burst limit the calls of one token, per second. Default 200 and 400.
+	Rate  float64
+	Burst int
+}
+
+const (
+	prefix       = "/api/v1"
+	maxBodyBytes = 256 << 10
+	bearer       = "bearer"
+)
+
+type server struct {
+	Options
+	api    huma.API
+	limits *limiter
+}
+
+// Register adds the API's routes.
+func Register(r *web.Router, o Options) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Rate == 0 {
+		o.Rate, o.Burst = 200, 400
+	}
+	s := &server{Options: o, limits: newLimiter(o.Rate, o.Burst)}
+	useProblems()
+	config := huma.DefaultConfig("Concierge", "1")
+	config.Info.Description = "One catalog of the APIs of all gateways, the one endpoint that is yours, and its keys."
+	config.Servers = []*huma.Server{{URL: o.PublicURL}}
+	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
+	config.CreateHooks = nil // no $schema links in the answers
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		bearer: {Type: "http", Scheme: "bearer", Description: "A personal or service token."},
+	}
+	config.Security = []map[string][]string{{bearer: {}}}
+	s.api = humago.New(&mux{s: s, router: r.Classified(classify)}, config)
+	s.operations()
+	s.raw(r)
+	document, err := json.Marshal(s.api.OpenAPI())
+	if err != nil {
+		panic("v1: the API's own document: " + err.Error()) // a fault of the types, seen by every test
+	}
+	r.Handle(web.Route{Method: http.MethodGet, Pattern: "/openapi.json", Surface: web.SurfaceAPI, Access: web.AccessAnonymous},
+		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Cache-Control", "public, max-age=300")
+			_, _ = w.Write(document)
+		}))
+}
+
+// classify says who an operation of the API is for.
+func classify(method, path string) web.Route {
+	route := web.Route{Surface: web.SurfaceAPI, Access: web.AccessSignedIn, Mutates: method != http.MethodGet}
+	for _, admin := range []string{"/gateways", "/gateway-kinds", "/organisations", "/people"} {
+		if strings.HasPrefix(path, prefix+admin) {
+			route.Access = web.AccessAdministrator
+		}
+	}
+	return route
+}
+
+// mux puts what every call goes through in front of the operations.
+type mux struct {
+	s      *server
+	router *web.Classified
+}
+
+func (m *mux) HandleFunc(pattern string, h func(http.ResponseWriter, *http.Request)) {
+	m.router.HandleFunc(pattern, m.s.guard(h))
+}
+
+func (m *mux) ServeHTTP(w http.ResponseWriter, r *http.Request) { m.router.ServeHTTP(w, r) }
+
+type call struct {
+	desk   api.Desk
+	caller access.Caller
+	path   string
+}
+
+type callKey struct{}
+
+func callOf(ctx context.Context) call {
+	c, _ := ctx.Value(callKey{}).(call)
+	return c
+}
+
+// guard lets in who holds a token and stays within its limits.
+func (s *server) guard(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		header := w.Header()
+		header["Vary"] = vary
+		header["Cache-Control"] = private
+		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		var caller access.Caller
+		if ok {
+			caller, ok = s.Caller(token, s.Now())
+		}
+		if !ok {
+			s.fail(w, r, &api.Problem{Type: "/problems/unauthorized", Title: "A token is needed", Status: http.StatusUnauthorized,
+				Detail: "send Authorization: Bearer TOKEN with a token that is valid; make one on your account page"})
+			return
+		}
+		if wait := s.limits.wait(sha256.Sum256([]byte(token)), s.Now()); wait > 0 {
+			s.fail(w, r, api.TooManyRequests(wait))
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxBodyBytes)
+		ctx := context.WithValue(r.Context(), callKey{}, call{desk: s.Desk(caller), caller: caller, path: r.URL.Path})
+		h(w, r.WithContext(ctx))
+	}
+}
+
+var (
+	vary    = []string{"Authorization, Accept"}
+	private = []string{"private"}
+)
+
+// problem turns an error into what the caller may know, and logs what nobody may.
+func (s *server) problem(ctx context.Context, err error) *api.Problem {
+	p, known := api.ProblemOf(err)
+	p.RequestID = requestid.Of(ctx)
+	switch {
+	case errors.Is(err, context.Canceled): // the caller has left
+	case !known:
+		s.Log.Error("request failed", "request_id", p.RequestID, "error", err)
+	case p.Status >= http.StatusInternalServerError:
+		s.Log.Warn("request could not be served", "request_id", p.RequestID, "error", err)
+	}
+	return &p
+}
+
+// fail writes an error as a problem.
+func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	p := s.problem(r.Context(), err)
+	for k, v := range p.GetHeaders() {
+		w.Header()[k] = v
+	}
+	w.Header().Set("Content-Type", p.ContentType(""))
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p)
+}
+
+// useProblems makes huma tell its own findings (a missing field, a wrong type) as problems of ours.
+var useProblems = sync.OnceFunc(func() {
+	huma.NewError = func(status int, msg string, errs ...error) huma.StatusError {
+		p := &api.Problem{Type: "/problems/invalid", Title: "The request is not right", Status: status, Detail: msg}
+		switch {
+		case status == http.StatusNotFound:
+			p.Type, p.Title = "/problems/not-found", "There is no such thing, or it is not for you"
+		case status == http.StatusNotAcceptable:
+			p.Type, p.Title = "/problems/not-acceptable", "There is no such representation"
+		case status >= http.StatusInternalServerError:
+			p.Type, p.Title, p.Detail = "/problems/internal", "Something went wrong", ""
+		}
+		for _, err := range errs {
+			var d huma.ErrorDetailer
+			if errors.As(err, &d) {
+				p.Errors = append(p.Errors, api.FieldProblem{Location: d.ErrorDetail().Location, Message: d.ErrorDetail().Message})
+			}
+		}
+		return p
+	}
+})
