@@ -71,9 +71,13 @@ const unsupportedMediaType html = "<html>\r\n<head><title>415 Unsupported Media 
 // admit checks the admin credential, reads the body and acts.
 func (g *Gateway) admit(r *http.Request) (int, any) {
 	if g.opts.AdminKey != "" {
-		switch r.Header.Get(g.opts.AdminHeader) {
-		case g.opts.AdminKey:
-		case "":
+		switch key := r.Header.Get(g.opts.AdminHeader); {
+		case key == g.opts.AdminKey:
+		case key != "" && key == g.opts.ReadOnlyKey:
+			if r.Method != http.MethodGet {
+				return http.StatusForbidden, map[string]any{"message": "you do not have permissions to update this resource"}
+			}
+		case key == "":
 			return http.StatusUnauthorized, map[string]any{"message": "No API key found in request"}
 		default:
 			return http.StatusUnauthorized, map[string]any{"message": "Unauthorized"}
@@ -227,7 +231,7 @@ func (g *Gateway) root() map[string]any {
 		"version": "3.9.3", "edition": "community", "tagline": "Welcome to kong",
 		"plugins": map[string]any{"available_on_server": plugins()},
 		"configuration": map[string]any{"role": role, "database": database, "router_flavor": g.opts.RouterFlavor,
-			"db_update_frequency": 5, "db_update_propagation": 0},
+			"db_update_frequency": g.opts.UpdateFrequency.Seconds(), "db_update_propagation": 0},
 	}
 }
 

@@ -38,12 +38,15 @@ const (
 type Options struct {
 	Mode Mode
 	// AdminKey, when set, is the credential that admin requests need in the header AdminHeader: Kong OSS has no
-	// access control, so it stands for the Admin API served through a key-auth route of its own.
-	AdminHeader, AdminKey string
+	// access control, so it stands for the Admin API served through a key-auth route of its own. ReadOnlyKey does for GET
+	// only; the 403 that refuses the rest is modelled on the Enterprise edition and was not recorded.
+	AdminHeader, AdminKey, ReadOnlyKey string
 	// Upstream serves every service, whatever its host and port. It gets the request as Kong forwards it. Nil: Echo.
 	Upstream http.Handler
 	// Propagation is how long the data plane goes on with the configuration from before a write.
 	Propagation time.Duration
+	// UpdateFrequency is reported at the root as db_update_frequency; 0: 5 s.
+	UpdateFrequency time.Duration
 	// RouterFlavor is reported at the root; empty: traditional_compatible. Matching does not depend on it.
 	RouterFlavor string
 
@@ -91,6 +94,9 @@ func New(opts Options) *Gateway {
 	}
 	if opts.RouterFlavor == "" {
 		opts.RouterFlavor = "traditional_compatible"
+	}
+	if opts.UpdateFrequency == 0 {
+		opts.UpdateFrequency = 5 * time.Second
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
