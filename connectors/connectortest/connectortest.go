@@ -56,6 +56,8 @@ type Target struct {
 	DataPlane *http.Client
 	// Grace is added to every delay that the connector declares, for the machine's own slowness. 0: one second.
 	Grace time.Duration
+	// ShortestLife is the shortest time after which the gateway can end a credential, where it can. 0: two seconds.
+	ShortestLife time.Duration
 	// Waivers maps the name of a rule that cannot hold to the reason.
 	Waivers map[string]string
 }

@@ -49,6 +49,9 @@ func rule(f func(s *session)) func(t T, target Target) {
 		if s.target.Grace == 0 {
 			s.target.Grace = time.Second
 		}
+		if s.target.ShortestLife == 0 {
+			s.target.ShortestLife = 2 * time.Second
+		}
 		if s.target.DataPlane == nil {
 			transport := &http.Transport{}
 			t.Cleanup(transport.CloseIdleConnections)

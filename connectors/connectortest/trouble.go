@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"sync"
 	"time"
 
 	"go.uber.org/goleak"
@@ -151,28 +152,9 @@ var troubleRules = []Rule{
 		Promise: "Every call returns its context's error soon after the context ends, also in the middle of an answer.",
 		Check: rule(func(s *session) {
 			calls := s.calls()
-			for what, f := range map[string]fault{"before an answer": hang, "in the middle of an answer": hangBody} {
+			for what, f := range map[string]func(reached func()) fault{"before an answer": hang, "in the middle of an answer": hangBody} {
 				for _, call := range calls {
-					ctx, cancel := context.WithCancel(s.Context())
-					done := make(chan error, 1)
-					s.wire.during(always(f), func() {
-						go func() { done <- call.do(ctx) }()
-						select {
-						case err := <-done:
-							s.Errorf("%s returned, with error %v, while the gateway hangs %s", call.name, err, what)
-							cancel()
-							return
-						case <-time.After(30 * time.Millisecond):
-						}
-						cancel()
-						select {
-						case err := <-done:
-							s.hear(err)
-							s.is(err, context.Canceled, call.name+", cancelled "+what)
-						case <-time.After(prompt):
-							s.Fatalf("%s, cancelled %s, did not return within %s", call.name, what, prompt)
-						}
-					})
+					s.cancelled(call, what, f)
 				}
 			}
 		}),
@@ -281,6 +263,38 @@ func (s *session) calls() []call {
 		)
 	}
 	return calls
+}
+
+// cancelled makes a call to a gateway that hangs, cancels it there, and wants the context's error soon.
+func (s *session) cancelled(call call, what string, hanging func(reached func()) fault) {
+	s.Helper()
+	ctx, cancel := context.WithCancel(s.Context())
+	defer cancel()
+	reached := make(chan struct{})
+	var once sync.Once
+	done := make(chan error, 1)
+	s.wire.during(always(hanging(func() { once.Do(func() { close(reached) }) })), func() {
+		go func() { done <- call.do(ctx) }()
+		select {
+		case err := <-done: // it may do without the rest of an answer
+			s.hear(err)
+			if s.wire.requested() == 0 || err != nil {
+				s.Errorf("%s returned, with error %v, without waiting for a gateway that hangs %s", call.name, err, what)
+			}
+			return
+		case <-reached:
+		case <-time.After(callTimeout):
+			s.Fatalf("%s neither asked the gateway nor returned within %s", call.name, callTimeout)
+		}
+		cancel()
+		select {
+		case err := <-done:
+			s.hear(err)
+			s.is(err, context.Canceled, call.name+", cancelled "+what)
+		case <-time.After(prompt):
+			s.Fatalf("%s, cancelled %s, did not return within %s", call.name, what, prompt)
+		}
+	})
 }
 
 // deploymentsIfAny discovers once.

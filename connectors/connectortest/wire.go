@@ -61,10 +61,19 @@ func (w *wire) during(choose func(n int) fault, do func()) int {
 	w.mu.Lock()
 	w.requests, w.fault = 0, choose
 	w.mu.Unlock()
+	defer func() { // also when do ends the rule
+		w.mu.Lock()
+		w.fault = nil
+		w.mu.Unlock()
+	}()
 	do()
+	return w.requested()
+}
+
+// requested returns how many requests there were since the fault was set.
+func (w *wire) requested() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.fault = nil
 	return w.requests
 }
 
@@ -118,23 +127,32 @@ type broken struct{ err error }
 
 func (b broken) Read([]byte) (int, error) { return 0, b.err }
 
-// hang is a gateway that takes the request and says nothing.
-func hang(req *http.Request, _ http.RoundTripper) (*http.Response, error) {
-	<-req.Context().Done()
-	return nil, req.Context().Err()
+// hang is a gateway that takes the request and says nothing. reached is called when it does.
+func hang(reached func()) fault {
+	return func(req *http.Request, _ http.RoundTripper) (*http.Response, error) {
+		reached()
+		<-req.Context().Done()
+		return nil, req.Context().Err()
+	}
 }
 
-// hangBody is a gateway that stops in the middle of its answer.
-func hangBody(req *http.Request, _ http.RoundTripper) (*http.Response, error) {
-	resp := answer(req, http.StatusOK, "")
-	resp.ContentLength = -1
-	resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"`), stuck{req}))
-	return resp, nil
+// hangBody is a gateway that stops in the middle of its answer. reached is called when somebody waits for the rest.
+func hangBody(reached func()) fault {
+	return func(req *http.Request, _ http.RoundTripper) (*http.Response, error) {
+		resp := answer(req, http.StatusOK, "")
+		resp.ContentLength = -1
+		resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"`), stuck{req, reached}))
+		return resp, nil
+	}
 }
 
-type stuck struct{ req *http.Request }
+type stuck struct {
+	req     *http.Request
+	reached func()
+}
 
 func (s stuck) Read([]byte) (int, error) {
+	s.reached()
 	<-s.req.Context().Done()
 	return 0, s.req.Context().Err()
 }
