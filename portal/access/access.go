@@ -31,6 +31,9 @@ func (r Role) Company() bool {
 	return slices.Contains([]Role{PlatformAdministrator, Auditor, DivisionAdministrator, APIOwner}, r)
 }
 
+// MayBeHeldIn reports whether people of an organisation with that audience may be given the role.
+func (r Role) MayBeHeldIn(a portal.Audience) bool { return !r.Company() || a == portal.Internal }
+
 // Caller is a person who acts for one organisation, by session or token.
 type Caller struct {
 	Person           portal.PersonID
@@ -46,7 +49,7 @@ type Caller struct {
 
 // Has reports whether the caller holds a role. A company role counts in an internal organisation only.
 func (c Caller) Has(r Role) bool {
-	return slices.Contains(c.Roles, r) && (!r.Company() || c.Audience == portal.Internal)
+	return slices.Contains(c.Roles, r) && r.MayBeHeldIn(c.Audience)
 }
 
 // Consumer is the caller as routing sees it.

@@ -1,0 +1,25 @@
+package people
+
+import (
+	"testing"
+
+	"github.com/alexedwards/argon2id"
+)
+
+// RealParams are the parameters of the product; every other test uses cheap ones.
+var RealParams = passwordParams
+
+func TestMain(m *testing.M) {
+	passwordParams = argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32}
+	m.Run()
+}
+
+// HashWith makes the service use other parameters from now on.
+func (s *Service) HashWith(p argon2id.Params) error {
+	h, err := newHasher(p)
+	s.hasher = h
+	return err
+}
+
+// ForgetAttempts empties the throttle.
+func (s *Service) ForgetAttempts() { s.throttle = newThrottle() }
