@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -118,8 +117,7 @@ func (c *Connector) ensureConsumer(ctx context.Context, id string, req connector
 	if req.Label != "" {
 		tags = append(tags, labelTag(req.Label))
 	}
-	err := c.admin.call(ctx, http.MethodPut, "/consumers/"+id, nil, map[string]any{"username": "concierge-" + id, "tags": tags}, nil)
-	if err != nil {
+	if err := c.admin.put(ctx, map[string]any{"username": "concierge-" + id, "tags": tags}, nil, "consumers", id); err != nil {
 		return fmt.Errorf("writing the consumer: %w", err)
 	}
 	return nil
@@ -128,7 +126,7 @@ func (c *Connector) ensureConsumer(ctx context.Context, id string, req connector
 // ensureMembership puts the consumer into the group that opens the API, and out of those of ours that no longer do: a group
 // may have been given to another API since.
 func (c *Connector) ensureMembership(ctx context.Context, owner string, a access, mark connectors.Mark) error {
-	current, err := all[membership](ctx, c.admin, "/consumers/"+owner+"/acls")
+	current, err := all[membership](ctx, c.admin, nil, "consumers", owner, "acls")
 	if err != nil {
 		return err
 	}
@@ -138,8 +136,7 @@ func (c *Connector) ensureMembership(ctx context.Context, owner string, a access
 		case m.Group == a.group:
 			member = true
 		case slices.Contains(m.Tags, managed) && !slices.Contains(a.allow, m.Group):
-			err := c.admin.call(ctx, http.MethodDelete, "/consumers/"+owner+"/acls/"+m.ID, nil, nil, nil)
-			if err != nil && !errors.Is(err, portal.ErrNotFound) {
+			if err := c.admin.delete(ctx, "consumers", owner, "acls", m.ID); err != nil {
 				return fmt.Errorf("leaving a group: %w", err)
 			}
 		}
@@ -148,7 +145,7 @@ func (c *Connector) ensureMembership(ctx context.Context, owner string, a access
 		return nil
 	}
 	body := map[string]any{"group": a.group, "tags": []string{managed}}
-	if err := c.admin.call(ctx, http.MethodPut, "/consumers/"+owner+"/acls/"+membershipID(owner, a.group), nil, body, nil); err != nil {
+	if err := c.admin.put(ctx, body, nil, "consumers", owner, "acls", membershipID(owner, a.group)); err != nil {
 		return fmt.Errorf("joining the group: %w", err)
 	}
 	return nil
@@ -163,7 +160,7 @@ func (c *Connector) putKey(ctx context.Context, owner, id string, req connectors
 		}
 	}
 	var made keyed
-	if err := c.admin.call(ctx, http.MethodPut, "/consumers/"+owner+"/key-auth/"+id, nil, body, &made); err != nil {
+	if err := c.admin.put(ctx, body, &made, "consumers", owner, "key-auth", id); err != nil {
 		return keyed{}, err
 	}
 	if made.ID != id || made.Key != req.Value.Reveal() {
@@ -261,13 +258,12 @@ func (c *Connector) Revoke(ctx context.Context, mark connectors.Mark, h connecto
 		}
 		owner := found.Consumer.id()
 		owners[owner] = true
-		err = c.admin.call(ctx, http.MethodDelete, "/consumers/"+owner+"/key-auth/"+found.ID, nil, nil, nil)
-		if err != nil && !errors.Is(err, portal.ErrNotFound) {
+		if err := c.admin.delete(ctx, "consumers", owner, "key-auth", found.ID); err != nil {
 			return connectors.Revoked{}, fmt.Errorf("deleting the credential: %w", err)
 		}
 	}
 	if len(owners) == 0 && mark.Subscription != "" {
-		left, err := all[consumer](ctx, c.admin, "/consumers", managed, subscriptionTag(mark.Subscription))
+		left, err := all[consumer](ctx, c.admin, url.Values{"tags": {managed + "," + subscriptionTag(mark.Subscription)}}, "consumers")
 		if err != nil {
 			return connectors.Revoked{}, fmt.Errorf("looking for an empty consumer: %w", err)
 		}
@@ -306,7 +302,7 @@ func (c *Connector) tidy(ctx context.Context, owner string) error {
 		return err
 	}
 	for _, kind := range otherCredentials {
-		held, err := onePage[reference](ctx, c.admin, "/consumers/"+o.ID+"/"+kind, url.Values{"size": {"1"}})
+		held, err := onePage[reference](ctx, c.admin, url.Values{"size": {"1"}}, "consumers", o.ID, kind)
 		switch {
 		case errors.Is(err, portal.ErrNotFound): // this plugin is not installed
 		case err != nil:
@@ -315,11 +311,7 @@ func (c *Connector) tidy(ctx context.Context, owner string) error {
 			return nil
 		}
 	}
-	err = c.admin.call(ctx, http.MethodDelete, "/consumers/"+o.ID, nil, nil, nil)
-	if errors.Is(err, portal.ErrNotFound) {
-		return nil
-	}
-	return err
+	return c.admin.delete(ctx, "consumers", o.ID)
 }
 
 // List returns the credentials with our mark, as Kong pages them: by id. A page may be empty and not the last one.
@@ -331,7 +323,7 @@ func (c *Connector) List(ctx context.Context, after connectors.Cursor, limit int
 	if after != "" {
 		query.Set("offset", string(after))
 	}
-	p, err := onePage[credential](ctx, c.admin, "/key-auths", query)
+	p, err := onePage[credential](ctx, c.admin, query, "key-auths")
 	if err != nil {
 		return nil, "", fmt.Errorf("listing credentials: %w", err)
 	}
@@ -345,23 +337,23 @@ func (c *Connector) List(ctx context.Context, after connectors.Cursor, limit int
 }
 
 func (c *Connector) consumer(ctx context.Context, id string) (o consumer, err error) {
-	err = c.get(ctx, "/consumers/"+id, &o)
+	err = c.entity(ctx, &o, "consumers", id)
 	return o, err
 }
 
 func (c *Connector) credential(ctx context.Context, id string) (k credential, err error) {
-	err = c.get(ctx, "/key-auths/"+id, &k)
+	err = c.entity(ctx, &k, "key-auths", id)
 	return k, err
 }
 
 func (c *Connector) keyed(ctx context.Context, id string) (k keyed, err error) {
-	err = c.get(ctx, "/key-auths/"+id, &k)
+	err = c.entity(ctx, &k, "key-auths", id)
 	return k, err
 }
 
-// get reads one entity. Errors: portal.ErrInvalid where what comes back is none.
-func (c *Connector) get(ctx context.Context, path string, into interface{ valid() bool }) error {
-	if err := c.admin.call(ctx, http.MethodGet, path, nil, nil, into); err != nil {
+// entity reads one entity. Errors: portal.ErrInvalid where what comes back is none.
+func (c *Connector) entity(ctx context.Context, into interface{ valid() bool }, path ...string) error {
+	if err := c.admin.get(ctx, into, path...); err != nil {
 		return err
 	}
 	if !into.valid() {

@@ -60,15 +60,15 @@ type scope struct{ name, route, service string }
 
 // configuration reads everything that decides about addresses and keys.
 func (c *Connector) configuration(ctx context.Context) (*configuration, error) {
-	services, err := all[service](ctx, c.admin, "/services")
+	services, err := all[service](ctx, c.admin, nil, "services")
 	if err != nil {
 		return nil, err
 	}
-	routes, err := all[route](ctx, c.admin, "/routes")
+	routes, err := all[route](ctx, c.admin, nil, "routes")
 	if err != nil {
 		return nil, err
 	}
-	plugins, err := all[plugin](ctx, c.admin, "/plugins")
+	plugins, err := all[plugin](ctx, c.admin, nil, "plugins")
 	if err != nil {
 		return nil, err
 	}

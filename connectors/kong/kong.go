@@ -11,54 +11,40 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
 	"concierge/connectors"
+	"concierge/connectors/adminapi"
 	"concierge/portal"
-
-	"golang.org/x/net/http/httpguts"
 )
 
-// Names of settings.
-const (
-	settingPublicURL   = "public_url"
-	settingAdminHeader = "admin_header"
-	settingAdminKey    = "admin_key"
-	settingPlainHTTP   = "allow_plain_http"
-)
-
-var settings = []connectors.Setting{
-	{Name: settingPublicURL, Title: "Public address",
-		Help: "Where callers reach the proxy, such as https://api.example.com. Routes without a host are published below it; routes with one take its scheme and port."},
-	{Name: settingAdminHeader, Title: "Admin header", Default: "Kong-Admin-Token",
-		Help: "Header that carries the admin key: Kong-Admin-Token in the Enterprise edition, or the key name of the route that guards an open-source Admin API."},
-	{Name: settingAdminKey, Title: "Admin key", Secret: true,
-		Help: "Leave empty where the Admin API asks for none and is guarded by the network."},
-	{Name: settingPlainHTTP, Title: "Allow plain HTTP", Default: "false",
-		Help: "true lets the admin address be http:// on a host other than this machine. Keys then cross the network in clear."},
-}
+// settingPublicURL is where callers reach the proxy.
+const settingPublicURL = "public_url"
 
 // Kind describes Kong for the entry points.
 var Kind = connectors.Kind{
 	Name:     "kong",
 	Title:    "Kong Gateway",
 	Address:  "https://kong-admin.example.com:8444",
-	Settings: settings,
+	Settings: settings(),
 	Open:     open,
+}
+
+func settings() []connectors.Setting {
+	return append([]connectors.Setting{{Name: settingPublicURL, Title: "Public address",
+		Help: "Where callers reach the proxy, such as https://api.example.com. Routes without a host are published below it; routes with one take its scheme and port.",
+	}}, adminapi.Settings()...)
 }
 
 // Connector is one Kong node's Admin API. It is safe for concurrent use.
 type Connector struct {
 	admin  admin
 	public *url.URL // nil: not known
-	log    *slog.Logger
 	locks  locks
 	now    func() time.Time
 }
@@ -76,95 +62,32 @@ func open(c connectors.Config) (connectors.Connector, error) {
 
 // Open checks the configuration and makes no call. Errors: portal.ErrInvalid with every problem.
 func Open(c connectors.Config) (*Connector, error) {
-	var problems []error
-	problem := func(format string, args ...any) {
-		problems = append(problems, fmt.Errorf(format, args...))
-	}
-	known := map[string]connectors.Setting{}
-	for _, s := range settings {
-		known[s.Name] = s
-	}
-	for name := range c.Settings {
-		if s, ok := known[name]; !ok || s.Secret {
-			problem("unknown setting %q", name)
-		}
-	}
-	for name := range c.Secrets {
-		if s, ok := known[name]; !ok || !s.Secret {
-			problem("unknown secret setting %q", name)
-		}
-	}
-	setting := func(name string) string {
-		if v := c.Settings[name]; v != "" {
-			return v
-		}
-		return known[name].Default
-	}
-
-	plain, err := strconv.ParseBool(setting(settingPlainHTTP))
-	if err != nil {
-		problem("%s is neither true nor false", settingPlainHTTP)
-	}
-	address, err := parseAddress(c.Address)
-	switch {
-	case err != nil:
-		problem("admin address: %w", err)
-	case address.Scheme == "http" && !plain && !loopback(address.Hostname()):
-		problem("admin address: use https, or set %s where the network is trusted", settingPlainHTTP)
-	}
+	client, err := adminapi.New(c)
+	err = errors.Join(adminapi.CheckSettings(c, settings()), err)
 	var public *url.URL
-	if s := setting(settingPublicURL); s != "" {
-		if public, err = parseAddress(s); err != nil {
-			problem("%s: %w", settingPublicURL, err)
+	if s := c.Settings[settingPublicURL]; s != "" {
+		var bad error
+		if public, bad = parseAddress(s); bad != nil {
+			err = errors.Join(err, fmt.Errorf("%w: %s %w", portal.ErrInvalid, settingPublicURL, bad))
 		}
 	}
-	header := setting(settingAdminHeader)
-	if !httpguts.ValidHeaderFieldName(header) {
-		problem("%s is not the name of a header", settingAdminHeader)
+	if err != nil {
+		return nil, err
 	}
-	if c.Client == nil {
-		problem("no HTTP client")
-	}
-	if len(problems) > 0 {
-		return nil, fmt.Errorf("%w: %w", portal.ErrInvalid, errors.Join(problems...))
-	}
-
-	client := *c.Client
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	log := c.Log
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	return &Connector{
-		admin:  admin{base: address, client: &client, header: header, key: c.Secrets[settingAdminKey]},
-		public: public,
-		log:    log,
-		locks:  newLocks(),
-		now:    time.Now,
-	}, nil
+	return &Connector{admin: admin{client}, public: public, locks: newLocks(), now: time.Now}, nil
 }
 
-// parseAddress reads an absolute address that has nothing behind its path.
+// parseAddress reads an absolute address that ends with its path.
 func parseAddress(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	switch {
-	case err != nil:
-		return nil, errors.New("not an address") // url.Parse quotes it, and it may hold a password
-	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
+	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Host == "":
 		return nil, errors.New("must start with http:// or https:// and name a host")
-	case u.User != nil:
-		return nil, errors.New("must hold no user and password")
-	case u.RawQuery != "" || u.Fragment != "":
-		return nil, errors.New("must end with its path")
+	case u.User != nil, u.RawQuery != "", u.Fragment != "":
+		return nil, errors.New("must be an address without user, query and fragment")
 	}
-	u.Path = strings.TrimRight(u.Path, "/")
-	u.RawPath = ""
+	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), ""
 	return u, nil
-}
-
-func loopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // Probe asks the node for its version and mode, and whether it would let us write: by changing a consumer that never
@@ -200,7 +123,7 @@ const settle = 5 * time.Second
 
 // mayWrite tries to change a consumer that never exists.
 func (c *Connector) mayWrite(ctx context.Context) (connectors.Ability, error) {
-	err := c.admin.call(ctx, http.MethodPatch, "/consumers/"+derive("probe"), nil, map[string]any{"tags": []string{managed}}, nil)
+	err := c.admin.call(ctx, adminapi.Request{Method: http.MethodPatch, Path: []string{"consumers", derive("probe")}, Body: map[string]any{"tags": []string{managed}}}, nil)
 	var refusal *refusal
 	switch {
 	case errors.As(err, &refusal) && refusal.status == http.StatusNotFound && refusal.code == codeNotFound:
@@ -233,7 +156,7 @@ type node struct {
 
 func (c *Connector) node(ctx context.Context) (node, error) {
 	var n node
-	if err := c.admin.call(ctx, http.MethodGet, "/", nil, nil, &n); err != nil {
+	if err := c.admin.get(ctx, &n); err != nil {
 		return node{}, err
 	}
 	if n.Version == "" {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"concierge/connectors"
+	"concierge/connectors/adminapi"
 	"concierge/connectors/connectortest"
 	"concierge/connectors/kong/kongtest"
 	"concierge/portal"
@@ -25,7 +26,7 @@ func TestConformance(t *testing.T) {
 		t.Cleanup(g.Close)
 		target := target(g.AdminURL, g.ProxyURL, "admin-key-with-all-rights")
 		reader := target.Config
-		reader.Secrets = map[string]portal.Secret{settingAdminKey: portal.NewSecret("admin-key-that-may-read")}
+		reader.Secrets = map[string]portal.Secret{adminapi.HeaderValue: portal.NewSecret("admin-key-that-may-read")}
 		target.ReadOnly = &reader
 		target.APIs = []connectortest.API{publish(t, target, "orders"), publish(t, target, "billing")}
 		return target
@@ -39,7 +40,8 @@ func target(adminURL, proxyURL, adminKey string) connectortest.Target {
 		Client: http.DefaultClient,
 	}
 	if adminKey != "" {
-		config.Secrets[settingAdminKey] = portal.NewSecret(adminKey)
+		config.Settings[adminapi.Header] = "Kong-Admin-Token"
+		config.Secrets[adminapi.HeaderValue] = portal.NewSecret(adminKey)
 	}
 	tg := connectortest.Target{Open: Kind.Open, Config: config, Waivers: map[string]string{
 		"PendingIsPolledToDone": "Kong has a credential at once: nothing is ever pending",
@@ -89,7 +91,7 @@ func administer(t connectortest.T, tg connectortest.Target, method, path string,
 		req.Body = http.NoBody
 		req.ContentLength = 0
 	}
-	if key := tg.Config.Secrets[settingAdminKey]; !key.IsZero() {
+	if key := tg.Config.Secrets[adminapi.HeaderValue]; !key.IsZero() {
 		req.Header.Set("Kong-Admin-Token", key.Reveal())
 	}
 	resp, err := http.DefaultClient.Do(req)
