@@ -44,6 +44,9 @@ const (
 // noConfinement is what a refusal names: the gateway's setting that is on.
 const noConfinement = "shared_keys"
 
+// errForeign is a credential in our place that does not carry our mark.
+var errForeign = fmt.Errorf("the credential there was not made by the portal for this mark: %w", portal.ErrDenied)
+
 type connector struct {
 	client client
 }
@@ -136,6 +139,9 @@ func (c *connector) Discover(ctx context.Context, _ connectors.Cursor) (connecto
 	}
 	snap := connectors.Snapshot{Complete: true}
 	for _, api := range apis {
+		if api.ID == "" {
+			return connectors.Snapshot{}, fmt.Errorf("listing APIs: one has no id: %w", portal.ErrInvalid)
+		}
 		for _, exposure := range api.Exposures {
 			snap.Deployments = append(snap.Deployments, deployment(about.PublicURL, api, exposure, apis))
 		}
@@ -240,7 +246,7 @@ func (c *connector) issue(ctx context.Context, req connectors.IssueRequest) (con
 		if findErr == nil {
 			return c.issued(there, api.Authentication), nil
 		}
-		if errors.Is(findErr, portal.ErrNotFound) || errors.Is(findErr, portal.ErrDenied) {
+		if errors.Is(findErr, portal.ErrNotFound) || errors.Is(findErr, errForeign) {
 			return connectors.Issued{}, err
 		}
 		return connectors.Issued{}, findErr
@@ -272,7 +278,7 @@ func handle(v gateway.CredentialView) connectors.Handle {
 	return connectors.Handle{Open: map[string]string{"id": v.ID}}
 }
 
-// ours returns the credential of a mark. ErrNotFound: there is none. ErrDenied: the one there does not carry the mark.
+// ours returns the credential of a mark. ErrNotFound: there is none. errForeign: the one there does not carry the mark.
 func (c *connector) ours(ctx context.Context, mark connectors.Mark, h connectors.Handle) (gateway.CredentialView, error) {
 	id := h.Open["id"]
 	if id == "" {
@@ -286,7 +292,7 @@ func (c *connector) ours(ctx context.Context, mark connectors.Mark, h connectors
 		return v, fmt.Errorf("the answer is another credential: %w", portal.ErrInvalid)
 	}
 	if v.Labels[labelCredential] != string(mark.Credential) {
-		return v, fmt.Errorf("the credential there was not made by the portal for this mark: %w", portal.ErrDenied)
+		return v, errForeign
 	}
 	return v, nil
 }
@@ -301,8 +307,8 @@ func (c *connector) Status(ctx context.Context, mark connectors.Mark, h connecto
 
 func (c *connector) Find(ctx context.Context, mark connectors.Mark) (connectors.Found, error) {
 	v, err := c.ours(ctx, mark, connectors.Handle{})
-	if errors.Is(err, portal.ErrDenied) && v.ID != "" { // somebody else's: ours does not exist
-		err = fmt.Errorf("only one that is not ours has its id: %w", portal.ErrNotFound)
+	if errors.Is(err, errForeign) {
+		err = fmt.Errorf("its id is taken by one that is not ours: %w", portal.ErrNotFound)
 	}
 	if err != nil {
 		return connectors.Found{}, fmt.Errorf("finding credential %s: %w", mark.Credential, err)

@@ -319,7 +319,7 @@ func (g *Gateway) answer(w http.ResponseWriter, status int, v any, err error) {
 		portal.ErrConflict: http.StatusConflict,
 	} {
 		if errors.Is(err, kind) {
-			problem(w, status, strings.ReplaceAll(kind.Error(), " ", "-"), err.Error())
+			problem(w, status, strings.ReplaceAll(kind.Error(), " ", "-"), strings.TrimSuffix(err.Error(), ": "+kind.Error()))
 			return
 		}
 	}
