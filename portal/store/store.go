@@ -80,3 +80,10 @@ func narrow[T any](fn func(T) error) func(Tx) error {
 		return fn(t)
 	}
 }
+
+// Settings are the few values that belong to the installation as a whole.
+type Settings interface {
+	// Setting is portal.ErrNotFound where none has that name.
+	Setting(ctx context.Context, name string) ([]byte, error)
+	PutSetting(ctx context.Context, name string, value []byte) error
+}

@@ -20,7 +20,6 @@ import (
 	"concierge/portal/api"
 	"concierge/portal/store"
 	"concierge/portal/web"
-	"concierge/portal/web/requestid"
 )
 
 // Options of the API. All fields are needed but Now, Rate and Burst.
@@ -156,7 +155,7 @@ var (
 // problem turns an error into what the caller may know, and logs what nobody may.
 func (s *server) problem(ctx context.Context, err error) *api.Problem {
 	p, known := api.ProblemOf(err)
-	p.RequestID = requestid.Of(ctx)
+	p.RequestID = web.RequestID(ctx)
 	switch {
 	case errors.Is(err, context.Canceled): // the caller has left
 	case !known:
