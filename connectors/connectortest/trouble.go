@@ -101,12 +101,13 @@ var troubleRules = []Rule{
 	},
 	{
 		Name: "EmptyObjectIsInvalid", Safe: true,
-		Promise: "An answer without a list is not an empty list: {} and null are ErrInvalid to Discover.",
+		Promise: "An answer without a list is not an empty list: {} or null in the place of any answer never shortens a snapshot.",
 		Check: rule(func(s *session) {
 			for _, body := range []string{`{}`, `null`} {
 				var err error
 				s.wire.during(always(says(200, body)), func() { _, err = s.Discover() })
 				s.is(err, portal.ErrInvalid, "Discover, answered with "+body)
+				s.neverLess(map[string]fault{body: says(200, body)})
 			}
 		}),
 	},
@@ -117,34 +118,9 @@ var troubleRules = []Rule{
 			if s.target.Many != nil {
 				s.target.Many(s)
 			}
-			var whole map[connectors.Key]connectors.Deployment
-			n := s.wire.during(nil, func() { whole = s.discover(s.conn) })
-			for _, k := range spread(n) {
-				for what, f := range map[string]fault{
-					"cut": cutBody, "lost": loseAnswer, "a 500": says(500, ""), "a 429": says(429, ""), "rubbish": says(200, "<p>"),
-				} {
-					var snap connectors.Snapshot
-					var err error
-					s.wire.during(at(k, f), func() { snap, err = s.Discover() })
-					if err != nil {
-						if !errors.Is(err, portal.ErrUnavailable) && !errors.Is(err, portal.ErrInvalid) {
-							s.Errorf("answer %d of %d is %s: got error %v; want one that is %q or %q",
-								k, n, what, err, portal.ErrUnavailable, portal.ErrInvalid)
-						}
-						if len(snap.Deployments) > 0 {
-							s.Errorf("answer %d of %d is %s: Discover returned a part with its error", k, n, what)
-						}
-						continue
-					}
-					got := map[connectors.Key]connectors.Deployment{}
-					for _, d := range snap.Deployments {
-						got[d.Key] = d
-					}
-					if !reflect.DeepEqual(whole, got) {
-						s.Errorf("answer %d of %d is %s: Discover succeeds with %d of %d deployments", k, n, what, len(got), len(whole))
-					}
-				}
-			}
+			s.neverLess(map[string]fault{
+				"cut": cutBody, "lost": loseAnswer, "a 500": says(500, ""), "a 429": says(429, ""), "rubbish": says(200, "<p>"),
+			})
 		}),
 	},
 	{
@@ -263,6 +239,37 @@ func (s *session) calls() []call {
 		)
 	}
 	return calls
+}
+
+// neverLess spoils one answer after the other in each way: Discover fails, or it is as complete as without.
+func (s *session) neverLess(ways map[string]fault) {
+	s.Helper()
+	var whole map[connectors.Key]connectors.Deployment
+	n := s.wire.during(nil, func() { whole = s.discover(s.conn) })
+	for _, k := range spread(n) {
+		for what, f := range ways {
+			var snap connectors.Snapshot
+			var err error
+			s.wire.during(at(k, f), func() { snap, err = s.Discover() })
+			if err != nil {
+				if !errors.Is(err, portal.ErrUnavailable) && !errors.Is(err, portal.ErrInvalid) {
+					s.Errorf("answer %d of %d is %s: got error %v; want one that is %q or %q",
+						k, n, what, err, portal.ErrUnavailable, portal.ErrInvalid)
+				}
+				if len(snap.Deployments) > 0 {
+					s.Errorf("answer %d of %d is %s: Discover returned a part with its error", k, n, what)
+				}
+				continue
+			}
+			got := map[connectors.Key]connectors.Deployment{}
+			for _, d := range snap.Deployments {
+				got[d.Key] = d
+			}
+			if !reflect.DeepEqual(whole, got) {
+				s.Errorf("answer %d of %d is %s: Discover succeeds with %d of %d deployments, or other ones", k, n, what, len(got), len(whole))
+			}
+		}
+	}
 }
 
 // cancelled makes a call to a gateway that hangs, cancels it there, and wants the context's error soon.

@@ -240,6 +240,22 @@ func TestPropagation(t *testing.T) {
 	}
 }
 
+// TestLateTableIsDropped speeds the gateway up: what was on its way slowly never undoes what came later.
+func TestLateTableIsDropped(t *testing.T) {
+	const delay = 50 * time.Millisecond
+	g := newGateway(t, Options{APIs: []API{{Name: "orders"}}, Faults: Faults{Propagation: delay}})
+	key := byHand(t, g, "1", "orders", "")
+	g.SetFaults(Faults{})
+	if err := g.remove("1"); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(3 * delay); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if code := get(g, "/orders", "X-API-Key", key).Code; code != 401 {
+			t.Fatalf("a deleted key gets %d", code)
+		}
+	}
+}
+
 func TestNewRefuses(t *testing.T) {
 	for name, tc := range map[string]struct {
 		apis []API
