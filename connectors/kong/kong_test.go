@@ -21,7 +21,7 @@ func TestConformance(t *testing.T) {
 	connectortest.Run(t, func(t *testing.T) connectortest.Target {
 		g := kongtest.New(kongtest.Options{
 			AdminHeader: "Kong-Admin-Token", AdminKey: "admin-key-with-all-rights", ReadOnlyKey: "admin-key-that-may-read",
-			Propagation: 50 * time.Millisecond, UpdateFrequency: 100 * time.Millisecond,
+			Propagation: 10 * time.Millisecond, UpdateFrequency: 20 * time.Millisecond,
 		})
 		t.Cleanup(g.Close)
 		target := target(g.AdminURL, g.ProxyURL, "admin-key-with-all-rights")
@@ -127,7 +127,7 @@ func publishOpen(t connectortest.T, tg connectortest.Target, name string) connec
 	key := publishService(t, tg, name)
 	administer(t, tg, "PUT", "/plugins/"+derive("test key-auth", name), map[string]any{"name": "key-auth", "service": map[string]any{"id": key.RemoteID}})
 	api := connectortest.API{Key: key, URL: tg.Config.Settings[settingPublicURL] + key.Exposure}
-	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		resp, err := http.Get(api.URL)
 		if err != nil {
 			t.Fatalf("%v", err)
