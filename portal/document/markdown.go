@@ -83,15 +83,16 @@ func (headings) Transform(doc *ast.Document, _ gtext.Reader, _ gparser.Context) 
 // link targets that never close in one paragraph. The parser's cost grows with their square.
 func nestedToExcess(src string) bool {
 	const most = 50
-	open := 0
+	targets, angles := 0, 0
 	for line := range strings.Lines(src) {
 		if strings.TrimSpace(line) == "" {
-			open = 0
+			targets, angles = 0, 0
 		}
-		if open += strings.Count(line, "](") - strings.Count(line, ")"); open > most {
+		targets = max(0, targets+strings.Count(line, "](")-strings.Count(line, ")"))
+		angles = max(0, angles+strings.Count(line, "](<")-strings.Count(line, ">"))
+		if targets > most || angles > most {
 			return true
 		}
-		open = max(open, 0)
 		content := strings.TrimLeft(line, " \t>-*+.)0123456789")
 		if markers := line[:len(line)-len(content)]; strings.Count(markers, ">")+len(strings.Fields(markers)) > most {
 			return true

@@ -2,6 +2,7 @@ package document
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -20,13 +21,31 @@ var specHosts = []string{"json-schema.org", "spec.openapis.org", "example.com", 
 type scrubber struct {
 	hosts  map[string]bool // exact, "host" or "host:port", lower case
 	suffix []string        // ".example.com" for the pattern "*.example.com"
-	words  map[[3]byte][]string
-	starts [256]bool // bytes, lower case, that a hidden word starts with
+	words  *trie           // nil: none
+}
+
+// A trie holds words, lower case, by their bytes, so that looking for thousands of them costs as much as looking for one.
+type trie struct {
+	next map[byte]*trie
+	word string // that ends here
+}
+
+func (t *trie) add(word string) {
+	for i := range len(word) {
+		if t.next == nil {
+			t.next = map[byte]*trie{}
+		}
+		if t.next[word[i]] == nil {
+			t.next[word[i]] = &trie{}
+		}
+		t = t.next[word[i]]
+	}
+	t.word = word
 }
 
 func newScrubber(allowed, hidden []string) *scrubber {
-	s := &scrubber{hosts: map[string]bool{}, words: map[[3]byte][]string{}}
-	for _, pattern := range append(specHosts, allowed...) {
+	s := &scrubber{hosts: map[string]bool{}}
+	for _, pattern := range slices.Concat(specHosts, allowed) {
 		pattern = strings.ToLower(strings.TrimSpace(pattern))
 		if rest, wild := strings.CutPrefix(pattern, "*"); wild {
 			s.suffix = append(s.suffix, rest)
@@ -35,13 +54,13 @@ func newScrubber(allowed, hidden []string) *scrubber {
 		}
 	}
 	for _, word := range hidden {
-		word = lower(strings.TrimSpace(word))
-		if len(word) < 3 {
+		if word = lower(strings.TrimSpace(word)); len(word) < 3 {
 			continue
 		}
-		k := [3]byte{word[0], word[1], word[2]}
-		s.words[k] = append(s.words[k], word)
-		s.starts[word[0]] = true
+		if s.words == nil {
+			s.words = &trie{}
+		}
+		s.words.add(word)
 	}
 	return s
 }
@@ -154,26 +173,19 @@ func hostAt(text string, i int) string {
 // word with a dot or colon is a host: it counts as a whole host or as the end of a longer one, and all of that host
 // goes, unless the longer one may be named.
 func (s *scrubber) cleanWords(text string) string {
-	if len(s.words) == 0 {
+	if s.words == nil {
 		return text
 	}
 	var b strings.Builder
 	done := 0 // text before it is written
-	for i := 0; i+3 <= len(text); i++ {
-		if !s.starts[lowerByte(text[i])] || i > 0 && isAlnum(text[i-1]) {
+	for i := 0; i < len(text); i++ {
+		if i > 0 && isAlnum(text[i-1]) {
 			continue
 		}
-		for _, word := range s.words[[3]byte{lowerByte(text[i]), lowerByte(text[i+1]), lowerByte(text[i+2])}] {
-			start, end, found := s.wordAt(text, i, word)
-			if !found {
-				continue
-			}
-			start = max(start, done)
-			b.WriteString(text[done:start])
+		if start, end, found := s.anyWordAt(text, i); found {
+			b.WriteString(text[done:max(start, done)])
 			b.WriteString(removed)
-			done = end
-			i = end - 1
-			break
+			done, i = end, end-1
 		}
 	}
 	if done == 0 {
@@ -183,10 +195,24 @@ func (s *scrubber) cleanWords(text string) string {
 	return b.String()
 }
 
-// wordAt reports whether a hidden word stands at i, and from where to where it goes.
+// anyWordAt finds the shortest hidden word that counts at i, and from where to where it goes.
+func (s *scrubber) anyWordAt(text string, i int) (start, end int, found bool) {
+	t := s.words
+	for j := i; j < len(text) && !found; j++ {
+		if t = t.next[lowerByte(text[j])]; t == nil {
+			break
+		}
+		if t.word != "" {
+			start, end, found = s.wordAt(text, i, t.word)
+		}
+	}
+	return start, end, found
+}
+
+// wordAt reports whether a hidden word, whose bytes stand at i, counts there, and from where to where it goes.
 func (s *scrubber) wordAt(text string, i int, word string) (start, end int, found bool) {
 	end = i + len(word)
-	if end > len(text) || lower(text[i:end]) != word || end < len(text) && isAlnum(text[end]) {
+	if end < len(text) && isAlnum(text[end]) {
 		return 0, 0, false
 	}
 	if !strings.ContainsAny(word, ".:") {

@@ -15,8 +15,8 @@ type ServeOptions struct {
 	BaseURL string
 	// Format to write; empty keeps the format of the document.
 	Format Format
-	// AllowedHosts may be named in texts and values: "host", "host:port", or "*.example.com" for every name below it. Without a port
-	// the default ports are meant. The host of BaseURL, hosts reserved for examples and those of the specifications may always be named.
+	// AllowedHosts may be named in texts and values: "host", "host:port", "*.example.com" for every name below it, or "*" for all.
+	// Without a port the default ports are meant. The host of BaseURL, hosts reserved for examples and those of the specifications may always be named.
 	AllowedHosts []string
 	// Hidden are host names and words that may not appear, in values or in names: what the catalog knows of the places that this
 	// audience must not learn of. A word counts where no letter or digit touches it, a host also as the end of a longer host; case does not
