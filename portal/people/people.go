@@ -160,7 +160,8 @@ type Store interface {
 	// AddSession adds it if person and organisation are active.
 	AddSession(ctx context.Context, s Session) (bool, error)
 	Session(ctx context.Context, h Hash) (Session, error)
-	SetSessionData(ctx context.Context, h Hash, data []byte) (bool, error)
+	// SaveSession writes its data, if it is still there and the same person's for the same organisation.
+	SaveSession(ctx context.Context, s Session) (bool, error)
 	// TouchSession notes that the session was used by its person, if it was not since a time.
 	TouchSession(ctx context.Context, h Hash, at, since time.Time) (bool, error)
 	EndSession(ctx context.Context, h Hash) error
@@ -316,11 +317,11 @@ func signedOut(err error) error {
 }
 
 func invalid(format string, args ...any) error {
-	return fmt.Errorf("%w: %w", portal.ErrInvalid, fmt.Errorf(format, args...))
+	return fmt.Errorf("%w: %w", fmt.Errorf(format, args...), portal.ErrInvalid)
 }
 
 func conflict(format string, args ...any) error {
-	return fmt.Errorf("%w: %w", portal.ErrConflict, fmt.Errorf(format, args...))
+	return fmt.Errorf("%w: %w", fmt.Errorf(format, args...), portal.ErrConflict)
 }
 
 const maxName = 100 // characters

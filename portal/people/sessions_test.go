@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gorilla/sessions"
+
 	"concierge/portal"
 	"concierge/portal/access"
 	"concierge/portal/people"
@@ -17,11 +19,13 @@ import (
 // browser keeps the one cookie that the portal sets.
 type browser struct {
 	w        *world
-	sessions *people.Sessions
+	sessions people.Sessions
 	cookie   *http.Cookie
 }
 
-func newBrowser(w *world) *browser { return &browser{w: w, sessions: w.Sessions(true)} }
+const cookieName = "__Host-concierge"
+
+func newBrowser(w *world) *browser { return &browser{w: w, sessions: w.Sessions()} }
 
 func (b *browser) request() *http.Request {
 	r := httptest.NewRequestWithContext(b.w.ctx(), http.MethodGet, "https://portal.example/", nil)
@@ -44,8 +48,19 @@ func (b *browser) do(fn func(http.ResponseWriter, *http.Request) error) error {
 	return err
 }
 
+// renew does what pages do at sign-in.
 func (b *browser) renew(c access.Caller) error {
-	return b.do(func(w http.ResponseWriter, r *http.Request) error { return b.sessions.Renew(w, r, c) })
+	return b.do(func(w http.ResponseWriter, r *http.Request) error {
+		s, err := b.sessions.Get(r, cookieName)
+		if err != nil {
+			return err
+		}
+		if err := b.sessions.Renew(r, w, s); err != nil {
+			return err
+		}
+		s.Values[people.SessionPerson] = string(c.Person)
+		return s.Save(r, w)
+	})
 }
 
 func (b *browser) signIn(c access.Caller) {
@@ -55,7 +70,19 @@ func (b *browser) signIn(c access.Caller) {
 	}
 }
 
-func (b *browser) caller() (access.Caller, error) { return b.sessions.Caller(b.request()) }
+// caller does what pages do at each request.
+func (b *browser) caller() (access.Caller, error) {
+	s, err := b.sessions.Get(b.request(), cookieName)
+	if err != nil {
+		return access.Caller{}, err
+	}
+	person, _ := s.Values[people.SessionPerson].(string)
+	in, _ := s.Values[people.SessionOrganisation].(string)
+	if person == "" {
+		return access.Caller{}, people.ErrSignedOut
+	}
+	return b.w.CallerBySession(b.w.ctx(), portal.PersonID(person), portal.OrganisationID(in))
+}
 
 func TestSessionCookie(t *testing.T) {
 	w := newWorld(t)
@@ -72,11 +99,6 @@ func TestSessionCookie(t *testing.T) {
 	}
 	if got := must[access.Caller](t)(b.caller()); got.Person != tom.Person || got.Organisation != tom.Organisation {
 		t.Errorf("caller %+v", got)
-	}
-	plain := &browser{w: w, sessions: w.Sessions(false)}
-	plain.signIn(tom)
-	if c := plain.cookie; c.Name != "concierge" || c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode {
-		t.Errorf("cookie on loopback: %s", c)
 	}
 }
 
@@ -100,7 +122,7 @@ func TestSessionIsRenewedAtSignIn(t *testing.T) {
 
 	// Whoever plants a cookie does not learn the id that its victim gets.
 	planted := strings.Repeat("A", 43)
-	b.cookie = &http.Cookie{Name: b.sessions.CookieName(), Value: planted}
+	b.cookie = &http.Cookie{Name: cookieName, Value: planted}
 	b.signIn(tom)
 	if b.cookie.Value == planted {
 		t.Error("a planted id was taken over")
@@ -193,82 +215,123 @@ func TestSessionIsTouchedAtMostOnceAMinute(t *testing.T) {
 func TestSessionValues(t *testing.T) {
 	w := newWorld(t)
 	tom, _ := w.person("Tom", partner, access.Developer)
+	tim, _ := w.person("Tim", partner, access.Developer)
 	b := newBrowser(w)
-	name := b.sessions.CookieName()
-	put := func(value string) error {
+	set := func(change func(*sessions.Session)) error {
 		return b.do(func(rw http.ResponseWriter, r *http.Request) error {
-			s, err := b.sessions.Get(r, name)
+			s, err := b.sessions.Get(r, cookieName)
 			if err != nil {
 				return err
 			}
-			s.AddFlash(value)
-			s.Values["language"] = "fr"
+			change(s)
 			return s.Save(r, rw)
 		})
 	}
-	wantErr(t, put("nobody's"), portal.ErrUnsupported)
+	wantErr(t, set(func(s *sessions.Session) { s.Values["language"] = "fr" }), portal.ErrUnsupported)
+	wantErr(t, set(func(s *sessions.Session) { s.Values[people.SessionPerson] = string(tom.Person) }), portal.ErrUnsupported) // without Renew
+	if b.cookie != nil {
+		t.Errorf("cookie %s", b.cookie)
+	}
 	b.signIn(tom)
-	if err := put("saved"); err != nil {
+	if err := set(func(s *sessions.Session) { s.AddFlash("saved"); s.Values["language"] = "fr" }); err != nil {
 		t.Fatal(err)
 	}
-	s, err := b.sessions.New(b.request(), name)
-	if err != nil || s.IsNew || s.Values["language"] != "fr" {
+	s, err := b.sessions.New(b.request(), cookieName)
+	if err != nil || s.IsNew || s.Values["language"] != "fr" || s.Values[people.SessionOrganisation] != string(tom.Organisation) {
 		t.Fatalf("got %+v, %v", s, err)
 	}
 	if f := s.Flashes(); len(f) != 1 || f[0] != "saved" {
 		t.Errorf("flashes %v", f)
 	}
+	wantErr(t, set(func(s *sessions.Session) { s.Values["much"] = strings.Repeat("x", 5000) }), portal.ErrInvalid)
+	wantErr(t, set(func(s *sessions.Session) { s.Values["odd"] = make(chan int) }), portal.ErrInvalid)
+	wantErr(t, set(func(s *sessions.Session) { s.Values[people.SessionPerson] = string(tim.Person) }), people.ErrSignedOut)
 	if got := must[access.Caller](t)(b.caller()); got.Person != tom.Person {
 		t.Errorf("caller %+v", got)
 	}
-	wantErr(t, put(strings.Repeat("x", 5000)), portal.ErrInvalid)
+}
 
-	// Ended meanwhile: saving does not bring it back.
-	s, err = b.sessions.New(b.request(), name)
+func TestTurningToAnotherOrganisation(t *testing.T) {
+	w := newWorld(t)
+	admin := w.administrator()
+	tom, _ := w.person("Tom", partner, access.Developer)
+	other := must[people.Organisation](t)(w.CreateOrganisation(w.ctx(), admin, people.NewOrganisation{Name: "Other", Audience: portal.Public}))
+	w.pass(time.Second)
+	b := newBrowser(w)
+	turn := func(in portal.OrganisationID) error {
+		return b.do(func(rw http.ResponseWriter, r *http.Request) error {
+			s, err := b.sessions.Get(r, cookieName)
+			if err != nil {
+				return err
+			}
+			if err := b.sessions.Renew(r, rw, s); err != nil {
+				return err
+			}
+			s.Values[people.SessionPerson], s.Values[people.SessionOrganisation] = string(tom.Person), string(in)
+			return s.Save(r, rw)
+		})
+	}
+	wantErr(t, turn(other.ID), people.ErrSignedOut) // no member yet
+	must[people.Invitation](t)(w.Invite(w.ctx(), admin, people.NewPerson{Name: "Tom", Email: tom.Email, Organisation: other.ID}))
+	if err := turn(other.ID); err != nil {
+		t.Fatal(err)
+	}
+	if got := must[access.Caller](t)(b.caller()); got.Organisation != other.ID || got.Audience != portal.Public {
+		t.Errorf("caller %+v", got)
+	}
+	must[people.Organisation](t)(w.SetOrganisationDisabled(w.ctx(), admin, other.ID, true))
+	_, err := b.caller()
+	wantErr(t, err, people.ErrSignedOut)
+	b.signIn(tom)
+	if got := must[access.Caller](t)(b.caller()); got.Organisation != tom.Organisation {
+		t.Errorf("caller %+v", got)
+	}
+}
+
+func TestSessionThatEndedStaysEnded(t *testing.T) {
+	w := newWorld(t)
+	tom, _ := w.person("Tom", partner, access.Developer)
+	b := newBrowser(w)
+	b.signIn(tom)
+	s, err := b.sessions.New(b.request(), cookieName)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := w.EndOwnSessions(w.ctx(), tom); err != nil {
 		t.Fatal(err)
 	}
-	wantErr(t, s.Save(b.request(), httptest.NewRecorder()), portal.ErrNotFound)
+	wantErr(t, b.sessions.Save(b.request(), httptest.NewRecorder(), s), people.ErrSignedOut)
 	_, err = b.caller()
 	wantErr(t, err, people.ErrSignedOut)
 }
 
 func TestSignOut(t *testing.T) {
-	for name, out := range map[string]func(*browser) error{
-		"End": func(b *browser) error { return b.do(b.sessions.End) },
-		"Save with a negative MaxAge": func(b *browser) error {
-			return b.do(func(rw http.ResponseWriter, r *http.Request) error {
-				s, err := b.sessions.Get(r, b.sessions.CookieName())
-				if err != nil {
-					return err
-				}
-				s.Options.MaxAge = -1
-				return s.Save(r, rw)
-			})
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			tom, _ := w.person("Tom", partner, access.Developer)
-			b, elsewhere := newBrowser(w), newBrowser(w)
-			b.signIn(tom)
-			elsewhere.signIn(tom)
-			kept := *b.cookie
-			if err := out(b); err != nil || b.cookie != nil {
-				t.Fatalf("cookie %v, %v", b.cookie, err)
+	w := newWorld(t)
+	tom, _ := w.person("Tom", partner, access.Developer)
+	b, elsewhere := newBrowser(w), newBrowser(w)
+	b.signIn(tom)
+	elsewhere.signIn(tom)
+	kept := *b.cookie
+	out := func() {
+		t.Helper()
+		err := b.do(func(rw http.ResponseWriter, r *http.Request) error {
+			s, err := b.sessions.Get(r, cookieName)
+			if err != nil {
+				return err
 			}
-			b.cookie = &kept
-			_, err := b.caller()
-			wantErr(t, err, people.ErrSignedOut)
-			must[access.Caller](t)(elsewhere.caller())
-			if err := out(b); err != nil {
-				t.Errorf("again: %v", err)
-			}
+			s.Options.MaxAge = -1
+			return s.Save(r, rw)
 		})
+		if err != nil || b.cookie != nil {
+			t.Fatalf("cookie %v, %v", b.cookie, err)
+		}
 	}
+	out()
+	b.cookie = &kept
+	_, err := b.caller()
+	wantErr(t, err, people.ErrSignedOut)
+	must[access.Caller](t)(elsewhere.caller())
+	out()
 }
 
 func TestDatabaseThatDoesNotAnswerIsAnError(t *testing.T) {
@@ -278,9 +341,8 @@ func TestDatabaseThatDoesNotAnswerIsAnError(t *testing.T) {
 	b.signIn(tom)
 	ctx, cancel := context.WithCancel(w.ctx())
 	cancel()
-	_, err := b.sessions.Caller(b.request().WithContext(ctx))
-	if err == nil || errors.Is(err, people.ErrSignedOut) {
-		t.Errorf("got %v", err)
+	if s, err := b.sessions.New(b.request().WithContext(ctx), cookieName); err == nil || s == nil || !s.IsNew {
+		t.Errorf("got %v, %v", s, err)
 	}
 }
 
@@ -296,8 +358,8 @@ func FuzzSessionCookie(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, value string) {
 		r := httptest.NewRequest(http.MethodGet, "https://portal.example/", nil)
-		r.Header.Set("Cookie", b.sessions.CookieName()+"="+value)
-		s, err := b.sessions.New(r, b.sessions.CookieName())
+		r.Header.Set("Cookie", cookieName+"="+value)
+		s, err := b.sessions.New(r, cookieName)
 		if err != nil {
 			t.Fatal(err)
 		}

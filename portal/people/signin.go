@@ -82,17 +82,34 @@ func (s *Service) signIn(ctx context.Context, email string, password portal.Secr
 	return c, err
 }
 
-// CallerBySession returns the person acting for one of their organisations, as they stand now. Errors: ErrSignedOut
-// where person or organisation is disabled, or the person is no member.
+// CallerBySession returns the person acting for one of their organisations, as they stand now; an empty organisation
+// means the oldest that is not disabled. Errors: ErrSignedOut where person or organisation is disabled, or the person
+// is no member.
 func (s *Service) CallerBySession(ctx context.Context, person portal.PersonID, in portal.OrganisationID) (c access.Caller, err error) {
 	err = s.db.View(ctx, func(tx Tx) error {
-		c, err = tx.People().Caller(ctx, person, in)
+		c, err = callerIn(ctx, tx.People(), person, in)
 		return err
 	})
 	if err != nil {
 		return access.Caller{}, fmt.Errorf("reading the caller: %w", signedOut(err))
 	}
 	return c, nil
+}
+
+// callerIn: portal.ErrNotFound unless person and organisation are active.
+func callerIn(ctx context.Context, p Store, person portal.PersonID, in portal.OrganisationID) (access.Caller, error) {
+	if in == "" {
+		who, err := p.Person(ctx, person)
+		if err != nil {
+			return access.Caller{}, err
+		}
+		m, ok := who.usable()
+		if !ok {
+			return access.Caller{}, portal.ErrNotFound
+		}
+		in = m.Organisation.ID
+	}
+	return p.Caller(ctx, person, in)
 }
 
 // CallerByToken returns whose token it is and notes its use. A server that compiles Store.Callers into memory calls

@@ -24,7 +24,7 @@ func (s peopleStore) AddOrganisation(ctx context.Context, o people.Organisation)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (name_key) DO NOTHING`,
 		o.ID, o.Name, people.SortKey(o.Name), o.Audience, o.Division, o.Region, o.Disabled, micros(o.Created))
 	if err == nil && n == 0 {
-		return fmt.Errorf("%w: the name %q is taken", portal.ErrConflict, o.Name)
+		return fmt.Errorf("the name %q is taken: %w", o.Name, portal.ErrConflict)
 	}
 	return err
 }
@@ -80,7 +80,7 @@ func (s peopleStore) AddPerson(ctx context.Context, p people.Person) error {
 		return err
 	}
 	if n == 0 {
-		return fmt.Errorf("%w: the e-mail address is taken", portal.ErrConflict)
+		return fmt.Errorf("the e-mail address is taken: %w", portal.ErrConflict)
 	}
 	for _, m := range p.Memberships {
 		if err := s.SetRoles(ctx, p.ID, m.Organisation.ID, m.Roles, p.Created); err != nil {
@@ -325,8 +325,8 @@ func (s peopleStore) Session(ctx context.Context, h people.Hash) (people.Session
 	return found, nil
 }
 
-func (s peopleStore) SetSessionData(ctx context.Context, h people.Hash, data []byte) (bool, error) {
-	return s.met(ctx, `UPDATE sessions SET data = $2 WHERE hash = $1`, h[:], data)
+func (s peopleStore) SaveSession(ctx context.Context, n people.Session) (bool, error) {
+	return s.met(ctx, `UPDATE sessions SET data = $4 WHERE hash = $1 AND person = $2 AND organisation = $3`, n.Hash[:], n.Person, n.Organisation, n.Data)
 }
 
 func (s peopleStore) TouchSession(ctx context.Context, h people.Hash, at, since time.Time) (bool, error) {
