@@ -25,6 +25,7 @@ type full interface {
 	connectors.Connector
 	connectors.Issuer
 	connectors.Suspender
+	connectors.Watcher
 }
 
 // hooked is a connector some of whose calls are broken. A hook that is nil calls the sound connector.
@@ -39,6 +40,7 @@ type hooked struct {
 	revoke   func(context.Context, connectors.Mark, connectors.Handle) (connectors.Revoked, error)
 	list     func(context.Context, connectors.Cursor, int) ([]connectors.Found, connectors.Cursor, error)
 	suspend  func(context.Context, connectors.Mark) error
+	watch    func(context.Context) error
 }
 
 func (h *hooked) Probe(ctx context.Context) (connectors.Capabilities, error) {
@@ -53,6 +55,13 @@ func (h *hooked) Discover(ctx context.Context, since connectors.Cursor) (connect
 		return h.discover(ctx)
 	}
 	return h.full.Discover(ctx, since)
+}
+
+func (h *hooked) Watch(ctx context.Context, since connectors.Cursor, changed func(connectors.Cursor)) error {
+	if h.watch != nil {
+		return h.watch(ctx)
+	}
+	return h.full.Watch(ctx, since, changed)
 }
 
 func (h *hooked) OpenDocument(ctx context.Context, ref connectors.DocumentRef) (io.ReadCloser, error) {
@@ -213,6 +222,20 @@ var mistakes = map[string]mistake{
 	"PagesToTheEnd": discovering(func(s *connectors.Snapshot) {
 		s.Deployments = s.Deployments[:min(100, len(s.Deployments))]
 	}),
+	"ChangesAddUp": func(h *hooked, _ connectors.Config, _ *gateway.Gateway) {
+		var last connectors.Cursor
+		h.discover = func(ctx context.Context) (connectors.Snapshot, error) { // keeps state of its own, and follows that
+			snap, err := h.full.Discover(ctx, last)
+			last = snap.Cursor
+			return snap, err
+		}
+	},
+	"WatchTellsOfChanges": func(h *hooked, _ connectors.Config, _ *gateway.Gateway) {
+		h.watch = func(ctx context.Context) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}
+	},
 	"ReadOnlyDiscovers": func(h *hooked, _ connectors.Config, _ *gateway.Gateway) {
 		h.probe = func(ctx context.Context) (connectors.Capabilities, error) {
 			caps, err := h.full.Probe(ctx)
@@ -472,7 +495,8 @@ func notFoundTwice(h *hooked, ctx context.Context, mark connectors.Mark, handle 
 
 // breakIt returns a target whose connector makes the mistake.
 func breakIt(t *testing.T, m mistake) connectortest.Target {
-	target, g := sampletest.Target(t, gateway.Options{})
+	target, g := sampletest.Target(t, gateway.Options{Changes: true})
+	target.Grace = 50 * time.Millisecond // it waits in vain
 	sound := target.Open
 	target.Open = func(cfg connectors.Config) (connectors.Connector, error) {
 		c, err := sound(cfg)
@@ -502,7 +526,7 @@ func TestEveryRuleCanFail(t *testing.T) {
 				t.Errorf("a connector that breaks the rule %s it: %q", result.Outcome, result.Messages)
 			}
 			t.Logf("%q", result.Messages)
-			target, _ := sampletest.Target(t, gateway.Options{})
+			target, _ := sampletest.Target(t, gateway.Options{Changes: true})
 			if result := connectortest.Check(t.Context(), rule, target); result.Outcome != connectortest.Passed {
 				t.Errorf("a sound connector %s it: %q", result.Outcome, result.Messages)
 			}

@@ -47,8 +47,11 @@ type Target struct {
 	Pending *API
 	// Advance does, on the gateway, what a pending credential or (with Capabilities.Pipeline) any change waits for.
 	Advance func(t T)
-	// Many adds more APIs than the connector reads in one page and returns their keys.
+	// Many adds more APIs than the connector reads in one page and returns their keys. Several rules call it: on a
+	// gateway that is shared it may add them once and return the same.
 	Many func(t T) []connectors.Key
+	// Withdraw takes away one of those that Many added, which it adds again when it is called the next time. Only gateways whose discovery is more than a snapshot need it.
+	Withdraw func(t T, key connectors.Key)
 	// Foreign makes a credential for api by hand, as like mark as the gateway allows without carrying it.
 	Foreign func(t T, api API, mark connectors.Mark) Foreign
 

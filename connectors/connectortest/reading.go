@@ -2,12 +2,14 @@ package connectortest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"concierge/connectors"
 	"concierge/portal"
@@ -27,8 +29,8 @@ var readingRules = []Rule{
 			}
 			oneOf(s, "Discovery", caps.Discovery, connectors.DiscoverSnapshot, connectors.DiscoverSince, connectors.DiscoverWatch)
 			oneOf(s, "Identity", caps.Identity, connectors.OpaqueIDs, connectors.Names)
-			if _, watches := connectors.As[connectors.Watcher](s.inner); watches != (caps.Discovery == connectors.DiscoverWatch) {
-				s.Errorf("Discovery is %q, but being a Watcher is %t", caps.Discovery, watches)
+			if _, able := connectors.As[connectors.Watcher](s.inner); caps.Discovery == connectors.DiscoverWatch && !able {
+				s.Errorf("Discovery is %q, but the connector is no Watcher", caps.Discovery)
 			}
 			if !caps.Issue.Able {
 				if caps.Issue.Reason == "" {
@@ -208,6 +210,102 @@ var readingRules = []Rule{
 			}
 			if missing > 0 || twice > 0 {
 				s.Errorf("of %d APIs %d are missing and %d are there more than once", len(want), missing, twice)
+			}
+		}),
+	},
+	{
+		Name:    "ChangesAddUp",
+		Promise: "Where Discover takes a cursor, a snapshot and the changes since add up to the snapshot of now.",
+		Check: rule(func(s *session) {
+			if s.capabilities().Discovery == connectors.DiscoverSnapshot {
+				s.Skipf("not applicable: every discovery is a whole snapshot")
+			}
+			s.need(s.target.Many != nil && s.target.Withdraw != nil, "Many and Withdraw")
+			first, err := s.Discover()
+			if err != nil {
+				s.Fatalf("Discover: %v", err)
+			}
+			if first.Cursor == "" {
+				s.Fatalf("the snapshot has no cursor")
+			}
+			known, cursor := s.discover(s.conn), first.Cursor
+			catchUp := func(what string) {
+				snap, err := s.DiscoverSince(cursor)
+				if err != nil {
+					s.Fatalf("Discover after %s: %v", what, err)
+				}
+				if snap.Complete {
+					clear(known)
+				}
+				for _, key := range snap.Removed {
+					delete(known, key)
+				}
+				for _, d := range snap.Deployments {
+					known[d.Key] = d
+				}
+				cursor = snap.Cursor
+				sameDeployments(s, s.discover(s.conn), known, "whoever follows the changes, after "+what+",")
+			}
+			catchUp("nothing")
+			many := s.target.Many(s)
+			catchUp("many were added")
+			s.target.Withdraw(s, many[0])
+			catchUp("one was withdrawn")
+			cursor = "no-cursor-of-this-gateway"
+			catchUp("the cursor was lost")
+		}),
+	},
+	{
+		Name:    "WatchTellsOfChanges",
+		Promise: "Where the gateway can be watched, a change is told soon, also one from before Watch was called, until the context ends.",
+		Check: rule(func(s *session) {
+			if s.capabilities().Discovery != connectors.DiscoverWatch {
+				s.Skipf("not applicable: this gateway cannot be watched")
+			}
+			s.need(s.target.Many != nil && s.target.Withdraw != nil, "Many and Withdraw")
+			watcher, _ := connectors.As[connectors.Watcher](s.inner)
+			snap, err := s.Discover()
+			if err != nil {
+				s.Fatalf("Discover: %v", err)
+			}
+			many := s.target.Many(s)
+			told, ended := make(chan connectors.Cursor), make(chan error, 1)
+			ctx, cancel := context.WithCancel(s.Context())
+			defer cancel()
+			go func() {
+				ended <- watcher.Watch(ctx, snap.Cursor, func(at connectors.Cursor) {
+					select {
+					case told <- at:
+					case <-ctx.Done():
+					}
+				})
+			}()
+			soon := s.capabilities().Settle + s.target.Grace
+			hear := func(what string) {
+				select {
+				case <-told:
+				case err := <-ended:
+					s.Fatalf("Watch ended with %v", err)
+				case <-time.After(soon):
+					s.Fatalf("Watch did not tell within %s that %s", soon, what)
+				}
+			}
+			hear("many were added before it was called")
+			for quiet := false; !quiet; { // it may tell of one change several times
+				select {
+				case <-told:
+				case <-time.After(5 * pollEvery):
+					quiet = true
+				}
+			}
+			s.target.Withdraw(s, many[0])
+			hear("one was withdrawn")
+			cancel()
+			select {
+			case err := <-ended:
+				s.hear(err)
+			case <-time.After(prompt):
+				s.Errorf("Watch did not return within %s of its context's end", prompt)
 			}
 		}),
 	},

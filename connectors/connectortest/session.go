@@ -167,10 +167,12 @@ func (c *conn) Probe() (connectors.Capabilities, error) {
 	return caps, err
 }
 
-func (c *conn) Discover() (connectors.Snapshot, error) {
+func (c *conn) Discover() (connectors.Snapshot, error) { return c.DiscoverSince("") }
+
+func (c *conn) DiscoverSince(since connectors.Cursor) (connectors.Snapshot, error) {
 	ctx, cancel := c.context()
 	defer cancel()
-	snap, err := c.inner.Discover(ctx, "")
+	snap, err := c.inner.Discover(ctx, since)
 	c.s.hear(err)
 	c.s.hear(snap)
 	return snap, err

@@ -210,6 +210,12 @@ func (s *session) calls() []call {
 			return err
 		}})
 	}
+	if s.capabilities().Discovery == connectors.DiscoverWatch {
+		watcher, _ := connectors.As[connectors.Watcher](s.inner)
+		calls = append(calls, call{"Watch", func(ctx context.Context) error {
+			return watcher.Watch(ctx, "somewhere", func(connectors.Cursor) {})
+		}})
+	}
 	issuer, ok := connectors.As[connectors.Issuer](s.inner)
 	if !ok {
 		return calls

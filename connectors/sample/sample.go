@@ -13,7 +13,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -54,6 +53,7 @@ type connector struct {
 var (
 	_ connectors.Issuer    = (*connector)(nil)
 	_ connectors.Suspender = (*connector)(nil)
+	_ connectors.Watcher   = (*connector)(nil)
 )
 
 // Open checks the configuration and makes no call. Errors: ErrInvalid, naming every problem.
@@ -101,6 +101,9 @@ func (c *connector) Probe(ctx context.Context) (connectors.Capabilities, error) 
 	if about.NamesAsIDs {
 		caps.Identity = connectors.Names
 	}
+	if about.Changes {
+		caps.Discovery = connectors.DiscoverWatch
+	}
 	if about.CallerKeys {
 		caps.KeyValue = connectors.CallerMust
 	}
@@ -118,46 +121,117 @@ func (c *connector) about(ctx context.Context) (gateway.About, error) {
 	return about, nil
 }
 
-func (c *connector) Discover(ctx context.Context, _ connectors.Cursor) (connectors.Snapshot, error) {
+func (c *connector) Discover(ctx context.Context, since connectors.Cursor) (connectors.Snapshot, error) {
 	about, err := c.about(ctx)
 	if err != nil {
 		return connectors.Snapshot{}, fmt.Errorf("asking the gateway for its address: %w", err)
 	}
-	var apis []gateway.APIView
-	for cursor := ""; ; {
-		page, next, err := list[gateway.APIView](ctx, c.client, url.Values{"cursor": {cursor}}, "apis")
-		if err != nil {
-			return connectors.Snapshot{}, fmt.Errorf("listing APIs, after %d: %w", len(apis), err)
-		}
-		if apis = append(apis, page...); next == "" {
-			break
-		}
-		if next == cursor {
-			return connectors.Snapshot{}, fmt.Errorf("listing APIs: the same page comes again: %w", portal.ErrInvalid)
-		}
-		cursor = next
-	}
 	snap := connectors.Snapshot{Complete: true}
+	var apis []gateway.APIView
+	if about.Changes {
+		changes, err := c.changes(ctx, since, 0)
+		if err != nil {
+			return connectors.Snapshot{}, err
+		}
+		snap.Cursor = connectors.Cursor(changes.Cursor)
+		if snap.Complete = since == "" || changes.Reset; !snap.Complete {
+			if apis, err = c.changed(ctx, changes); err != nil {
+				return connectors.Snapshot{}, err
+			}
+			for _, gone := range changes.Gone {
+				snap.Removed = append(snap.Removed, connectors.Key{RemoteID: gone.API, Exposure: gone.Stage})
+			}
+		}
+	}
+	if snap.Complete { // after the cursor was taken: what happens meanwhile is told again
+		if apis, err = c.apis(ctx); err != nil {
+			return connectors.Snapshot{}, err
+		}
+	}
 	for _, api := range apis {
 		if api.ID == "" {
-			return connectors.Snapshot{}, fmt.Errorf("listing APIs: one has no id: %w", portal.ErrInvalid)
+			return connectors.Snapshot{}, fmt.Errorf("reading APIs: one has no id: %w", portal.ErrInvalid)
 		}
 		for _, exposure := range api.Exposures {
-			snap.Deployments = append(snap.Deployments, deployment(about.PublicURL, api, exposure, apis))
+			snap.Deployments = append(snap.Deployments, deployment(about.PublicURL, api, exposure))
 		}
 	}
 	return snap, nil
 }
 
+// apis reads the whole list.
+func (c *connector) apis(ctx context.Context) ([]gateway.APIView, error) {
+	var apis []gateway.APIView
+	for cursor := ""; ; {
+		page, next, err := list[gateway.APIView](ctx, c.client, url.Values{"cursor": {cursor}}, "apis")
+		if err != nil {
+			return nil, fmt.Errorf("listing APIs, after %d: %w", len(apis), err)
+		}
+		if apis = append(apis, page...); next == "" {
+			return apis, nil
+		}
+		if next == cursor {
+			return nil, fmt.Errorf("listing APIs: the same page comes again: %w", portal.ErrInvalid)
+		}
+		cursor = next
+	}
+}
+
+// changes asks what happened after a cursor, and waits for something to happen, at most as long as said.
+func (c *connector) changes(ctx context.Context, since connectors.Cursor, wait time.Duration) (gateway.ChangesView, error) {
+	var v gateway.ChangesView
+	query := url.Values{"after": {string(since)}, "wait_ms": {fmt.Sprint(wait.Milliseconds())}}
+	if err := c.client.get(ctx, &v, query, "changes"); err != nil {
+		return v, fmt.Errorf("asking for changes: %w", err)
+	}
+	if v.Cursor == "" || v.APIs == nil || v.Gone == nil {
+		return v, fmt.Errorf("asking for changes: the answer holds none: %w", portal.ErrInvalid)
+	}
+	return v, nil
+}
+
+// changed reads the APIs that changed. One that has gone meanwhile is told by the next changes.
+func (c *connector) changed(ctx context.Context, changes gateway.ChangesView) ([]gateway.APIView, error) {
+	var apis []gateway.APIView
+	for _, id := range changes.APIs {
+		var api gateway.APIView
+		err := c.client.get(ctx, &api, nil, "apis", id)
+		if errors.Is(err, portal.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading API %s: %w", id, err)
+		}
+		apis = append(apis, api)
+	}
+	return apis, nil
+}
+
+// watchFor is how long one request for changes stays open: shorter than any sensible time-out of the client.
+const watchFor = 10 * time.Second
+
+func (c *connector) Watch(ctx context.Context, since connectors.Cursor, changed func(connectors.Cursor)) error {
+	for {
+		changes, err := c.changes(ctx, since, watchFor)
+		if err != nil {
+			return err
+		}
+		since = connectors.Cursor(changes.Cursor)
+		if changes.Reset || len(changes.APIs) > 0 || len(changes.Gone) > 0 {
+			changed(since)
+		}
+	}
+}
+
 // deployment translates one exposure of an API.
-func deployment(public string, api gateway.APIView, at gateway.ExposureView, all []gateway.APIView) connectors.Deployment {
+func deployment(public string, api gateway.APIView, at gateway.ExposureView) connectors.Deployment {
 	d := connectors.Deployment{
 		Key:   connectors.Key{RemoteID: api.ID, Exposure: at.Stage},
 		Title: api.Title, Summary: api.Summary, Description: api.Description, Version: api.Version,
 		Lifecycle: api.Lifecycle, Sunset: api.Sunset, Tags: api.Tags, Owner: api.Owner, API: api.Entry,
 		Stage: at.Stage, Paths: []string{at.Path},
 		Authentication: api.Authentication, Words: api.Words, Active: api.Active,
-		Issue: connectors.Ability{Able: true},
+		Issue: connectors.Ability{Able: true}, Reach: api.Opens,
 	}
 	if base, err := url.Parse(public); err == nil && base.Host != "" {
 		d.Public, d.Hosts = public+at.Path, []string{base.Host}
@@ -175,13 +249,6 @@ func deployment(public string, api gateway.APIView, at gateway.ExposureView, all
 	}
 	if err := issuable(api); err != nil {
 		d.Issue = connectors.Ability{Reason: err.Error()}
-	}
-	if api.SharedKeys {
-		for _, other := range all {
-			if other.ID != api.ID && !slices.Contains(d.Reach, other.Title) {
-				d.Reach = append(d.Reach, other.Title)
-			}
-		}
 	}
 	return d
 }

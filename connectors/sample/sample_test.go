@@ -25,6 +25,7 @@ func TestConformance(t *testing.T) {
 		"keys made by the caller": {CallerKeys: true},
 		"slow propagation":        {Faults: gateway.Faults{Propagation: 40 * time.Millisecond}},
 		"small pages":             {PageSize: 3},
+		"a log of changes":        {Changes: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			connectortest.Run(t, func(t *testing.T) connectortest.Target {

@@ -25,6 +25,7 @@ const maxBody = 64 << 10 // of an admin request
 //	GET    /v1/apis?cursor=&limit=        APIs, by id
 //	GET    /v1/apis/{id}                  one
 //	GET    /v1/apis/{id}/document         its document
+//	GET    /v1/changes?after=&wait_ms=    what was published or withdrawn since; waits for something to happen
 //	GET    /v1/credentials?label=&cursor=&limit=
 //	PUT    /v1/credentials/{id}           creates; 409 where the id is taken; the only answer with the key
 //	GET    /v1/credentials/{id}
@@ -37,6 +38,7 @@ func (g *Gateway) AdminHandler() http.Handler {
 	mux.HandleFunc("GET /v1/apis", g.listAPIs)
 	mux.HandleFunc("GET /v1/apis/{id}", g.getAPI)
 	mux.HandleFunc("GET /v1/apis/{id}/document", g.getDocument)
+	mux.HandleFunc("GET /v1/changes", g.listChanges)
 	mux.HandleFunc("GET /v1/credentials", g.listCredentials)
 	mux.HandleFunc("PUT /v1/credentials/{id}", g.putCredential)
 	mux.HandleFunc("GET /v1/credentials/{id}", func(w http.ResponseWriter, r *http.Request) {
@@ -97,6 +99,7 @@ type About struct {
 	Documents     bool   `json:"documents"`
 	NamesAsIDs    bool   `json:"names_as_ids"`
 	CallerKeys    bool   `json:"caller_keys"`
+	Changes       bool   `json:"changes"` // it keeps a log of them
 	MaxKeys       int    `json:"max_keys"`
 	PropagationMS int64  `json:"propagation_ms"`
 }
@@ -105,7 +108,7 @@ func (g *Gateway) about(w http.ResponseWriter, r *http.Request) {
 	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	a := About{
 		Product: Product, Name: g.opts.Name, Rights: "read", PublicURL: g.PublicURL(),
-		NamesAsIDs: g.opts.NamesAsIDs, CallerKeys: g.opts.CallerKeys, MaxKeys: g.opts.MaxKeys,
+		NamesAsIDs: g.opts.NamesAsIDs, CallerKeys: g.opts.CallerKeys, Changes: g.opts.Changes, MaxKeys: g.opts.MaxKeys,
 		PropagationMS: g.Faults().Propagation.Milliseconds(),
 	}
 	if same(token, g.opts.AdminToken) {
@@ -138,6 +141,8 @@ type APIView struct {
 	Authentication portal.Authentication `json:"authentication"`
 	Plans          []PlanView            `json:"plans"`
 	SharedKeys     bool                  `json:"shared_keys"`
+	// Opens are the titles of the other APIs that a key of this one opens.
+	Opens []string `json:"opens,omitempty"`
 	// DocumentHash is the SHA-256 of its document, empty where there is none.
 	DocumentHash string         `json:"document_hash,omitempty"`
 	Exposures    []ExposureView `json:"exposures"`
@@ -157,11 +162,19 @@ type ExposureView struct {
 	Path  string `json:"path"`
 }
 
-func apiView(a *API) APIView {
+// view shows an API. The caller holds mu.
+func (g *Gateway) view(a *API) APIView {
 	v := APIView{
 		ID: a.ID, Name: a.Name, Title: a.Title, Summary: a.Summary, Description: a.Description, Version: a.Version,
 		Lifecycle: a.Lifecycle, Sunset: a.Sunset, Tags: a.Tags, Owner: a.Owner, Entry: a.Entry, Words: a.Words,
 		Active: !a.Inactive, Authentication: a.Authentication, SharedKeys: a.SharedKeys,
+	}
+	if a.SharedKeys {
+		for _, id := range slices.Sorted(maps.Keys(g.apis)) {
+			if other := g.apis[id]; id != a.ID && !slices.Contains(v.Opens, other.Title) {
+				v.Opens = append(v.Opens, other.Title)
+			}
+		}
 	}
 	if len(a.Document) > 0 {
 		sum := sha256.Sum256(a.Document)
@@ -192,14 +205,17 @@ func (g *Gateway) listAPIs(w http.ResponseWriter, r *http.Request) {
 			next = page[limit-1].ID
 			break
 		}
-		page = append(page, apiView(g.apis[id]))
+		page = append(page, g.view(g.apis[id]))
 	}
 	reply(w, http.StatusOK, Page[APIView]{page, next})
 }
 
 func (g *Gateway) getAPI(w http.ResponseWriter, r *http.Request) {
 	if api, ok := g.api(w, r); ok {
-		reply(w, http.StatusOK, apiView(api))
+		g.mu.Lock()
+		v := g.view(api)
+		g.mu.Unlock()
+		reply(w, http.StatusOK, v)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"regexp"
@@ -44,6 +45,8 @@ type Options struct {
 	NamesAsIDs bool
 	// CallerKeys makes the gateway take keys from whoever creates a credential instead of making them.
 	CallerKeys bool
+	// Changes makes the gateway keep a log of what is published, for those who don't want to list everything again.
+	Changes bool
 	// State is a file that keeps the credentials, hashed, over restarts. Empty: they end with the process.
 	State string
 	// Faults to start with.
@@ -110,6 +113,7 @@ type Gateway struct {
 	apis        map[string]*API // by id
 	credentials map[string]*credential
 	faults      Faults
+	changes     changeLog
 	sequence    uint64 // of published tables, so that a late timer publishes nothing old
 	timers      map[*time.Timer]bool
 	closed      bool
@@ -134,6 +138,7 @@ func New(opts Options) (*Gateway, error) {
 	g := &Gateway{
 		opts: opts, now: opts.Now, faults: opts.Faults,
 		apis: map[string]*API{}, credentials: map[string]*credential{}, timers: map[*time.Timer]bool{},
+		changes: newChangeLog(),
 	}
 	if g.now == nil {
 		g.now = time.Now
@@ -212,10 +217,7 @@ func (g *Gateway) ReadToken() portal.Secret { return g.opts.ReadToken }
 func (g *Gateway) Add(apis ...API) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	next := map[string]*API{}
-	for id, api := range g.apis {
-		next[id] = api
-	}
+	next := maps.Clone(g.apis)
 	var problems []error
 	for _, api := range apis {
 		a, err := g.complete(api)
@@ -229,6 +231,7 @@ func (g *Gateway) Add(apis ...API) error {
 	if len(problems) > 0 {
 		return fmt.Errorf("%w: %w", portal.ErrInvalid, errors.Join(problems...))
 	}
+	g.note(next)
 	g.apis = next
 	g.publish()
 	return nil
@@ -330,7 +333,10 @@ func (g *Gateway) Remove(name string) error {
 		if api.Name != name {
 			continue
 		}
-		delete(g.apis, id)
+		next := maps.Clone(g.apis)
+		delete(next, id)
+		g.note(next)
+		g.apis = next
 		for key, c := range g.credentials {
 			if c.API == id {
 				delete(g.credentials, key)

@@ -256,6 +256,75 @@ func TestLateTableIsDropped(t *testing.T) {
 	}
 }
 
+// TestChangesAddUp follows the log of changes through whatever is published and withdrawn, and ends where the gateway is.
+func TestChangesAddUp(t *testing.T) {
+	names := rapid.SampledFrom([]string{"a", "b", "c", "d"})
+	stages := rapid.SliceOfDistinct(rapid.SampledFrom([]string{"dev", "test", "prod"}), rapid.ID[string])
+	rapid.Check(t, func(t *rapid.T) {
+		g, err := New(Options{Changes: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		known, cursor := map[GoneView]bool{}, g.changesView("").Cursor
+		for range rapid.IntRange(1, 8).Draw(t, "rounds") {
+			for range rapid.IntRange(0, 3).Draw(t, "changes") {
+				name := names.Draw(t, "name")
+				if rapid.Bool().Draw(t, "withdraw") {
+					_ = g.Remove(name) // which may not be there
+				} else if err := g.Add(API{Name: name, Stages: stages.Draw(t, "stages"), SharedKeys: name == "a"}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			view := g.changesView(cursor)
+			if view.Reset {
+				t.Fatal("the cursor is too old at once")
+			}
+			cursor = view.Cursor
+			for _, gone := range view.Gone {
+				delete(known, gone)
+			}
+			for _, id := range view.APIs {
+				for _, stage := range g.apis[id].Stages {
+					known[GoneView{id, stage}] = true
+				}
+			}
+			want := map[GoneView]bool{}
+			for id, api := range g.apis {
+				for _, stage := range api.Stages {
+					want[GoneView{id, stage}] = true
+				}
+			}
+			if !maps.Equal(known, want) {
+				t.Fatalf("the changes add up to %v; there is %v", known, want)
+			}
+		}
+	})
+}
+
+func TestOldCursors(t *testing.T) {
+	log := newChangeLog()
+	old := log.cursor()
+	for range keptChanges + 1 {
+		log.add(change{api: "x"})
+	}
+	other := newChangeLog()
+	for name, tc := range map[string]struct {
+		cursor string
+		want   bool
+	}{
+		"now":                 {log.cursor(), true},
+		"older than the log":  {old, false},
+		"from the future":     {log.process + ".99999999", false},
+		"of another process":  {other.cursor(), false},
+		"no cursor":           {"x", false},
+		"a cursor with words": {log.process + ".1x", false},
+	} {
+		if _, ok := log.since(tc.cursor); ok != tc.want {
+			t.Errorf("%s: told %t; want %t", name, ok, tc.want)
+		}
+	}
+}
+
 func TestNewRefuses(t *testing.T) {
 	for name, tc := range map[string]struct {
 		apis []API

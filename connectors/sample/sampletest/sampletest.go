@@ -59,6 +59,7 @@ func Target(t connectortest.T, opts gateway.Options) (connectortest.Target, *gat
 	api := func(name, stage, path string) connectortest.API {
 		return connectortest.API{Key: connectors.Key{RemoteID: g.ID(name), Exposure: stage}, URL: g.PublicURL() + path}
 	}
+	names := map[string]string{} // of the many, by id
 	readOnly, pending := Config(g, g.ReadToken()), api("loans", "", "/loans/all")
 	return connectortest.Target{
 		Open: sample.Open, Config: Config(g, g.AdminToken()), ReadOnly: &readOnly,
@@ -81,9 +82,15 @@ func Target(t connectortest.T, opts gateway.Options) (connectortest.Target, *gat
 			for n := range 120 {
 				name := fmt.Sprintf("many-%d", n)
 				add(t, g, gateway.API{Name: name})
+				names[g.ID(name)] = name
 				keys = append(keys, connectors.Key{RemoteID: g.ID(name)})
 			}
 			return keys
+		},
+		Withdraw: func(t connectortest.T, key connectors.Key) {
+			if err := g.Remove(names[key.RemoteID]); err != nil {
+				t.Fatalf("withdrawing an API: %v", err)
+			}
 		},
 		Foreign: func(t connectortest.T, at connectortest.API, mark connectors.Mark) connectortest.Foreign {
 			key, err := g.MakeByHand(string(mark.Credential), at.Key.RemoteID, at.Key.Exposure)
@@ -95,7 +102,7 @@ func Target(t connectortest.T, opts gateway.Options) (connectortest.Target, *gat
 				Handle: connectors.Handle{Open: map[string]string{"id": string(mark.Credential)}},
 			}
 		},
-		Grace: 200 * time.Millisecond, ShortestLife: 200 * time.Millisecond,
+		ShortestLife: 400 * time.Millisecond,
 	}, g
 }
 
