@@ -307,3 +307,19 @@ func BenchmarkDescribe(b *testing.B) {
 		}
 	}
 }
+
+// Limits hold to the value: what is at one is read, what is one over is not.
+func TestLimitsAreExact(t *testing.T) {
+	jsonDoc, yamlDoc := `{"openapi":"3.0.0","a":[[[0,0]]]}`, "openapi: 3.0.0\na: [[[0,0]]]\n" // 4 deep, 7 values
+	for _, doc := range []string{jsonDoc, yamlDoc} {
+		for limits, want := range map[Limits]bool{
+			{MaxDepth: 4}: true, {MaxDepth: 3}: false,
+			{MaxNodes: 7}: true, {MaxNodes: 6}: false,
+			{MaxBytes: int64(len(doc))}: true, {MaxBytes: int64(len(doc)) - 1}: false,
+		} {
+			if _, err := Describe([]byte(doc), limits); (err == nil) != want || err != nil && !errors.Is(err, portal.ErrInvalid) {
+				t.Errorf("%+v of %q: %v", limits, doc, err)
+			}
+		}
+	}
+}
