@@ -97,7 +97,7 @@ func assemble(services []service, routes []route, plugins []plugin) (*configurat
 		}
 	}
 	for _, p := range plugins {
-		if p.Enabled && p.Consumer == nil && p.ConsumerGroup == nil && (len(p.Protocols) == 0 || slices.Contains(p.Protocols, "http") || slices.Contains(p.Protocols, "https")) {
+		if p.Enabled && p.http() && p.Consumer == nil && p.ConsumerGroup == nil {
 			conf.plugins[scope{p.Name, p.Route.id(), p.Service.id()}] = p
 		}
 	}
@@ -277,7 +277,8 @@ func (e exposure) address(public *url.URL) (address, reason string) {
 		return "", "a route matches paths by a regular expression, which names no address: set the address of this deployment"
 	case !e.any(func(p part) bool { return len(p.Headers) == 0 }):
 		names := slices.Sorted(maps.Keys(e.parts[0].Headers))
-		return "", fmt.Sprintf("callers must send the header %s, which no address can say: set the address of this deployment once they know", strings.Join(names, ", "))
+		return "", fmt.Sprintf("callers must send the header %s, which no address can say: set the address of this deployment once they know",
+			strings.Join(names, ", "))
 	case isWildcard(e.host):
 		return "", fmt.Sprintf("its host %s is a wildcard: set the address of this deployment", e.host)
 	case e.host == "" && public == nil:
@@ -294,7 +295,8 @@ func (e exposure) address(public *url.URL) (address, reason string) {
 		return scheme + "://" + authority(e.host, "") + e.root(), ""
 	}
 	if !takes(public.Scheme) {
-		return "", fmt.Sprintf("its routes do not take %s, which %s of this gateway says: set the address of this deployment", public.Scheme, settingPublicURL)
+		return "", fmt.Sprintf("its routes do not take %s, which %s of this gateway says: set the address of this deployment",
+			public.Scheme, settingPublicURL)
 	}
 	if e.host == "" {
 		return public.String() + e.root(), ""

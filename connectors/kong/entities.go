@@ -69,6 +69,11 @@ type plugin struct {
 	Config        json.RawMessage // its shape is the plugin's own
 }
 
+// http reports whether the plugin acts on HTTP requests.
+func (p plugin) http() bool {
+	return len(p.Protocols) == 0 || slices.Contains(p.Protocols, "http") || slices.Contains(p.Protocols, "https")
+}
+
 // keyAuth is the configuration of a key-auth plugin. The defaults are those of Kong 3.9 (testdata, plugins).
 type keyAuth struct {
 	KeyNames    []string `json:"key_names"`

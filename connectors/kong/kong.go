@@ -37,7 +37,8 @@ var Kind = connectors.Kind{
 
 func settings() []connectors.Setting {
 	return append([]connectors.Setting{{Name: settingPublicURL, Title: "Public address",
-		Help: "Where callers reach the proxy, such as https://api.example.com. Routes without a host are published below it; routes with one take its scheme and port.",
+		Help: "Where callers reach the proxy, such as https://api.example.com. " +
+			"Routes without a host are published below it; routes with one take its scheme and port.",
 	}}, adminapi.Settings()...)
 }
 
@@ -102,7 +103,7 @@ func (c *Connector) Probe(ctx context.Context) (connectors.Capabilities, error) 
 		Discovery:   connectors.DiscoverSnapshot,
 		Identity:    connectors.OpaqueIDs,
 		Issue:       n.writable(),
-		KeyValue:    connectors.CallerMay,
+		KeyValue:    connectors.CallerMust, // Kong would make one up, on every PUT anew
 		Scope:       connectors.ScopeGroup,
 		Expiry:      n.endsKeys(),
 		ReadBack:    true,
@@ -123,7 +124,9 @@ const settle = 5 * time.Second
 
 // mayWrite tries to change a consumer that never exists.
 func (c *Connector) mayWrite(ctx context.Context) (connectors.Ability, error) {
-	err := c.admin.call(ctx, adminapi.Request{Method: http.MethodPatch, Path: []string{"consumers", derive("probe")}, Body: map[string]any{"tags": []string{managed}}}, nil)
+	err := c.admin.call(ctx, adminapi.Request{
+		Method: http.MethodPatch, Path: []string{"consumers", derive("probe")}, Body: map[string]any{"tags": []string{managed}},
+	}, nil)
 	var refusal *refusal
 	switch {
 	case errors.As(err, &refusal) && refusal.status == http.StatusNotFound && refusal.code == codeNotFound:
@@ -194,7 +197,7 @@ func (n node) propagation() time.Duration {
 	if seconds <= 0 {
 		seconds = 5
 	}
-	seconds += n.Configuration.DBUpdatePropagation
+	seconds = min(seconds+n.Configuration.DBUpdatePropagation, 3600)
 	return time.Duration(seconds * 1.2 * float64(time.Second))
 }
 
