@@ -13,6 +13,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"path"
+	"strings"
 	"time"
 
 	"concierge/connectors"
@@ -84,6 +86,36 @@ type Match struct {
 	Path string
 	Tag  string // one of them
 	Name string // the title
+}
+
+// Check says which pattern is malformed; the error wraps portal.ErrInvalid.
+func (m Match) Check() error {
+	for _, f := range m.fields() {
+		if _, err := path.Match(f.pattern, ""); err != nil {
+			return fmt.Errorf("%s %q is not a pattern: %w: %w", f.name, f.pattern, err, portal.ErrInvalid)
+		}
+	}
+	return nil
+}
+
+// String says in words what is matched.
+func (m Match) String() string {
+	var all []string
+	for _, f := range m.fields() {
+		if f.pattern != "" {
+			all = append(all, f.name+" "+f.pattern)
+		}
+	}
+	if len(all) == 0 {
+		return "everything"
+	}
+	return strings.Join(all, ", ")
+}
+
+type matchField struct{ name, pattern string }
+
+func (m Match) fields() []matchField {
+	return []matchField{{"stage", m.Stage}, {"host", m.Host}, {"path", m.Path}, {"tag", m.Tag}, {"name", m.Name}}
 }
 
 // Standing is what an administrator sees of a gateway at a glance.
@@ -225,8 +257,11 @@ type Store interface {
 	Record(ctx context.Context, id portal.DeploymentID) (Record, error)
 	// AddRecord is portal.ErrConflict where the gateway has a record with that key.
 	AddRecord(ctx context.Context, r Record) error
-	// ChangeRecord replaces the record with that id if its fingerprint is still was; otherwise portal.ErrConflict.
-	ChangeRecord(ctx context.Context, r Record, was string) error
+	// ChangeRecord replaces the record with that id if its fingerprint is still was; otherwise portal.ErrConflict. The
+	// entry that it is joined to stays, and is returned.
+	ChangeRecord(ctx context.Context, r Record, was string) (portal.APIID, error)
+	// Move puts a record into another entry.
+	Move(ctx context.Context, id portal.DeploymentID, to portal.APIID) error
 
 	// LoadEntry returns an entry with its published deployments.
 	LoadEntry(ctx context.Context, id portal.APIID) (Entry, error)

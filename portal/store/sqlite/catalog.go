@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -187,7 +188,7 @@ func (s catalogStore) Record(ctx context.Context, id portal.DeploymentID) (catal
 	return r, nil
 }
 
-// recordArgs are the values of a row from its third column on, after id and gateway.
+// recordArgs are the values of a row but its id, gateway and entry.
 func recordArgs(r catalog.Record) ([]any, error) {
 	d := r.Deployment
 	published, err := json.Marshal(d)
@@ -198,16 +199,16 @@ func recordArgs(r catalog.Record) ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []any{d.RemoteID, d.Exposure, string(d.API), d.Title, d.Placement.Classified(), sql.NullString{String: d.Document, Valid: d.Document != ""},
+	return []any{d.RemoteID, d.Exposure, d.Title, d.Placement.Classified(), sql.NullString{String: d.Document, Valid: d.Document != ""},
 		r.Fingerprint, string(published), string(from), micros(r.Created), micros(r.Changed), micros(r.Removed)}, nil
 }
 
 func (s catalogStore) AddRecord(ctx context.Context, r catalog.Record) error {
 	args, err := recordArgs(r)
 	if err == nil {
-		err = s.tx.exec(ctx, `INSERT INTO deployments (id, gateway, remote, exposure, api, title, classified, document, fingerprint, published, origin, created, changed, removed)
+		err = s.tx.exec(ctx, `INSERT INTO deployments (id, gateway, api, remote, exposure, title, classified, document, fingerprint, published, origin, created, changed, removed)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
-			append([]any{string(r.Deployment.ID), string(r.Deployment.Gateway)}, args...)...)
+			append([]any{string(r.Deployment.ID), string(r.Deployment.Gateway), string(r.Deployment.API)}, args...)...)
 	}
 	if err != nil {
 		return fmt.Errorf("adding deployment %s: %w", r.Deployment.ID, err)
@@ -215,15 +216,26 @@ func (s catalogStore) AddRecord(ctx context.Context, r catalog.Record) error {
 	return nil
 }
 
-func (s catalogStore) ChangeRecord(ctx context.Context, r catalog.Record, was string) error {
+func (s catalogStore) ChangeRecord(ctx context.Context, r catalog.Record, was string) (api portal.APIID, err error) {
 	args, err := recordArgs(r)
 	if err == nil {
-		err = s.mustMeetOne(ctx, portal.ErrConflict, `UPDATE deployments SET remote = $3, exposure = $4, api = $5, title = $6, classified = $7, document = $8,
-			fingerprint = $9, published = $10, origin = $11, created = $12, changed = $13, removed = $14 WHERE id = $1 AND fingerprint = $2`,
+		err = s.tx.one(ctx, []any{&api}, `UPDATE deployments SET remote = $3, exposure = $4, title = $5, classified = $6, document = $7,
+			fingerprint = $8, published = $9, origin = $10, created = $11, changed = $12, removed = $13 WHERE id = $1 AND fingerprint = $2 RETURNING api`,
 			append([]any{string(r.Deployment.ID), was}, args...)...)
 	}
+	if errors.Is(err, portal.ErrNotFound) {
+		err = portal.ErrConflict
+	}
 	if err != nil {
-		return fmt.Errorf("changing deployment %s: %w", r.Deployment.ID, err)
+		return "", fmt.Errorf("changing deployment %s: %w", r.Deployment.ID, err)
+	}
+	return api, nil
+}
+
+func (s catalogStore) Move(ctx context.Context, id portal.DeploymentID, to portal.APIID) error {
+	err := s.mustMeetOne(ctx, portal.ErrNotFound, `UPDATE deployments SET api = $1 WHERE id = $2`, string(to), string(id))
+	if err != nil {
+		return fmt.Errorf("moving deployment %s to catalog entry %s: %w", id, to, err)
 	}
 	return nil
 }
@@ -395,7 +407,7 @@ func (s catalogStore) Join(ctx context.Context, from, to portal.APIID) error {
 	for _, step := range []string{
 		`UPDATE deployments SET api = $2 WHERE api = $1`,
 		`UPDATE api_slugs SET api = $2, alias = 1 WHERE api = $1`,
-		`UPDATE apis SET joined = $2 WHERE id = $1`,
+		`UPDATE apis SET joined = $2, explicit = '' WHERE id = $1`,
 	} {
 		if err := s.tx.exec(ctx, step, string(from), string(to)); err != nil {
 			return fmt.Errorf("joining catalog entry %s to %s: %w", from, to, err)

@@ -149,8 +149,20 @@ func TestChangeRecordComparesTheFingerprint(t *testing.T) {
 	next := r
 	next.Deployment.Title = "Payments two"
 	next.Fingerprint = next.Hash()
-	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error { return s.ChangeRecord(ctx, next, r.Fingerprint) })
-	err := tryCatalog(t, db, func(ctx context.Context, s catalog.Store) error { return s.ChangeRecord(ctx, r, r.Fingerprint) })
+	next.Deployment.API = "api_elsewhere"
+	change := func(next catalog.Record) error {
+		return tryCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+			api, err := s.ChangeRecord(ctx, next, r.Fingerprint)
+			if err == nil && api != "api_1" {
+				t.Errorf("changed in entry %s", api)
+			}
+			return err
+		})
+	}
+	if err := change(next); err != nil {
+		t.Fatal(err)
+	}
+	err := change(r)
 	if !errors.Is(err, portal.ErrConflict) {
 		t.Errorf("a change on top of another one: %v", err)
 	}
@@ -235,6 +247,23 @@ func TestJoinKeepsSlugsAnswering(t *testing.T) {
 	})
 }
 
+func TestMove(t *testing.T) {
+	db, r := seeded(t)
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		if err := errors.Join(s.AddEntry(ctx, testEntry("api_2", "pay")), s.Move(ctx, r.Deployment.ID, "api_2")); err != nil {
+			return err
+		}
+		got, err := s.Record(ctx, r.Deployment.ID)
+		if got.Deployment.API != "api_2" {
+			t.Errorf("it is in %s", got.Deployment.API)
+		}
+		if err := s.Move(ctx, "none", "api_2"); !errors.Is(err, portal.ErrNotFound) {
+			t.Errorf("unknown deployment: %v", err)
+		}
+		return err
+	})
+}
+
 func TestDocuments(t *testing.T) {
 	db, r := seeded(t)
 	doc := catalog.Document{Hash: "h1", Content: []byte("{}"), Description: document.Description{Title: "Payments", Operations: []document.Operation{{Method: "GET", Path: "/"}}}, Stored: noon}
@@ -243,7 +272,9 @@ func TestDocuments(t *testing.T) {
 	next.Deployment.Document = "h1"
 	next.Fingerprint = next.Hash()
 	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
-		return errors.Join(s.PutDocument(ctx, doc), s.PutDocument(ctx, orphan), s.ChangeRecord(ctx, next, r.Fingerprint))
+		err := errors.Join(s.PutDocument(ctx, doc), s.PutDocument(ctx, orphan))
+		_, changeErr := s.ChangeRecord(ctx, next, r.Fingerprint)
+		return errors.Join(err, changeErr)
 	})
 	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
 		later := doc
@@ -347,7 +378,7 @@ func TestRuns(t *testing.T) {
 	unclassified.Deployment.Placement = portal.Placement{}
 	unclassified.Fingerprint = unclassified.Hash()
 	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
-		if err := s.ChangeRecord(ctx, unclassified, r.Fingerprint); err != nil {
+		if _, err := s.ChangeRecord(ctx, unclassified, r.Fingerprint); err != nil {
 			return err
 		}
 		st, err := s.Standing(ctx, "kong-eu")

@@ -1,0 +1,234 @@
+package ingest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"concierge/connectors"
+	"concierge/portal"
+	"concierge/portal/catalog"
+	"concierge/portal/outbound"
+)
+
+// Sealer encrypts what is kept; table, row and column are where it belongs, and it opens nowhere else.
+type Sealer interface {
+	Seal(table, row, column string, plaintext []byte) ([]byte, error)
+	Unseal(table, row, column string, sealed []byte) ([]byte, error)
+}
+
+// Gateways is the registry: which gateways there are, and an open connector for each. It is safe for concurrent use.
+type Gateways struct {
+	db    catalog.DB
+	kinds map[string]connectors.Kind
+	seal  Sealer
+	log   *slog.Logger
+	now   func() time.Time
+
+	mu   sync.Mutex
+	open map[portal.GatewayID]opened
+}
+
+// opened is a connector and the registration that it was opened for.
+type opened struct {
+	connector connectors.Connector
+	client    *http.Client
+	changed   time.Time
+}
+
+// NewGateways makes a registry of gateways of the kinds given, by their names.
+func NewGateways(db catalog.DB, kinds map[string]connectors.Kind, seal Sealer, log *slog.Logger) *Gateways {
+	return &Gateways{db: db, kinds: kinds, seal: seal, log: log, now: time.Now, open: map[portal.GatewayID]opened{}}
+}
+
+// Gateway returns a registration; portal.ErrNotFound where there is none.
+func (r *Gateways) Gateway(ctx context.Context, id portal.GatewayID) (g catalog.Gateway, err error) {
+	err = r.db.View(ctx, func(tx catalog.Tx) error {
+		g, err = tx.Catalog().Gateway(ctx, id)
+		return err
+	})
+	return g, err
+}
+
+// Connector returns the open connector of a gateway. Errors: portal.ErrNotFound; portal.ErrInvalid where the kind does not
+// take its configuration, or is not known here; portal.ErrUnsupported where its admin side is reached from another site.
+func (r *Gateways) Connector(ctx context.Context, id portal.GatewayID) (connectors.Connector, error) {
+	g, err := r.Gateway(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return r.connector(g)
+}
+
+// Capabilities returns what the gateway could do when it was probed last. portal.ErrUnavailable where it never was.
+func (r *Gateways) Capabilities(ctx context.Context, id portal.GatewayID) (connectors.Capabilities, error) {
+	g, err := r.Gateway(ctx, id)
+	if err != nil {
+		return connectors.Capabilities{}, err
+	}
+	if g.Capabilities == nil {
+		return connectors.Capabilities{}, fmt.Errorf("gateway %s has not answered yet: %w", id, portal.ErrUnavailable)
+	}
+	return *g.Capabilities, nil
+}
+
+// Issuer returns the key side of a gateway, and its capabilities as last probed. portal.ErrUnsupported where it has none.
+func (r *Gateways) Issuer(ctx context.Context, id portal.GatewayID) (connectors.Issuer, connectors.Capabilities, error) {
+	g, err := r.Gateway(ctx, id)
+	if err != nil {
+		return nil, connectors.Capabilities{}, err
+	}
+	c, err := r.connector(g)
+	if err != nil {
+		return nil, connectors.Capabilities{}, err
+	}
+	issuer, ok := connectors.As[connectors.Issuer](c)
+	if !ok {
+		return nil, connectors.Capabilities{}, fmt.Errorf("gateway %s has no keys: %w", id, portal.ErrUnsupported)
+	}
+	if g.Capabilities == nil {
+		return nil, connectors.Capabilities{}, fmt.Errorf("gateway %s has not answered yet: %w", id, portal.ErrUnavailable)
+	}
+	return issuer, *g.Capabilities, nil
+}
+
+// AcceptsReach reports whether an administrator has accepted that keys of the gateway open other APIs too.
+func (r *Gateways) AcceptsReach(ctx context.Context, id portal.GatewayID) (bool, error) {
+	g, err := r.Gateway(ctx, id)
+	return g.AcceptReach, err
+}
+
+// Issuing lists the gateways that have keys and have answered, those that are paused left out.
+func (r *Gateways) Issuing(ctx context.Context) ([]portal.GatewayID, error) {
+	all, err := r.all(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var ids []portal.GatewayID
+	for _, g := range all {
+		if g.Paused || g.Capabilities == nil {
+			continue
+		}
+		c, err := r.connector(g)
+		if err != nil {
+			r.log.WarnContext(ctx, "gateway cannot be opened", "gateway", g.ID, "error", err)
+			continue
+		}
+		if _, ok := connectors.As[connectors.Issuer](c); ok {
+			ids = append(ids, g.ID)
+		}
+	}
+	return ids, nil
+}
+
+func (r *Gateways) all(ctx context.Context) (all []catalog.Gateway, err error) {
+	err = r.db.View(ctx, func(tx catalog.Tx) error {
+		all, err = tx.Catalog().Gateways(ctx, "", 0)
+		return err
+	})
+	return all, err
+}
+
+// connector opens a gateway, or returns what is open if the registration has not changed since.
+func (r *Gateways) connector(g catalog.Gateway) (connectors.Connector, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	had, ok := r.open[g.ID]
+	if ok && had.changed.Equal(g.Changed) {
+		return had.connector, nil
+	}
+	if g.Site != portal.SiteLocal {
+		return nil, fmt.Errorf("gateway %s is reached from site %q, which has no worker: %w", g.ID, g.Site, portal.ErrUnsupported)
+	}
+	credentials, err := r.credentials(g)
+	if err != nil {
+		return nil, err
+	}
+	c, client, err := r.try(g, credentials)
+	if err != nil {
+		return nil, err
+	}
+	if ok {
+		had.client.CloseIdleConnections()
+	}
+	r.open[g.ID] = opened{c, client, g.Changed}
+	return c, nil
+}
+
+// try opens a connector; it makes no call.
+func (r *Gateways) try(g catalog.Gateway, credentials map[string]portal.Secret) (connectors.Connector, *http.Client, error) {
+	kind, ok := r.kinds[g.Kind]
+	if !ok {
+		return nil, nil, fmt.Errorf("gateway %s: there is no kind %q here: %w", g.ID, g.Kind, portal.ErrInvalid)
+	}
+	policy := outbound.Policy{Setting: fmt.Sprintf("allow_private of gateway %s", g.ID)}
+	for _, s := range g.AllowPrivate {
+		network, err := outbound.ParseNetwork(s)
+		if err != nil {
+			return nil, nil, fmt.Errorf("gateway %s: %w", g.ID, err)
+		}
+		policy.Allow = append(policy.Allow, network)
+	}
+	client, err := outbound.NewClient(policy, outbound.Options{})
+	if err != nil {
+		return nil, nil, fmt.Errorf("gateway %s: %w", g.ID, err)
+	}
+	c, err := kind.Open(connectors.Config{
+		ID: g.ID, Address: g.Address, Settings: g.Settings, Secrets: credentials, Client: client, Log: r.log.With("gateway", g.ID),
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("gateway %s: %w", g.ID, err)
+	}
+	return c, client, nil
+}
+
+const (
+	secretsTable  = "gateways"
+	secretsColumn = "secrets"
+)
+
+// credentials opens the sealed admin credentials of a gateway.
+func (r *Gateways) credentials(g catalog.Gateway) (map[string]portal.Secret, error) {
+	if len(g.Secrets) == 0 {
+		return nil, nil
+	}
+	plain, err := r.seal.Unseal(secretsTable, string(g.ID), secretsColumn, g.Secrets)
+	if err != nil {
+		return nil, fmt.Errorf("credentials of gateway %s: %w", g.ID, err)
+	}
+	var values map[string]string
+	if json.Unmarshal(plain, &values) != nil { // its error could quote what it read
+		return nil, fmt.Errorf("credentials of gateway %s: %w", g.ID, errors.New("what is sealed is not JSON"))
+	}
+	credentials := make(map[string]portal.Secret, len(values))
+	for k, v := range values {
+		credentials[k] = portal.NewSecret(v)
+	}
+	return credentials, nil
+}
+
+func (r *Gateways) sealed(id portal.GatewayID, credentials map[string]portal.Secret) ([]byte, error) {
+	values := map[string]string{}
+	for k, v := range credentials {
+		if !v.IsZero() {
+			values[k] = v.Reveal()
+		}
+	}
+	if len(values) == 0 {
+		return nil, nil
+	}
+	plain, err := json.Marshal(values)
+	if err != nil {
+		return nil, fmt.Errorf("credentials of gateway %s: %w", id, err)
+	}
+	b, err := r.seal.Seal(secretsTable, string(id), secretsColumn, plain)
+	if err != nil {
+		return nil, fmt.Errorf("sealing the credentials of gateway %s: %w", id, err)
+	}
+	return b, nil
+}

@@ -1,0 +1,235 @@
+package ingest
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"concierge/connectors"
+	"concierge/portal"
+	"concierge/portal/catalog"
+)
+
+// Place works out where a deployment stands, layer by layer, the later winning: the gateway's defaults, its rules, its
+// own words (the deployment's, then those of its document), a person's override. It is pure.
+//
+// On audience and environment it fails closed. A value outside the gateway's bounds is not applied and leaves the axis
+// unknown until a later layer gives one within them; only words on an axis that the gateway is trusted with may leave the
+// bounds. Also unknown are: an axis that a rule sets for some of the deployment's paths or hosts and not for others; one
+// on which deployment and document contradict each other; and one that a document which could not be read might have
+// narrowed. Each such case gives a warning, in words for an administrator.
+func Place(g catalog.Gateway, d connectors.Deployment, doc catalog.Described, o catalog.Override) (portal.Placement, []string) {
+	p := &placing{gateway: g, placement: portal.Placement{}}
+	if g.Division != "" {
+		p.set(portal.AxisDivision, string(g.Division), portal.LayerGateway)
+	}
+	for _, axis := range portal.Axes {
+		if v := g.Defaults[axis]; v != "" {
+			p.set(axis, v, portal.LayerGateway)
+		}
+	}
+	for _, r := range g.Rules {
+		switch holds(r.Match, d) {
+		case always:
+			for _, axis := range portal.Axes {
+				if v := r.Set[axis]; v != "" {
+					p.set(axis, v, portal.LayerRule)
+				}
+			}
+		case partly:
+			for _, axis := range failClosed {
+				if v := r.Set[axis]; v != "" && v != p.placement.Get(axis) {
+					p.unknown(axis, "the rule for %s matches only some of its addresses", r.Match)
+				}
+			}
+		}
+	}
+	p.words(d.Words, doc)
+	for _, axis := range portal.Axes {
+		if v := o.Placement[axis]; v != "" {
+			p.set(axis, v, portal.LayerOverride)
+		}
+	}
+	return p.placement, p.warnings(d)
+}
+
+// failClosed are the axes on which a wrong value would show a deployment to those who may not see it.
+var failClosed = []portal.Axis{portal.AxisAudience, portal.AxisEnvironment}
+
+type placing struct {
+	gateway   catalog.Gateway
+	placement portal.Placement
+	doubts    []doubt
+}
+
+// doubt is why a value was not taken over.
+type doubt struct {
+	axis portal.Axis
+	text string
+}
+
+func (p *placing) warn(axis portal.Axis, format string, args ...any) {
+	p.doubts = append(p.doubts, doubt{axis, fmt.Sprintf(format, args...)})
+}
+
+// unknown takes the value on an axis away.
+func (p *placing) unknown(axis portal.Axis, format string, args ...any) {
+	delete(p.placement, axis)
+	p.warn(axis, format, args...)
+}
+
+func (p *placing) set(axis portal.Axis, value string, layer portal.Layer) {
+	if !within(p.gateway, axis, value) && (layer != portal.LayerWords || !slices.Contains(p.gateway.Trust, axis)) {
+		p.unknown(axis, "%s %q, from the %s, is outside the gateway's bounds", axis, value, layerWords[layer])
+		return
+	}
+	p.placement[axis] = portal.Placed{Value: value, Layer: layer}
+}
+
+var layerWords = map[portal.Layer]string{
+	portal.LayerGateway: "gateway's defaults", portal.LayerRule: "placement rules",
+	portal.LayerWords: "gateway's own words", portal.LayerOverride: "override",
+}
+
+// words applies what the gateway says of the deployment and what its document says.
+func (p *placing) words(own map[portal.Axis]string, doc catalog.Described) {
+	for _, axis := range portal.Axes {
+		said, document := strings.TrimSpace(own[axis]), strings.TrimSpace(doc.Words[string(axis)])
+		switch {
+		case said != "" && document != "" && said != document && slices.Contains(failClosed, axis):
+			p.unknown(axis, "the gateway says %s %q, the document %q", axis, said, document)
+			continue
+		case said == "" && document == "" && doc.Unread != "" && p.mayNarrow(axis):
+			p.unknown(axis, "its document could not be read, and might say which %s", axis)
+			continue
+		case said == "":
+			said = document
+		}
+		if said == "" {
+			continue
+		}
+		if axis == portal.AxisDivision && said != p.placement.Get(axis) && !slices.Contains(p.gateway.Trust, axis) {
+			p.warn(axis, "the gateway's own words name division %q, which it is not trusted with", said)
+			continue
+		}
+		p.set(axis, said, portal.LayerWords)
+	}
+}
+
+// mayNarrow reports whether words on an axis could make a difference to who sees the deployment.
+func (p *placing) mayNarrow(axis portal.Axis) bool {
+	return slices.Contains(failClosed, axis) && p.placement.Get(axis) != "" &&
+		(len(bounds(p.gateway, axis)) > 1 || slices.Contains(p.gateway.Trust, axis))
+}
+
+func (p *placing) warnings(d connectors.Deployment) []string {
+	var all []string
+	for _, w := range p.doubts {
+		consequence := ""
+		if slices.Contains(failClosed, w.axis) && p.placement.Get(w.axis) == "" {
+			consequence = "; only administrators see it"
+		}
+		all = append(all, fmt.Sprintf("%s: %s%s", name(d), w.text, consequence))
+	}
+	return all
+}
+
+// name says to people which deployment of a gateway is meant.
+func name(d connectors.Deployment) string {
+	words := d.Title
+	if words == "" {
+		words = d.RemoteID
+	}
+	if d.Exposure != "" {
+		words += " (" + d.Exposure + ")"
+	}
+	return words
+}
+
+// bounds lists the values that a gateway may have on an axis that fails closed: its bounds, or what its defaults say where
+// it has none.
+func bounds(g catalog.Gateway, axis portal.Axis) []string {
+	var all []string
+	switch axis {
+	case portal.AxisAudience:
+		for _, v := range g.Bounds.Audiences {
+			all = append(all, string(v))
+		}
+	case portal.AxisEnvironment:
+		for _, v := range g.Bounds.Environments {
+			all = append(all, string(v))
+		}
+	}
+	if v := g.Defaults[axis]; len(all) == 0 && v != "" {
+		all = append(all, v)
+	}
+	return all
+}
+
+func within(g catalog.Gateway, axis portal.Axis, value string) bool {
+	return !slices.Contains(failClosed, axis) || slices.Contains(bounds(g, axis), value)
+}
+
+// Address works out the address that consumers use, without a trailing slash: as the gateway says, with the base of the
+// last rule that has one, or a person's override. Where there is none it says why.
+func Address(g catalog.Gateway, d connectors.Deployment, o catalog.Override) (address, reason string) {
+	address = d.Public
+	for _, r := range g.Rules {
+		if r.Public == "" || holds(r.Match, d) != always {
+			continue
+		}
+		moved, err := rebase(r.Public, d)
+		if err != nil {
+			return "", fmt.Sprintf("the rule for %s gives no address: %v", r.Match, err)
+		}
+		address = moved
+	}
+	if o.BaseURL != "" {
+		address = o.BaseURL
+	}
+	if address == "" {
+		if d.PublicReason != "" {
+			return "", d.PublicReason
+		}
+		return "", "the gateway does not say at which address it is called; give its public address by a placement rule"
+	}
+	if err := CheckAddress(address); err != nil {
+		return "", err.Error()
+	}
+	return strings.TrimRight(address, "/"), ""
+}
+
+// rebase puts the deployment's own path behind a base address.
+func rebase(base string, d connectors.Deployment) (string, error) {
+	own := ""
+	switch {
+	case d.Public != "":
+		u, err := url.Parse(d.Public)
+		if err != nil {
+			return "", fmt.Errorf("the gateway's own address is none: %w", err)
+		}
+		own = u.EscapedPath()
+	case len(d.Paths) > 0:
+		own = d.Paths[0]
+		if strings.ContainsAny(own, "*~()[]{}\\^$? ") {
+			return "", fmt.Errorf("its path %q is a pattern", own)
+		}
+	}
+	return strings.TrimRight(base, "/") + "/" + strings.TrimLeft(own, "/"), nil
+}
+
+// CheckAddress says what is wrong with an address that consumers are to be sent to: it is absolute, http or https, and
+// holds neither a user, a query nor a fragment. The error wraps portal.ErrInvalid.
+func CheckAddress(address string) error {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil:
+		return fmt.Errorf("the consumers' address is none: %w: %w", err, portal.ErrInvalid)
+	case u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "", u.Opaque != "":
+		return fmt.Errorf("the consumers' address %q does not start with https://host or http://host: %w", address, portal.ErrInvalid)
+	case u.User != nil, u.RawQuery != "", u.ForceQuery, u.Fragment != "":
+		return fmt.Errorf("the consumers' address of %s holds a user, a query or a fragment: %w", u.Host, portal.ErrInvalid)
+	}
+	return nil
+}

@@ -1,0 +1,258 @@
+package ingest
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"concierge/connectors"
+	"concierge/portal"
+	"concierge/portal/catalog"
+)
+
+// Plan is what has to change so that the catalog says what a gateway says. It is data: print it for a dry run.
+type Plan struct {
+	Gateway portal.GatewayID
+	Add     []catalog.Record // without ids, which are given when they are applied
+	Change  []Change
+	Back    []Change // removed before, and there again: the same deployments
+	Rename  []Change // another name for the same deployment, which the gateway knows by name only
+	Remove  []catalog.Record
+	// Offer are renames that are likely and not certain: they are in Remove and Add until a person says so.
+	Offer     []Change
+	Unchanged int
+	Warnings  []string // in words for an administrator
+}
+
+// Change is one deployment before and after.
+type Change struct{ Before, After catalog.Record }
+
+// Reclassified reports whether it is exposed to another audience, or stands in another environment, than before.
+func (c Change) Reclassified() bool {
+	before, after := c.Before.Deployment.Placement, c.After.Deployment.Placement
+	return before.Audience() != after.Audience() || before.Environment() != after.Environment()
+}
+
+// Empty reports whether there is nothing to do.
+func (p Plan) Empty() bool {
+	return len(p.Add)+len(p.Change)+len(p.Back)+len(p.Rename)+len(p.Remove) == 0
+}
+
+// Compare plans the way from the current records of a gateway to what was found, which is everything that it publishes.
+// It is pure, and a plan of what is applied already is empty. Deployments are the same where gateway, remote id and
+// exposure are.
+func Compare(g catalog.Gateway, c connectors.Capabilities, current []catalog.Record, found []Found) Plan {
+	p := Plan{Gateway: g.ID}
+	byKey := make(map[connectors.Key]catalog.Record, len(current))
+	for _, r := range current {
+		byKey[r.Key()] = r
+	}
+	present := make(map[connectors.Key]bool, len(found))
+	var fresh []Found
+	for _, f := range found {
+		present[f.Key] = true
+		before, known := byKey[f.Key]
+		if !known {
+			fresh = append(fresh, f)
+			continue
+		}
+		change := p.change(g, c, before, f)
+		switch {
+		case !before.Live():
+			p.Back = append(p.Back, change)
+		case change.After.Fingerprint == before.Fingerprint:
+			p.Unchanged++
+		default:
+			p.Change = append(p.Change, change)
+		}
+	}
+	var gone []catalog.Record
+	for _, r := range current {
+		if r.Live() && !present[r.Key()] {
+			gone = append(gone, r)
+		}
+	}
+	renamed := map[connectors.Key]catalog.Record{} // by the new key
+	if c.Identity == connectors.Names {
+		renamed = p.renames(g, gone, fresh)
+	}
+	old := map[portal.DeploymentID]bool{}
+	for _, f := range fresh {
+		if before, ok := renamed[f.Key]; ok {
+			old[before.Deployment.ID] = true
+			p.Rename = append(p.Rename, p.change(g, c, before, f))
+			continue
+		}
+		r, warnings := publish(g, c, f, catalog.Override{})
+		p.Add, p.Warnings = append(p.Add, r), append(p.Warnings, warnings...)
+	}
+	for _, r := range gone {
+		if !old[r.Deployment.ID] {
+			p.Remove = append(p.Remove, r)
+		}
+	}
+	p.sort()
+	return p
+}
+
+func (p *Plan) change(g catalog.Gateway, c connectors.Capabilities, before catalog.Record, f Found) Change {
+	after, warnings := publish(g, c, f, before.Override)
+	p.Warnings = append(p.Warnings, warnings...)
+	after.Deployment.ID, after.Deployment.API, after.Created, after.Changed = before.Deployment.ID, before.Deployment.API, before.Created, before.Changed
+	return Change{before, after}
+}
+
+// renames pairs what is gone with what is fresh. A pair whose routes and document are both the same, on no other
+// deployment of either side, and whose placement would not let anybody else see it, is the same deployment. A pair that
+// agrees in one of them is offered.
+func (p *Plan) renames(g catalog.Gateway, gone []catalog.Record, fresh []Found) map[connectors.Key]catalog.Record {
+	sure := map[connectors.Key]catalog.Record{}
+	offered := map[[2]string]bool{}
+	pair := func(sign func(connectors.Deployment, string) string, certain bool) {
+		olds, news := map[string][]catalog.Record{}, map[string][]Found{}
+		for _, r := range gone {
+			if s := sign(r.Discovered, r.Deployment.Document); s != "" {
+				olds[s] = append(olds[s], r)
+			}
+		}
+		for _, f := range fresh {
+			if s := sign(f.Deployment, f.Document); s != "" {
+				news[s] = append(news[s], f)
+			}
+		}
+		for s, before := range olds {
+			if len(before) != 1 || len(news[s]) != 1 {
+				continue
+			}
+			r, f := before[0], news[s][0]
+			if _, done := sure[f.Key]; done {
+				continue
+			}
+			placement, _ := Place(g, f.Deployment, f.Described, r.Override)
+			after := catalog.Record{Deployment: portal.Deployment{Placement: placement, RemoteID: f.RemoteID, Exposure: f.Exposure}, Discovered: f.Deployment}
+			change := Change{r, after}
+			if certain && !change.Reclassified() {
+				sure[f.Key] = r
+			} else if id := [2]string{string(r.Deployment.ID), f.RemoteID + "\n" + f.Exposure}; !offered[id] {
+				offered[id] = true
+				p.Offer = append(p.Offer, change)
+				p.Warnings = append(p.Warnings, fmt.Sprintf("%s may be %s under a new name; it is treated as a new deployment", name(f.Deployment), name(r.Discovered)))
+			}
+		}
+	}
+	pair(func(d connectors.Deployment, doc string) string {
+		if r := routes(d); r != "" {
+			return r + "\n" + doc
+		}
+		return ""
+	}, true)
+	pair(func(d connectors.Deployment, _ string) string { return routes(d) }, false)
+	pair(func(_ connectors.Deployment, doc string) string { return doc }, false)
+	return sure
+}
+
+// routes says by which hosts and paths a deployment is reached; empty: it does not say.
+func routes(d connectors.Deployment) string {
+	if len(d.Hosts) == 0 && len(d.Paths) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%q %q %q %q", d.Stage, d.Hosts, d.Paths, d.Public)
+}
+
+// sort makes the plan independent of the order in which the gateway answers.
+func (p *Plan) sort() {
+	byKey := func(a, b catalog.Record) int {
+		return cmp.Or(cmp.Compare(a.Deployment.RemoteID, b.Deployment.RemoteID), cmp.Compare(a.Deployment.Exposure, b.Deployment.Exposure))
+	}
+	slices.SortFunc(p.Add, byKey)
+	slices.SortFunc(p.Remove, byKey)
+	for _, changes := range [][]Change{p.Change, p.Back, p.Rename, p.Offer} {
+		slices.SortFunc(changes, func(a, b Change) int { return cmp.Or(byKey(a.After, b.After), byKey(a.Before, b.Before)) })
+	}
+	slices.Sort(p.Warnings)
+}
+
+// String prints the plan, one line for each deployment that it touches.
+func (p Plan) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "gateway %s: %d to add, %d to change, %d back, %d renamed, %d to remove, %d unchanged\n",
+		p.Gateway, len(p.Add), len(p.Change), len(p.Back), len(p.Rename), len(p.Remove), p.Unchanged)
+	line := func(sign string, r catalog.Record, more string) {
+		d := r.Deployment
+		fmt.Fprintf(&b, "%s %s [%s %s] %s/%s %s%s\n", sign, d.Title, d.RemoteID, d.Exposure,
+			cmp.Or(string(d.Placement.Audience()), "?"), cmp.Or(string(d.Placement.Environment()), "?"), d.BaseURL, more)
+	}
+	for _, r := range p.Add {
+		line("+", r, "")
+	}
+	for _, c := range p.Back {
+		line("+", c.After, " (back)")
+	}
+	for _, c := range p.Rename {
+		line("~", c.After, " (was "+c.Before.Deployment.RemoteID+")")
+	}
+	for _, c := range p.Change {
+		more := ""
+		if c.Reclassified() {
+			more = fmt.Sprintf(" (was %s/%s)", cmp.Or(string(c.Before.Deployment.Placement.Audience()), "?"), cmp.Or(string(c.Before.Deployment.Placement.Environment()), "?"))
+		}
+		line("~", c.After, more)
+	}
+	for _, r := range p.Remove {
+		line("-", r, "")
+	}
+	return b.String()
+}
+
+// Removals limit what a sync may remove by itself. The zero value means the defaults.
+type Removals struct {
+	// Share of the published deployments; default 0.3. Above it a person has to say yes.
+	Share float64
+	// Free is how many may go in any case; default 4, so that small gateways need nobody.
+	Free int
+}
+
+// Wait reports whether a plan has to wait for a person: it removes more than the share and more than the free number, or
+// leaves nothing.
+func (r Removals) Wait(p Plan) bool {
+	stay := len(p.Rename) + len(p.Change) + p.Unchanged
+	if len(p.Remove) > 0 && stay+len(p.Add)+len(p.Back) == 0 {
+		return true
+	}
+	live := stay + len(p.Remove)
+	return len(p.Remove) > cmp.Or(r.Free, 4) && float64(len(p.Remove)) > cmp.Or(r.Share, 0.3)*float64(live)
+}
+
+// merge turns a snapshot into everything that the gateway publishes now. Only a complete one removes by silence; in
+// another, what it does not name stays as it was told last.
+func merge(current []catalog.Record, s connectors.Snapshot, told []connectors.Deployment) []connectors.Deployment {
+	if s.Complete {
+		return told
+	}
+	gone := map[connectors.Key]bool{}
+	for _, k := range s.Removed {
+		gone[k] = true
+	}
+	for _, d := range told {
+		gone[d.Key] = true // told anew
+	}
+	all := slices.Clone(told)
+	for _, r := range current {
+		if r.Live() && !gone[r.Key()] {
+			all = append(all, r.Discovered)
+		}
+	}
+	return all
+}
+
+// foundBefore is what was found when the records were written.
+func foundBefore(current []catalog.Record) []Found {
+	var all []Found
+	for _, r := range current {
+		if r.Live() {
+			all = append(all, Found{r.Discovered, r.Described, r.Revision, r.Deployment.Document})
+		}
+	}
+	return all
+}

@@ -1,0 +1,177 @@
+package ingest
+
+import (
+	"cmp"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"concierge/connectors"
+	"concierge/portal"
+	"concierge/portal/catalog"
+)
+
+// Found is one deployment as a sync found it: what the gateway tells and what its document says.
+type Found struct {
+	connectors.Deployment
+	Described catalog.Described
+	Revision  string // of the document that was opened
+	Document  string // its hash; empty: none
+}
+
+// publish works out the record of a deployment; the rest of its identity is the caller's to give. It is pure.
+func publish(g catalog.Gateway, c connectors.Capabilities, f Found, o catalog.Override) (catalog.Record, []string) {
+	placement, warnings := Place(g, f.Deployment, f.Described, o)
+	if f.Described.Unread != "" {
+		warnings = append(warnings, fmt.Sprintf("%s: its document was not taken over: %s", name(f.Deployment), f.Described.Unread))
+	}
+	address, why := Address(g, f.Deployment, o)
+	if address == "" {
+		warnings = append(warnings, fmt.Sprintf("%s: it has no address for consumers: %s", name(f.Deployment), why))
+	}
+	version := cmp.Or(f.Version, f.Described.Version)
+	d := portal.Deployment{
+		Gateway: g.ID, RemoteID: f.RemoteID, Exposure: f.Exposure,
+		Title:       cmp.Or(f.Title, f.Described.Title, f.RemoteID),
+		Summary:     cmp.Or(f.Summary, f.Described.Summary),
+		Description: cmp.Or(f.Description, f.Described.Description),
+		Version:     version,
+		Line:        Line(f.Described.Words["line"], pathOf(address, f.Paths), version),
+		Lifecycle:   cmp.Or(f.Lifecycle, portal.Active),
+		Sunset:      f.Sunset,
+		Tags:        slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(f.Tags), f.Described.Tags...)))),
+		Owner:       f.Owner,
+		BaseURL:     address, Authentication: f.Authentication, Plans: plans(f.Plans), Document: f.Document,
+		Placement:    placement,
+		IssueRefused: issueRefused(g, c, f.Deployment, why),
+		Active:       f.Active && address != "",
+	}
+	r := catalog.Record{Deployment: d, Discovered: f.Deployment, Described: f.Described, Revision: f.Revision, Override: o}
+	r.Fingerprint = r.Hash()
+	return r, warnings
+}
+
+func pathOf(address string, paths []string) string {
+	if u, err := url.Parse(address); err == nil && address != "" {
+		return u.Path
+	}
+	if len(paths) > 0 {
+		return paths[0]
+	}
+	return ""
+}
+
+// plans gives every deployment one at least. Where the gateway does not say how a plan is granted, a person decides.
+func plans(all []portal.Plan) []portal.Plan {
+	if len(all) == 0 {
+		all = []portal.Plan{{ID: "default", Title: "Default"}}
+	}
+	all = slices.Clone(all)
+	for i := range all {
+		all[i].Approval = cmp.Or(all[i].Approval, portal.Required)
+	}
+	return all
+}
+
+// issueRefused says why no key can be issued, in words; empty where one can.
+func issueRefused(g catalog.Gateway, c connectors.Capabilities, d connectors.Deployment, noAddress string) string {
+	const unknown = "the gateway does not say why"
+	switch {
+	case noAddress != "":
+		return noAddress
+	case !c.Issue.Able:
+		return cmp.Or(c.Issue.Reason, unknown)
+	case !d.Issue.Able && (len(d.Reach) == 0 || !g.AcceptReach):
+		return cmp.Or(d.Issue.Reason, unknown)
+	}
+	return ""
+}
+
+// What a gateway may say of one deployment.
+const (
+	maxID          = 1000 // bytes
+	maxText        = 1000
+	maxDescription = 64 << 10
+	maxList        = 1000 // elements
+)
+
+// clean checks a snapshot and tidies the deployments in it: order that means nothing is made firm, control characters go
+// and texts are cut. An error wraps portal.ErrInvalid: an answer in which two deployments are the same one, or one has no
+// id, is not believed at all.
+func clean(s connectors.Snapshot) ([]connectors.Deployment, error) {
+	seen := make(map[connectors.Key]bool, len(s.Deployments))
+	all := make([]connectors.Deployment, 0, len(s.Deployments))
+	for _, d := range s.Deployments {
+		switch {
+		case d.RemoteID == "":
+			return nil, fmt.Errorf("the answer holds a deployment %q without an id: %w", text(d.Title, 100), portal.ErrInvalid)
+		case len(d.RemoteID) > maxID || len(d.Exposure) > maxID || text(d.RemoteID, maxID) != d.RemoteID || text(d.Exposure, maxID) != d.Exposure:
+			return nil, fmt.Errorf("the answer holds an id that is not text of at most %d bytes: %w", maxID, portal.ErrInvalid)
+		case seen[d.Key]:
+			return nil, fmt.Errorf("the answer holds %s twice: %w", d.RemoteID, portal.ErrInvalid)
+		}
+		seen[d.Key] = true
+		all = append(all, tidy(d))
+	}
+	return all, nil
+}
+
+func tidy(d connectors.Deployment) connectors.Deployment {
+	for _, s := range []*string{&d.Title, &d.Summary, &d.Version, &d.Owner, &d.API, &d.Stage, &d.Public, &d.PublicReason, &d.Issue.Reason} {
+		*s = text(*s, maxText)
+	}
+	d.Description = text(d.Description, maxDescription)
+	d.Sunset = d.Sunset.UTC()
+	d.Tags, d.Hosts, d.Reach = firm(d.Tags), firm(d.Hosts), firm(d.Reach)
+	d.Paths = texts(d.Paths)
+	words := make(map[portal.Axis]string, len(d.Words))
+	for _, axis := range portal.Axes {
+		if v := text(strings.TrimSpace(d.Words[axis]), maxText); v != "" {
+			words[axis] = v
+		}
+	}
+	d.Words = words
+	d.Operations = slices.Clone(d.Operations)
+	slices.SortFunc(d.Operations, func(a, b connectors.Operation) int {
+		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Method, b.Method))
+	})
+	return d
+}
+
+// firm sorts a list whose order means nothing.
+func firm(all []string) []string {
+	all = texts(all)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func texts(all []string) []string {
+	if len(all) == 0 {
+		return nil
+	}
+	out := make([]string, 0, min(len(all), maxList))
+	for _, s := range all[:min(len(all), maxList)] {
+		out = append(out, text(s, maxText))
+	}
+	return out
+}
+
+// text drops what is not UTF-8 and control characters but line breaks and tabs, and cuts to a number of bytes.
+func text(s string, limit int) string {
+	s = strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return -1
+		}
+		return r
+	}, s)
+	if len(s) <= limit {
+		return s
+	}
+	for limit > 0 && !utf8.RuneStart(s[limit]) {
+		limit--
+	}
+	return s[:limit]
+}

@@ -1,0 +1,271 @@
+package ingest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"concierge/portal"
+	"concierge/portal/audit"
+	"concierge/portal/catalog"
+	"concierge/portal/store"
+)
+
+// Registration is what an administrator says of a gateway, with its admin credentials in clear. Of Gateway the fields
+// Secrets, Source, Created, Changed and Capabilities are not theirs to give.
+type Registration struct {
+	catalog.Gateway
+	Credentials map[string]portal.Secret // by the name of the kind's setting
+}
+
+// ConfigurationActor is who acts where the configuration file does.
+const ConfigurationActor = "system:configuration"
+
+var gatewayID = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
+
+// Configure takes over the gateways of the configuration file at start. One that is no longer in it is paused; nothing of
+// it is deleted. Every problem is reported at once, and then nothing is changed: portal.ErrInvalid for what is wrong with
+// a gateway, portal.ErrConflict for a name that was registered through the API too.
+func (r *Gateways) Configure(ctx context.Context, all []Registration) error {
+	return r.db.InTx(ctx, func(tx catalog.Tx) error {
+		have, err := tx.Catalog().Gateways(ctx, "", 0)
+		if err != nil {
+			return err
+		}
+		known := map[portal.GatewayID]catalog.Gateway{}
+		for _, g := range have {
+			known[g.ID] = g
+		}
+		var problems []error
+		named := map[portal.GatewayID]bool{}
+		for _, n := range all {
+			old, ok := known[n.ID]
+			switch {
+			case named[n.ID]:
+				problems = append(problems, fmt.Errorf("gateway %s is there twice in the configuration: %w", n.ID, portal.ErrInvalid))
+				continue
+			case ok && old.Source != catalog.FromConfiguration:
+				problems = append(problems, fmt.Errorf("gateway %s is in the configuration and was registered in the portal too: rename it in the one or remove it from the other: %w", n.ID, portal.ErrConflict))
+				continue
+			}
+			named[n.ID] = true
+			n.Source = catalog.FromConfiguration
+			problems = append(problems, r.save(ctx, tx, ConfigurationActor, n, old, ok))
+		}
+		for _, g := range have {
+			if g.Source != catalog.FromConfiguration || g.Paused || named[g.ID] {
+				continue
+			}
+			g.Paused = true
+			problems = append(problems, r.put(ctx, tx, ConfigurationActor, "gateway.pause", g))
+		}
+		return errors.Join(problems...)
+	})
+}
+
+// Register adds a gateway for an administrator. portal.ErrConflict where its name is taken, portal.ErrInvalid for
+// everything that is wrong with it, at once.
+func (r *Gateways) Register(ctx context.Context, actor string, n Registration) (catalog.Gateway, error) {
+	err := r.db.InTx(ctx, func(tx catalog.Tx) error {
+		_, err := tx.Catalog().Gateway(ctx, n.ID)
+		if err == nil {
+			return &portal.ConflictError{Kind: "gateway", ID: string(n.ID), Err: errors.New("a gateway of this name is registered; choose another name")}
+		}
+		if !errors.Is(err, portal.ErrNotFound) {
+			return err
+		}
+		n.Source = catalog.FromAPI
+		return r.save(ctx, tx, actor, n, catalog.Gateway{}, false)
+	})
+	if err != nil {
+		return catalog.Gateway{}, err
+	}
+	return r.Gateway(ctx, n.ID)
+}
+
+// Change replaces the registration of a gateway. Without Credentials it keeps those that it has, unless kind, address or a
+// setting that is an address changes: then they have to be given again, so that nobody can send them elsewhere. Its
+// deployments are placed anew at once, from what the gateway told last. A gateway from the configuration file is
+// portal.ErrConflict.
+func (r *Gateways) Change(ctx context.Context, actor string, n Registration) (catalog.Gateway, error) {
+	err := r.db.InTx(ctx, func(tx catalog.Tx) error {
+		old, err := tx.Catalog().Gateway(ctx, n.ID)
+		if err != nil {
+			return err
+		}
+		if old.Source == catalog.FromConfiguration {
+			return fmt.Errorf("gateway %s comes from the configuration file: change it there: %w", n.ID, portal.ErrConflict)
+		}
+		n.Source = old.Source
+		return r.save(ctx, tx, actor, n, old, true)
+	})
+	if err != nil {
+		return catalog.Gateway{}, err
+	}
+	return r.Gateway(ctx, n.ID)
+}
+
+// save checks a registration and writes it if it differs from the old one.
+func (r *Gateways) save(ctx context.Context, tx catalog.Tx, actor string, n Registration, old catalog.Gateway, exists bool) error {
+	g := n.Gateway
+	g.Title, g.Site = cmp.Or(g.Title, string(g.ID)), cmp.Or(g.Site, portal.SiteLocal)
+	g.Secrets, g.Created, g.Changed, g.Capabilities = old.Secrets, old.Created, old.Changed, old.Capabilities
+
+	credentials, err := r.credentials(old)
+	if err != nil {
+		// They cannot be read any more: only new ones help, and those replace them.
+		credentials = nil
+		if len(n.Credentials) == 0 {
+			return err
+		}
+	}
+	fresh := len(n.Credentials) > 0 || g.Source == catalog.FromConfiguration // a configuration says everything each time
+	switch {
+	case fresh && !sameSecrets(credentials, n.Credentials):
+		if g.Secrets, err = r.sealed(g.ID, n.Credentials); err != nil {
+			return err
+		}
+		credentials = n.Credentials
+	case !fresh && len(credentials) > 0 && leadsElsewhere(old, g):
+		return fmt.Errorf("gateway %s: its kind or address changes, so give its credentials again: %w", g.ID, portal.ErrInvalid)
+	}
+	if err := errors.Join(check(g)...); err != nil {
+		return err
+	}
+	if _, _, err := r.try(g, credentials); err != nil {
+		return err
+	}
+	if exists && reflect.DeepEqual(normal(g), normal(old)) {
+		return nil
+	}
+	action := "gateway.change"
+	if !exists {
+		action = "gateway.register"
+	}
+	if err := r.put(ctx, tx, actor, action, g); err != nil {
+		return err
+	}
+	if !exists {
+		return nil
+	}
+	return replan(ctx, tx, actor, g, r.now())
+}
+
+// put writes a registration with its audit event.
+func (r *Gateways) put(ctx context.Context, tx catalog.Tx, actor, action string, g catalog.Gateway) error {
+	now := r.now().UTC().Truncate(time.Microsecond)
+	if g.Created.IsZero() {
+		g.Created = now
+	}
+	if !now.After(g.Changed) { // the clock stands or went back: the version must not
+		now = g.Changed.Add(time.Microsecond)
+	}
+	g.Changed = now
+	if err := tx.Catalog().PutGateway(ctx, g); err != nil {
+		return err
+	}
+	tx.Changed(store.ChangedGateway, string(g.ID))
+	return tx.Audit().Append(ctx, audit.Event{
+		At: now, Actor: actor, Action: action, Target: string(g.ID), Gateway: g.ID,
+		Detail: map[string]string{"kind": g.Kind, "address": g.Address, "source": string(g.Source), "division": string(g.Division)},
+	})
+}
+
+func sameSecrets(a, b map[string]portal.Secret) bool {
+	return maps.EqualFunc(a, b, func(x, y portal.Secret) bool { return x.Reveal() == y.Reveal() })
+}
+
+// normal makes empty lists and missing ones alike.
+func normal(g catalog.Gateway) catalog.Gateway {
+	if len(g.Settings) == 0 {
+		g.Settings = nil
+	}
+	if len(g.Defaults) == 0 {
+		g.Defaults = nil
+	}
+	g.Secrets = append([]byte{}, g.Secrets...)
+	g.Bounds.Audiences = append([]portal.Audience{}, g.Bounds.Audiences...)
+	g.Bounds.Environments = append([]portal.Environment{}, g.Bounds.Environments...)
+	g.Rules = append([]catalog.Rule{}, g.Rules...)
+	for i := range g.Rules {
+		if len(g.Rules[i].Set) == 0 {
+			g.Rules[i].Set = nil
+		}
+	}
+	g.Trust = append([]portal.Axis{}, g.Trust...)
+	g.AllowPrivate = append([]string{}, g.AllowPrivate...)
+	return g
+}
+
+// leadsElsewhere reports whether the credentials would be sent to another place than before.
+func leadsElsewhere(old, g catalog.Gateway) bool {
+	if old.Kind != g.Kind || old.Address != g.Address {
+		return true
+	}
+	for _, settings := range []map[string]string{old.Settings, g.Settings} {
+		for name := range settings {
+			before, after := old.Settings[name], g.Settings[name]
+			if before != after && (strings.Contains(before, "://") || strings.Contains(after, "://")) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// check lists everything that is wrong with a registration, before its kind is asked.
+func check(g catalog.Gateway) []error {
+	var problems []error
+	wrong := func(format string, args ...any) {
+		problems = append(problems, fmt.Errorf("gateway %s: %s: %w", g.ID, fmt.Sprintf(format, args...), portal.ErrInvalid))
+	}
+	if !gatewayID.MatchString(string(g.ID)) {
+		wrong("its name %q is not of lower-case letters, digits and dashes, at most 63", g.ID)
+	}
+	if u, err := url.Parse(g.Address); err == nil && (u.User != nil || u.RawQuery != "") {
+		wrong("its address holds a user or a query; credentials belong into its secret settings")
+	}
+	if g.Every != 0 && g.Every < MinEvery {
+		wrong("syncs are %s apart; the least is %s", g.Every, MinEvery)
+	}
+	axes := func(where string, set map[portal.Axis]string) {
+		for _, axis := range slices.Sorted(maps.Keys(set)) {
+			switch v := set[axis]; {
+			case !slices.Contains(portal.Axes, axis):
+				wrong("%s: there is no axis %q; there are %v", where, axis, portal.Axes)
+			case v != "" && !within(g, axis, v):
+				wrong("%s: %s %q is outside the bounds %q", where, axis, v, bounds(g, axis))
+			}
+		}
+	}
+	axes("defaults", g.Defaults)
+	for i, rule := range g.Rules {
+		where := fmt.Sprintf("rule %d", i+1)
+		axes(where, rule.Set)
+		if err := rule.Match.Check(); err != nil {
+			problems = append(problems, fmt.Errorf("gateway %s: %s: %w", g.ID, where, err))
+		}
+		if rule.Public != "" {
+			if err := CheckAddress(rule.Public); err != nil {
+				problems = append(problems, fmt.Errorf("gateway %s: %s: %w", g.ID, where, err))
+			}
+		}
+		if len(rule.Set) == 0 && rule.Public == "" {
+			wrong("%s does nothing", where)
+		}
+	}
+	for _, axis := range g.Trust {
+		if !slices.Contains(portal.Axes, axis) {
+			wrong("trust: there is no axis %q", axis)
+		}
+	}
+	return problems
+}
