@@ -167,8 +167,8 @@ func networks(why string, prefixes ...string) []named {
 	return out
 }
 
-// refused are the networks that nothing legitimate is reached at. Addresses of metadata services as the providers document
-// them: AWS fd00:ec2::254, Google Cloud fd20:ce::254, Azure 168.63.129.16, Alibaba Cloud 100.100.100.200, Oracle
+// refused are the networks that nothing legitimate is reached at. Addresses of metadata services as their
+// providers publish them (from general knowledge, not verified against each cloud): AWS fd00:ec2::254, Google Cloud fd20:ce::254, Azure 168.63.129.16, Alibaba Cloud 100.100.100.200, Oracle
 // Cloud Classic 192.0.0.192 (inside 192.0.0.0/24); 169.254.169.254 of all others is link-local. Reserved ranges: IANA IPv4
 // and IPv6 Special-Purpose Address Registries.
 var refused = concat(
