@@ -177,11 +177,11 @@ func (w *walk) routes(routes []route, at place) error {
 			here.chain = append(slices.Clone(here.chain), list)
 		}
 		if r.ID != "" {
-			here.owner = &api{key: connectors.Key{RemoteID: string(r.ID), Exposure: at.server}, title: string(r.ID)}
+			here.owner = here.api(string(r.ID), string(r.ID))
 		}
 		for n, text := range r.Handle {
 			var h handler
-			if err := json.Unmarshal(text, &h); err != nil {
+			if err := adminapi.Decode(text, &h); err != nil {
 				return err
 			}
 			switch h.Handler {
@@ -191,7 +191,7 @@ func (w *walk) routes(routes []route, at place) error {
 				w.serve(here)
 			case "subroute":
 				var sub subroute
-				if err := json.Unmarshal(text, &sub); err != nil {
+				if err := adminapi.Decode(text, &sub); err != nil {
 					return err
 				}
 				if err := w.routes(sub.Routes, here.in("handle", strconv.Itoa(n), "routes")); err != nil {
@@ -213,10 +213,10 @@ func (p place) through(r route) (place, error) {
 			var values []string
 			switch name {
 			case "host":
-				err = json.Unmarshal(set[name], &values)
+				err = adminapi.Decode(set[name], &values)
 				hosts = append(hosts, values...)
 			case "path":
-				err = json.Unmarshal(set[name], &values)
+				err = adminapi.Decode(set[name], &values)
 				paths = append(paths, values...)
 			case "path_regexp":
 				opaque = true
@@ -246,7 +246,6 @@ func (w *walk) serve(at place) {
 		a = at.anonymous()
 	}
 	if there, ok := w.known[a.key]; !ok {
-		a.listen, a.hosts, a.paths, a.opaque = at.listen, at.hosts, at.paths, at.opaque
 		w.known[a.key] = a
 		w.apis = append(w.apis, a)
 	} else if there != a {
@@ -268,7 +267,15 @@ func (p place) anonymous() *api {
 		sum := sha256.Sum256([]byte(strings.Join(p.others, "\n")))
 		name += " #" + hex.EncodeToString(sum[:4])
 	}
-	return &api{key: connectors.Key{RemoteID: "route " + name, Exposure: p.server}, title: name}
+	return p.api("route "+name, name)
+}
+
+// api makes the API of a route.
+func (p place) api(id, title string) *api {
+	return &api{
+		key: connectors.Key{RemoteID: id, Exposure: p.server}, title: title,
+		listen: p.listen, hosts: p.hosts, paths: p.paths, opaque: p.opaque,
+	}
 }
 
 // keyList finds the refusing route of a list; nil where there is none.
