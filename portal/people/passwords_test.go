@@ -70,6 +70,9 @@ func TestCompare(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if h.dummy, err = h.hash(ctx, composed); err != nil { // even whoever knew its password has no account
+		t.Fatal(err)
+	}
 	other := *h
 	other.params.Iterations++
 	for name, tc := range map[string]struct {
@@ -77,14 +80,13 @@ func TestCompare(t *testing.T) {
 		password, hash  portal.Secret
 		match, outdated bool
 	}{
-		"right":             {h, composed, hash, true, false},
-		"accents apart":     {h, apart, hash, true, false},
-		"wrong":             {h, portal.NewSecret("creme brulee"), hash, false, false},
-		"empty":             {h, portal.Secret{}, hash, false, false},
-		"no account":        {h, composed, portal.Secret{}, false, false},
-		"other parameters":  {&other, composed, hash, true, true},
-		"too long to try":   {h, portal.NewSecret(strings.Repeat("x", 1025)), hash, false, false},
-		"the dummy's value": {h, h.dummy, portal.Secret{}, false, false},
+		"right":            {h, composed, hash, true, false},
+		"accents apart":    {h, apart, hash, true, false},
+		"wrong":            {h, portal.NewSecret("creme brulee"), hash, false, false},
+		"empty":            {h, portal.Secret{}, hash, false, false},
+		"no account":       {h, composed, portal.Secret{}, false, false},
+		"other parameters": {&other, composed, hash, true, true},
+		"too long to try":  {h, portal.NewSecret(strings.Repeat("x", 1025)), hash, false, false},
 	} {
 		match, outdated, err := tc.by.compare(ctx, tc.password, tc.hash)
 		if err != nil || match != tc.match || outdated != tc.outdated {

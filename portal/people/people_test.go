@@ -371,6 +371,9 @@ func TestGuards(t *testing.T) {
 	ctx := w.ctx()
 	tom, _ := w.person("Tom", partner, access.Developer)
 	t.Run("nobody disables themself", func(t *testing.T) {
+		w := newWorld(t)
+		admin := w.administrator()
+		w.person("Bob", people.NewOrganisation{Name: "Other", Audience: portal.Internal}, access.PlatformAdministrator) // would be left
 		_, err := w.ChangePerson(ctx, admin, admin.Person, people.PersonChange{Disabled: ptr(true)})
 		wantErr(t, err, portal.ErrConflict)
 		_, err = w.SetOrganisationDisabled(ctx, admin, admin.Organisation, true)

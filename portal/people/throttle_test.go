@@ -67,6 +67,9 @@ func TestThrottleForgetsWithTime(t *testing.T) {
 	if _, err := th.attempt(noon.Add(-time.Hour), "a", from); err == nil {
 		t.Error("a clock that jumps back refilled it")
 	}
+	if _, err := th.attempt(noon.Add(-time.Hour), "b", from); err != nil {
+		t.Errorf("a clock that jumps back locked somebody else out: %v", err)
+	}
 	if _, err := th.attempt(noon.Add(retry.After), "a", from); err != nil {
 		t.Errorf("after the time that was told: %v", err)
 	}
