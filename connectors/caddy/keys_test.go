@@ -176,3 +176,19 @@ func TestWritesNoticeOthers(t *testing.T) {
 		t.Errorf("on a configuration that never rests: %v", err)
 	}
 }
+
+func TestIssueLeavesAnotherOnesIDAlone(t *testing.T) {
+	g := caddytest.Start(t)
+	g.AddKey(t, caddytest.Orders, markPrefix+"crd_taken")
+	before := encode(t, g.Routes(t))
+	_, err := open(t, g, http.DefaultTransport).Issue(t.Context(), connectors.IssueRequest{
+		Mark: connectors.Mark{Credential: "crd_taken"}, Plan: planID,
+		Deployment: connectors.Key{RemoteID: caddytest.Payments, Exposure: caddytest.Server},
+	})
+	if !errors.Is(err, portal.ErrConflict) {
+		t.Errorf("got %v", err)
+	}
+	if after := encode(t, g.Routes(t)); after != before {
+		t.Errorf("the configuration changed:\n%s\n%s", before, after)
+	}
+}

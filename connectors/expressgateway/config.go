@@ -80,6 +80,9 @@ func parseConfig(endpoints, pipelines []byte) (config, error) {
 	if err := decode(pipelines, &lines); err != nil {
 		return config{}, fmt.Errorf("reading the pipelines: %w", err)
 	}
+	if len(byName) == 0 && slices.ContainsFunc(slices.Collect(maps.Values(lines)), pipeline.named) {
+		return config{}, fmt.Errorf("%w: the pipelines name API endpoints, and the gateway lists none", portal.ErrInvalid)
+	}
 	var cfg config
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		guard, served := guardOf(name, lines)
@@ -233,6 +236,8 @@ type pipeline struct {
 	APIEndpoint  oneOrMany `json:"apiEndpoint"`
 	Policies     []policy  `json:"policies"`
 }
+
+func (p pipeline) named() bool { return len(p.APIEndpoints) > 0 || len(p.APIEndpoint) > 0 }
 
 func (p pipeline) handles(name string) bool {
 	return slices.Contains(p.APIEndpoints, name) || slices.Contains(p.APIEndpoint, name)

@@ -124,6 +124,7 @@ func TestParseConfig(t *testing.T) {
 	}{
 		"a gateway without a configuration": {"", "", 0, 0, nil},
 		"null":                              {"null", "null", 0, 0, nil},
+		"pipelines of nothing":              {`{}`, `{"p":{"apiEndpoints":["a"]}}`, 0, 0, portal.ErrInvalid},
 		"no list":                           {`7`, `{}`, 0, 0, portal.ErrInvalid},
 		"half":                              {`{"a":{"host":`, `{}`, 0, 0, portal.ErrInvalid},
 		"a wrong type":                      {`{"a":{"scopes":[1]}}`, `{}`, 0, 0, portal.ErrInvalid},
