@@ -82,6 +82,9 @@ func New(cfg connectors.Config) (*Client, error) {
 		problems = append(problems, errors.New("the address has a query or a fragment"))
 	}
 	c.base = base
+	if plain := cfg.Settings[PlainHTTP]; plain != "" && plain != "true" && plain != "false" {
+		problems = append(problems, fmt.Errorf("%s is neither true nor false", PlainHTTP))
+	}
 	user, password := cfg.Settings[User], cfg.Secrets[Password]
 	header, value := cfg.Settings[Header], cfg.Secrets[HeaderValue]
 	switch {

@@ -155,6 +155,7 @@ func TestNew(t *testing.T) {
 		"https":                     {"https://admin.example.com/eg", nil, nil, nil},
 		"http, allowed":             {"http://admin.example.com", settings{PlainHTTP: "true"}, nil, nil},
 		"http":                      {"http://admin.example.com", nil, nil, []string{PlainHTTP}},
+		"http, perhaps":             {"https://admin.example.com", settings{PlainHTTP: "yes"}, nil, []string{"neither true nor false"}},
 		"not a URL":                 {"https://a b", nil, nil, []string{"not a URL"}},
 		"a credential in it":        {"https://a:b@admin.example.com", nil, nil, []string{"holds a credential"}},
 		"no host":                   {"https://", settings{User: "a"}, nil, []string{"a host", "belong together"}},

@@ -97,6 +97,24 @@ func TestDeployments(t *testing.T) {
 	}
 }
 
+// TestReadmeLayout holds the example that operators copy to what it promises.
+func TestReadmeLayout(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(readme), "```json\n")
+	example, _, _ := strings.Cut(rest, "```")
+	cfg, err := parseConfig([]byte(example))
+	if err != nil || len(cfg.apis) != 1 {
+		t.Fatalf("got %d APIs, error %v", len(cfg.apis), err)
+	}
+	d := cfg.apis[0].deployment(nil)
+	if d.Title != "payments" || !d.Issue.Able || d.Public != "https://api.example.com/payments/2" {
+		t.Errorf("got %+v", d)
+	}
+}
+
 func TestKeysOfConfig(t *testing.T) {
 	cfg, err := parseConfig(recorded(t))
 	if err != nil {
