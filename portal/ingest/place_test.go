@@ -260,3 +260,19 @@ func TestLine(t *testing.T) {
 		}
 	}
 }
+
+func FuzzLine(f *testing.F) {
+	f.Add("", "/payments/v2", "2.1.0")
+	f.Add("2027", "", "")
+	f.Add("", "/v", "2026-11-22")
+	f.Add(" ", "///", "v")
+	f.Fuzz(func(t *testing.T, explicit, path, version string) {
+		line := Line(explicit, path, version)
+		if line == "" || line != strings.TrimSpace(line) {
+			t.Fatalf("line %q", line)
+		}
+		if again := Line(line, path, version); again != line {
+			t.Fatalf("%q, said explicitly, is %q", line, again)
+		}
+	})
+}

@@ -127,6 +127,8 @@ func TestRenames(t *testing.T) {
 	deployment := func(name, path, doc string) Found {
 		return Found{Deployment: connectors.Deployment{Key: connectors.Key{RemoteID: name}, Title: name, Paths: []string{path}, Public: "https://gw.example" + path, Active: true}, Document: doc}
 	}
+	tagged := deployment("ns/b", "/prod/a", "h1")
+	tagged.Tags = []string{"exposure:partners"}
 	for name, tc := range map[string]struct {
 		before, after            []Found
 		identity                 connectors.Identity
@@ -137,6 +139,7 @@ func TestRenames(t *testing.T) {
 		"the document alone":               {[]Found{deployment("ns/a", "/prod/a", "h1")}, []Found{deployment("ns/b", "/prod/b", "h1")}, connectors.Names, 0, 1, 1, 1},
 		"the routes alone":                 {[]Found{deployment("ns/a", "/prod/a", "h1")}, []Found{deployment("ns/b", "/prod/a", "h2")}, connectors.Names, 0, 1, 1, 1},
 		"another environment":              {[]Found{deployment("ns/a", "/prod/a", "h1")}, []Found{deployment("ns/b", "/test/a", "h1")}, connectors.Names, 0, 1, 1, 1},
+		"another audience":                 {[]Found{deployment("ns/a", "/prod/a", "h1")}, []Found{tagged}, connectors.Names, 0, 1, 1, 1},
 		"two that it could be":             {[]Found{deployment("ns/a", "/prod/a", "h1")}, []Found{deployment("ns/b", "/prod/a", "h1"), deployment("ns/c", "/prod/a", "h1")}, connectors.Names, 0, 0, 2, 1},
 		"nothing in common":                {[]Found{deployment("ns/a", "/prod/a", "")}, []Found{deployment("ns/b", "/prod/b", "")}, connectors.Names, 0, 0, 1, 1},
 	} {

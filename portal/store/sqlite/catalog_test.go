@@ -220,11 +220,23 @@ func TestSlugsAndExplicitIdsAreUnique(t *testing.T) {
 	}
 }
 
+var errRollback = errors.New("rolled back")
+
 func TestJoinKeepsSlugsAnswering(t *testing.T) {
 	db, r := seeded(t)
 	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
-		return errors.Join(s.AddEntry(ctx, testEntry("api_2", "pay")), s.Join(ctx, "api_1", "api_2"))
+		return errors.Join(s.SetExplicit(ctx, "api_1", "pay-id"), s.AddEntry(ctx, testEntry("api_2", "pay")), s.Join(ctx, "api_1", "api_2"))
 	})
+	later := testEntry("api_3", "later")
+	later.Explicit, later.Division = "pay-id", "retail"
+	if err := tryCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		if err := s.AddEntry(ctx, later); err != nil {
+			return err
+		}
+		return errRollback
+	}); !errors.Is(err, errRollback) {
+		t.Errorf("an entry that was joined away keeps its explicit id: %v", err)
+	}
 	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
 		e, err := s.EntryBySlug(ctx, "payments")
 		if e.ID != "api_2" || e.Slug != "pay" || len(e.Aliases) != 1 || e.Aliases[0] != "payments" {
