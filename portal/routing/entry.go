@@ -1,0 +1,204 @@
+package routing
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"concierge/portal"
+)
+
+// entry is an Entry, compiled.
+type entry struct {
+	Entry
+	views []view // by number of the audience
+}
+
+// view is all of an entry that one audience may know. The zero view is that of an entry which they may not see. What
+// Resolve reads comes first and fills one cache line.
+type view struct {
+	id         portal.APIID
+	name       string                  // under which the audience knows the entry
+	candidates []candidate             // in the order of candidate.compare
+	none       *portal.NoEndpointError // the answer where a request has no endpoint
+
+	environments []int // numbers of those with an endpoint, in order
+	shown        EntryView
+	title        string   // folded: the list is in its order
+	text         string   // folded: what a search looks at
+	tags         []string // folded
+}
+
+// candidate is a deployment that one audience may use in one environment. It fills one cache line.
+type candidate struct {
+	deployment  *portal.Deployment
+	region      portal.Region
+	division    portal.Division
+	merit       uint64 // what is known of step 8 without the consumer
+	line        int32  // number of its line within the view: equal for equal lines
+	environment int16
+	rank        int16 // of its audience on the ladder of the consumer's: 0 is the consumer's own
+	stage       int8  // stageOf its lifecycle
+}
+
+// stageOf orders lifecycles: 0 is for everybody, what is above 0 must be asked for by its version, and within a version
+// the lower one wins.
+func stageOf(l portal.Lifecycle) int8 {
+	switch l {
+	case portal.Deprecated:
+		return 1
+	case portal.Preview:
+		return 2
+	default:
+		return 0
+	}
+}
+
+// Step 8 as one number: the smaller is better, and the highest bit in which two candidates differ says what decides
+// between them. The lowest 32 bits are the gateway's priority, turned round.
+const (
+	otherRegion   = 1 << 34
+	legacy        = 1 << 33
+	otherDivision = 1 << 32
+)
+
+func merit(p portal.Placement, priority int32) uint64 {
+	m := uint64(^(uint32(priority) ^ 1<<31)) // as unsigned, in the same order, then reversed
+	if p.Legacy() {
+		m |= legacy
+	}
+	return m
+}
+
+// compare puts candidates in an order by environment, in which the first that qualifies is of the right audience, version
+// and stage, and its equals are next to it, by id.
+func (c *candidate) compare(d *candidate) int {
+	return cmp.Or(
+		cmp.Compare(c.environment, d.environment),
+		cmp.Compare(c.rank, d.rank),
+		cmp.Compare(c.line, d.line),
+		cmp.Compare(c.stage, d.stage),
+		strings.Compare(string(c.deployment.ID), string(d.deployment.ID)),
+	)
+}
+
+// equal reports whether steps 3 and 4 make no difference between two candidates of one environment.
+func (c *candidate) equal(d *candidate) bool {
+	return c.rank == d.rank && c.line == d.line && c.stage == d.stage
+}
+
+// Kinds of name, the stronger first.
+const (
+	nameID = iota
+	nameSlug
+	nameAlias
+)
+
+// eachName lists what an entry answers to, each name once with its strongest kind.
+func (e *Entry) eachName(f func(name string, kind int)) {
+	f(string(e.ID), nameID)
+	seen := []string{"", string(e.ID)}
+	each := func(name string, kind int) {
+		if !slices.Contains(seen, name) {
+			seen = append(seen, name)
+			f(name, kind)
+		}
+	}
+	each(e.Slug, nameSlug)
+	for _, alias := range e.Aliases {
+		each(alias, nameAlias)
+	}
+}
+
+// compile works out what each audience sees of an entry.
+func (t *Table) compile(source *Entry) *entry {
+	e := &entry{Entry: *source, views: make([]view, len(t.axes.audiences))}
+	for i, audience := range t.axes.audiences {
+		if seen := t.seenBy(audience, e.Deployments); len(seen) > 0 {
+			e.views[i] = t.view(&e.Entry, seen)
+		}
+	}
+	return e
+}
+
+// seenBy lists what an audience may see, active or not: steps 2 and 3, for every environment. Whatever is not known for
+// certain is left out.
+func (t *Table) seenBy(audience portal.Audience, deployments []portal.Deployment) []candidate {
+	var seen []candidate
+	for i := range deployments {
+		d := &deployments[i]
+		environment := t.axes.environment(d.Placement.Environment())
+		rank, ok := t.axes.ladder.Rank(audience, d.Placement.Audience())
+		if !d.Placement.Classified() || environment < 0 || !ok {
+			continue
+		}
+		seen = append(seen, candidate{
+			deployment: d, region: d.Placement.Region(), division: d.Placement.Division(),
+			environment: int16(environment), rank: int16(rank), stage: stageOf(d.Lifecycle),
+			merit: merit(d.Placement, t.gateways[d.Gateway].Priority),
+		})
+	}
+	return seen
+}
+
+// view compiles what an audience sees of an entry from the deployments that they see.
+func (t *Table) view(e *Entry, seen []candidate) view {
+	v := view{id: e.ID}
+	lines := linesOf(seen)
+	for i := range seen {
+		c := &seen[i]
+		c.line = int32(slices.Index(lines, c.deployment.Line))
+		if c.deployment.Active {
+			v.candidates = append(v.candidates, *c)
+		}
+	}
+	slices.SortFunc(v.candidates, func(a, b candidate) int { return a.compare(&b) })
+	v.candidates = slices.Clip(v.candidates)
+	for i := range v.candidates {
+		if n := int(v.candidates[i].environment); !slices.Contains(v.environments, n) {
+			v.environments = append(v.environments, n)
+		}
+	}
+	v.project(t.axes, e, seen, lines)
+	v.none = &portal.NoEndpointError{API: v.name, Environments: t.axes.names(v.environments)}
+	return v
+}
+
+// linesOf lists the different lines, the newest first.
+func linesOf(seen []candidate) []string {
+	var lines []string
+	for i := range seen {
+		if line := seen[i].deployment.Line; !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	slices.SortFunc(lines, func(a, b string) int { return compareLines(b, a) })
+	return lines
+}
+
+func (v *view) visible() bool { return v.id != "" }
+
+// cellOf returns the candidates of one environment.
+func cellOf(all []candidate, environment int) []candidate {
+	first := 0
+	for first < len(all) && int(all[first].environment) < environment {
+		first++
+	}
+	end := first
+	for end < len(all) && int(all[end].environment) == environment {
+		end++
+	}
+	return all[first:end]
+}
+
+// compare is the order of the catalog.
+func (v *view) compare(w *view) int {
+	return cmp.Or(strings.Compare(v.title, w.title), strings.Compare(string(v.id), string(w.id)))
+}
+
+// count adds by to the count of every environment in which the entry has an endpoint.
+func (v *view) count(endpoints []int, by int) {
+	for _, n := range v.environments {
+		endpoints[n] += by
+	}
+}
