@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"strings"
 	"testing"
 
 	"concierge/portal"
@@ -14,7 +15,7 @@ func BenchmarkResolve(b *testing.B) {
 	consumer := portal.Consumer{Organisation: "org", Audience: portal.Partner, Region: "eu"}
 	requests := make([]Request, 4096)
 	for i := range requests {
-		requests[i] = Request{API: in.APIs[i*6007%largeEntries].Slug, Environment: portal.Production}
+		requests[i] = Request{API: strings.Clone(in.APIs[i*6007%largeEntries].Slug), Environment: portal.Production}
 	}
 	run := func(name string, consumer portal.Consumer, requests []Request) {
 		b.Run(name, func(b *testing.B) {

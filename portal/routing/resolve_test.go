@@ -300,6 +300,28 @@ func TestNames(t *testing.T) {
 	}
 }
 
+func TestPriorityChanges(t *testing.T) {
+	e := entryOf("payments", deployment("a", "partner production 1"), deployment("b", "partner production 1"))
+	catalog := Build(Input{Config: testConfig, APIs: []Entry{e}, Gateways: []Gateway{{ID: "gw-a", Priority: 1}}})
+	check := func(want portal.DeploymentID) {
+		t.Helper()
+		res, err := catalog.Resolve(as(portal.Partner), Request{API: "payments", Environment: portal.Production})
+		if err != nil || res.Deployment.ID != want {
+			t.Errorf("got %v, %v; want %s", res.Deployment, err, want)
+		}
+	}
+	check("a")
+	catalog = catalog.With(Delta{Gateways: map[portal.GatewayID]*Gateway{"gw-b": {ID: "gw-b", Priority: 2}}})
+	check("b")
+	catalog = catalog.With(Delta{Gateways: map[portal.GatewayID]*Gateway{"gw-b": nil}})
+	check("a")
+	catalog = catalog.With(Delta{
+		Gateways: map[portal.GatewayID]*Gateway{"gw-a": {ID: "gw-a", Priority: -1}},
+		APIs:     map[portal.APIID]*Entry{e.ID: {ID: e.ID, Slug: e.Slug, Deployments: e.Deployments[:1]}},
+	})
+	check("a")
+}
+
 func TestResolveAllocatesNothing(t *testing.T) {
 	in := large(100)
 	in.People = []Person{{ID: "p", Tokens: []Token{{Hash: [32]byte{1}, Caller: access.Caller{Person: "p"}}}}}
