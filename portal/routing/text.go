@@ -32,7 +32,8 @@ func foldUnicode(s string) string {
 	}, norm.NFKD.String(s))
 }
 
-// words splits folded text at whatever is neither letter nor digit.
+// words splits folded text at whatever is neither letter nor digit. Apostrophes vanish, as they do in slugs.
 func words(folded string) []string {
+	folded = strings.NewReplacer("'", "", "’", "").Replace(folded)
 	return strings.FieldsFunc(folded, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 }

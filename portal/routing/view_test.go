@@ -180,6 +180,20 @@ func TestListedEnvironmentsResolve(t *testing.T) {
 	})
 }
 
+func TestSlugTold(t *testing.T) {
+	for slug, title := range map[string]string{
+		"drivers-licences": "Driver's licences", "lapi-dete": "L’API d’été", "strasse-2": "Straße 2", "ærø-订单": "ÆRØ (订单)",
+	} {
+		if !SlugTold(slug, []*portal.Deployment{{Title: title}}) {
+			t.Errorf("%s is told by %q", slug, title)
+		}
+	}
+	two := []*portal.Deployment{{Title: "Card"}, {Tags: []string{"payments"}}}
+	if !SlugTold("card-payments", two) || SlugTold("card-payments-eu", two) || SlugTold("card", nil) {
+		t.Error("words are not gathered from all deployments")
+	}
+}
+
 func TestNameTellsNothingHidden(t *testing.T) {
 	inner := deployment("a", "internal production 1", titled("Falcon payments"))
 	outer := deployment("b", "partner production 1", titled("Payments"))
