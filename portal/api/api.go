@@ -194,6 +194,7 @@ type Credential struct {
 	Replaces        string     `json:"replaces,omitempty" doc:"The credential that this one takes over from"`
 	Effective       *Effective `json:"effective"`
 	Note            string     `json:"note,omitempty" doc:"What a pending or revoking credential waits for"`
+	SingleKey       bool       `json:"single_key,omitempty" doc:"The gateway holds one key at a time: rotating ends this one at once"`
 }
 
 // Effective says since when a revocation is known to hold, and by what.
@@ -310,6 +311,8 @@ type NewGateway struct {
 	Bounds    *portal.Bounds    `json:"bounds,omitempty"`
 	Settings  map[string]string `json:"settings,omitempty"`
 	Secrets   map[string]string `json:"secrets,omitempty" doc:"Write-only; sealed at rest"`
+	// AllowPrivate lists the private networks that its admin side may be in.
+	AllowPrivate []string `json:"allow_private,omitempty" doc:"Private networks that its admin side may be in, such as 10.1.0.0/16"`
 }
 
 // GatewayKind is a sort of gateway that can be registered.

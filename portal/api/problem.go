@@ -48,15 +48,20 @@ var problems = []struct {
 // ProblemOf turns an error into what the caller may know of it. known is false for an error of no kind: log it whole and
 // show nothing but the request's id.
 //
-// A gateway that refuses or answers nonsense is not the caller's fault, whatever the kind: such an error is told as
-// unavailable, without the gateway's words.
+// What a gateway does or refuses is not the caller's fault, whatever the kind, and its words may name what the caller may
+// not see: they are for the log and the administrators.
 func ProblemOf(err error) (p Problem, known bool) {
 	var given *Problem
 	if errors.As(err, &given) {
 		return *given, true
 	}
 	var gateway *portal.GatewayError
-	if errors.As(err, &gateway) && !errors.Is(err, portal.ErrUnsupported) {
+	switch {
+	case errors.As(err, &gateway) && errors.Is(err, portal.ErrUnsupported):
+		p = problem("unsupported", "The gateway cannot do this", http.StatusUnprocessableEntity)
+		p.Detail = fmt.Sprintf("gateway %s cannot do this as it is configured; its administrators can see why", gateway.Gateway)
+		return p, true
+	case gateway != nil:
 		p = problem("gateway", "The gateway did not do it", http.StatusServiceUnavailable)
 		p.Detail = fmt.Sprintf("gateway %s could not do this just now; nothing of it is left, so try again", gateway.Gateway)
 		p.retryAfter = retryAfter(err)

@@ -181,7 +181,8 @@ func (s *Service) Subscribe(ctx context.Context, c access.Caller, req SubscribeR
 		return Subscription{}, err
 	}
 	if d.IssueRefused != "" {
-		return Subscription{}, fmt.Errorf("no key can be had for %s here: %s: %w", decided.Slug, d.IssueRefused, portal.ErrUnsupported)
+		// Why is for administrators: it may name other APIs.
+		return Subscription{}, fmt.Errorf("no key can be had for %s here as its gateway is configured: %w", decided.Slug, portal.ErrUnsupported)
 	}
 	sub := Subscription{
 		ID: portal.SubscriptionID(portal.NewID("sub")), Application: req.Application, Organisation: c.Organisation,
@@ -395,4 +396,14 @@ func (s *Service) Details(ctx context.Context, cred Credential) (a Application, 
 		return err
 	})
 	return a, sub, err
+}
+
+// ApplicationName names an application to whoever may see one of its subscriptions.
+func (s *Service) ApplicationName(ctx context.Context, id portal.ApplicationID) (string, error) {
+	var a Application
+	err := s.db.View(ctx, func(tx Tx) (err error) {
+		a, err = tx.Keys().Application(ctx, id)
+		return err
+	})
+	return a.Name, err
 }

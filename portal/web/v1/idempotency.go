@@ -17,8 +17,9 @@ import (
 // requestLease is how long one request may be at work before another one with its key may try.
 const requestLease = time.Minute
 
-// once carries a request out at most once for its Idempotency-Key. do returns the id of what came of it; again fetches
-// that thing anew for a repeated request, so that access is checked again and no secret is ever kept for a replay.
+// once carries a request out at most once for its Idempotency-Key. do returns the id of what came of it, empty where that
+// is not there yet and a repeated request shall ask for it again; again fetches that thing anew for a repeated request, so
+// that access is checked again and no secret is ever kept for a replay.
 func once[O any](ctx context.Context, s *server, key string, body any, do func(context.Context) (*O, string, error), again func(ctx context.Context, id string) (*O, error)) (*O, error) {
 	if key == "" {
 		out, _, err := do(ctx)
@@ -46,11 +47,11 @@ func once[O any](ctx context.Context, s *server, key string, body any, do func(c
 	}
 	out, id, err := do(store.WithRequest(ctx, k))
 	ctx = context.WithoutCancel(ctx)
-	if err != nil {
+	if err != nil || id == "" {
 		if dropErr := s.Requests.DropRequest(ctx, k); dropErr != nil {
 			s.Log.Warn("an idempotency key stays reserved for a minute", "error", dropErr)
 		}
-		return nil, err
+		return out, err
 	}
 	if err := s.Requests.EndRequest(ctx, k, id); err != nil {
 		s.Log.Warn("a repeated request will be told that its answer was lost", "error", err)

@@ -10,24 +10,24 @@ import (
 	"concierge/portal/api"
 )
 
-// The inputs that operations share.
+// The inputs that operations share. Those that are embedded have exported names: huma fills no others.
 type (
-	pagingIn struct {
+	Paging struct {
 		Limit  int    `query:"limit" minimum:"0" maximum:"200" doc:"Items on a page; 50 where it is absent"`
 		Cursor string `query:"cursor" doc:"next of the page before"`
 	}
-	idIn struct {
+	Thing struct {
 		ID string `path:"id"`
 	}
-	onceIn struct {
+	Once struct {
 		Key string `header:"Idempotency-Key" maxLength:"200" doc:"Makes a repeated POST safe for 24 hours"`
 	}
-	onceIDIn struct {
-		idIn
-		onceIn
+	OnceThing struct {
+		Thing
+		Once
 	}
 	bodyIn[T any] struct {
-		onceIn
+		Once
 		Body T
 	}
 	out[T any] struct{ Body T }
@@ -39,7 +39,7 @@ type (
 	}
 )
 
-func (p pagingIn) paging() api.Paging { return api.Paging{Limit: p.Limit, Cursor: p.Cursor} }
+func (p Paging) paging() api.Paging { return api.Paging{Limit: p.Limit, Cursor: p.Cursor} }
 
 func noStore[T any](status int, body T) *secretOut[T] {
 	return &secretOut[T]{Status: status, CacheControl: "no-store", Body: body}
@@ -62,7 +62,8 @@ func change[I, T any](s *server, method, path, id, summary string, do func(ctx c
 		})
 }
 
-// post describes a POST: do carries it out, of names what came of it, again fetches that for a repeated request.
+// post describes a POST: do carries it out, of names what came of it, again fetches that for a repeated request. Where of
+// names nothing yet, a repeated request is carried out anew.
 type post[I, T any] struct {
 	path, id, summary string
 	status            int
@@ -111,14 +112,14 @@ func bodyKey[T any](in *bodyIn[T]) string { return in.Key }
 func bodyOf[T any](in *bodyIn[T]) any     { return in.Body }
 
 type reasonIn struct {
-	onceIDIn
+	OnceThing
 	Body struct {
 		Reason string `json:"reason,omitempty" maxLength:"1000"`
 	}
 }
 
 type rotateIn struct {
-	onceIDIn
+	OnceThing
 	Body struct {
 		Overlap string `json:"overlap,omitempty" doc:"How long both keys work: a Go duration such as 24h, which is the default" example:"24h"`
 	}
@@ -138,7 +139,7 @@ func (s *server) catalog() {
 		return api.Page[string]{Items: items}, err
 	})
 	type apisIn struct {
-		pagingIn
+		Paging
 		Q           string `query:"q" maxLength:"200" doc:"Words that all have to be there"`
 		Environment string `query:"environment"`
 		Tag         string `query:"tag"`
@@ -146,11 +147,11 @@ func (s *server) catalog() {
 	read(s, "/apis", "apis", "The APIs that are for me", func(ctx context.Context, d api.Desk, in *apisIn) (api.Page[api.API], error) {
 		return d.APIs(ctx, api.APIsQuery{Paging: in.paging(), Q: in.Q, Environment: in.Environment, Tag: in.Tag})
 	})
-	read(s, "/apis/{id}", "api", "One API", func(ctx context.Context, d api.Desk, in *idIn) (api.API, error) { return d.API(ctx, in.ID) })
+	read(s, "/apis/{id}", "api", "One API", func(ctx context.Context, d api.Desk, in *Thing) (api.API, error) { return d.API(ctx, in.ID) })
 }
 
 func (s *server) keys() {
-	read(s, "/applications", "applications", "The applications of my organisation", func(ctx context.Context, d api.Desk, in *pagingIn) (api.Page[api.Application], error) {
+	read(s, "/applications", "applications", "The applications of my organisation", func(ctx context.Context, d api.Desk, in *Paging) (api.Page[api.Application], error) {
 		return d.Applications(ctx, in.paging())
 	})
 	post[bodyIn[api.NewApplication], api.Application]{
@@ -164,12 +165,12 @@ func (s *server) keys() {
 			return d.Application(ctx, id)
 		},
 	}.register(s)
-	read(s, "/applications/{id}", "application", "One application", func(ctx context.Context, d api.Desk, in *idIn) (api.Application, error) {
+	read(s, "/applications/{id}", "application", "One application", func(ctx context.Context, d api.Desk, in *Thing) (api.Application, error) {
 		return d.Application(ctx, in.ID)
 	})
 
 	type subscriptionsIn struct {
-		pagingIn
+		Paging
 		Application string `query:"application"`
 		State       string `query:"state" enum:"requested,approved,rejected,suspended,cancelled"`
 		ToDecide    bool   `query:"to_decide" doc:"Those that wait for my decision instead of my own"`
@@ -177,7 +178,7 @@ func (s *server) keys() {
 	read(s, "/subscriptions", "subscriptions", "Subscriptions", func(ctx context.Context, d api.Desk, in *subscriptionsIn) (api.Page[api.Subscription], error) {
 		return d.Subscriptions(ctx, api.SubscriptionsQuery{Paging: in.paging(), Application: in.Application, State: in.State, ToDecide: in.ToDecide})
 	})
-	read(s, "/subscriptions/{id}", "subscription", "One subscription", func(ctx context.Context, d api.Desk, in *idIn) (api.Subscription, error) {
+	read(s, "/subscriptions/{id}", "subscription", "One subscription", func(ctx context.Context, d api.Desk, in *Thing) (api.Subscription, error) {
 		return d.Subscription(ctx, in.ID)
 	})
 	post[bodyIn[api.NewSubscription], api.Subscription]{
@@ -191,7 +192,7 @@ func (s *server) keys() {
 			return d.Subscription(ctx, id)
 		},
 	}.register(s)
-	change(s, http.MethodDelete, "/subscriptions/{id}", "cancel-subscription", "End a subscription and revoke its keys", func(ctx context.Context, d api.Desk, in *idIn) (api.Subscription, error) {
+	change(s, http.MethodDelete, "/subscriptions/{id}", "cancel-subscription", "End a subscription and revoke its keys", func(ctx context.Context, d api.Desk, in *Thing) (api.Subscription, error) {
 		return d.Cancel(ctx, in.ID)
 	})
 	s.decision("approve", "Approve a request", func(ctx context.Context, d api.Desk, id, reason string) (api.Subscription, error) {
@@ -212,21 +213,21 @@ func (s *server) keys() {
 		}
 		return http.StatusCreated
 	}
-	post[onceIDIn, api.ClaimBody]{
+	post[OnceThing, api.ClaimBody]{
 		path: "/subscriptions/{id}/credentials", id: "claim", summary: "Make the key; its secret is in this one answer", status: http.StatusCreated, statusOf: claimStatus,
-		key: func(in *onceIDIn) string { return in.Key }, body: func(*onceIDIn) any { return nil },
-		do: func(ctx context.Context, d api.Desk, in *onceIDIn) (api.ClaimBody, error) {
+		key: func(in *OnceThing) string { return in.Key }, body: func(*OnceThing) any { return nil },
+		do: func(ctx context.Context, d api.Desk, in *OnceThing) (api.ClaimBody, error) {
 			c, err := d.Claim(ctx, in.ID)
 			return c.Reveal(), err
 		},
 		of: claimID,
-		again: func(ctx context.Context, d api.Desk, _ *onceIDIn, id string) (api.ClaimBody, error) {
+		again: func(ctx context.Context, d api.Desk, _ *OnceThing, id string) (api.ClaimBody, error) {
 			return replay(ctx, d, id)
 		},
 	}.register(s)
 
 	type credentialsIn struct {
-		pagingIn
+		Paging
 		Application  string `query:"application"`
 		Subscription string `query:"subscription"`
 		State        string `query:"state" enum:"pending,active,retiring,revoking,revoked,failed"`
@@ -234,14 +235,14 @@ func (s *server) keys() {
 	read(s, "/credentials", "credentials", "The keys of my organisation, never with secrets", func(ctx context.Context, d api.Desk, in *credentialsIn) (api.Page[api.Credential], error) {
 		return d.Credentials(ctx, api.CredentialsQuery{Paging: in.paging(), Application: in.Application, Subscription: in.Subscription, State: in.State})
 	})
-	read(s, "/credentials/{id}", "credential", "One key", func(ctx context.Context, d api.Desk, in *idIn) (api.Credential, error) {
+	read(s, "/credentials/{id}", "credential", "One key", func(ctx context.Context, d api.Desk, in *Thing) (api.Credential, error) {
 		return d.Credential(ctx, in.ID)
 	})
 	post[rotateIn, api.ClaimBody]{
 		path: "/credentials/{id}/rotate", id: "rotate", summary: "Make a second key; the first one ends after the overlap", status: http.StatusCreated, statusOf: claimStatus,
-		key: func(in *rotateIn) string { return in.Key }, body: func(in *rotateIn) any { return in.Body },
+		key: func(in *rotateIn) string { return in.Key }, body: func(in *rotateIn) any { return orZero(in.Body) },
 		do: func(ctx context.Context, d api.Desk, in *rotateIn) (api.ClaimBody, error) {
-			overlap, err := overlapOf(in.Body.Overlap)
+			overlap, err := overlapOf(orZero(in.Body).Overlap)
 			if err != nil {
 				return api.ClaimBody{}, err
 			}
@@ -254,7 +255,7 @@ func (s *server) keys() {
 		},
 	}.register(s)
 	huma.Register(s.api, huma.Operation{OperationID: "revoke", Method: http.MethodDelete, Path: prefix + "/credentials/{id}", Summary: "Revoke a key; 202 until its gateway confirms", DefaultStatus: http.StatusOK},
-		func(ctx context.Context, in *idIn) (*secretOut[api.Credential], error) {
+		func(ctx context.Context, in *Thing) (*secretOut[api.Credential], error) {
 			c, err := callOf(ctx).desk.Revoke(ctx, in.ID)
 			if err != nil {
 				return nil, s.problem(ctx, err)
@@ -267,7 +268,14 @@ func (s *server) keys() {
 }
 
 func subscriptionID(sub api.Subscription) string { return sub.ID }
-func claimID(b api.ClaimBody) string             { return b.ID }
+
+// claimID is empty while the gateway has to act first: the same request is to bring the secret once it has.
+func claimID(b api.ClaimBody) string {
+	if b.State == "pending" {
+		return ""
+	}
+	return b.ID
+}
 
 // overlapOf reads an overlap; the Desk knows the bounds.
 func overlapOf(text string) (time.Duration, error) {
@@ -285,9 +293,9 @@ func overlapOf(text string) (time.Duration, error) {
 func (s *server) decision(verb, summary string, do func(ctx context.Context, d api.Desk, id, reason string) (api.Subscription, error)) {
 	post[reasonIn, api.Subscription]{
 		path: "/subscriptions/{id}/" + verb, id: verb, summary: summary, status: http.StatusOK,
-		key: func(in *reasonIn) string { return in.Key }, body: func(in *reasonIn) any { return in.Body },
+		key: func(in *reasonIn) string { return in.Key }, body: func(in *reasonIn) any { return orZero(in.Body) },
 		do: func(ctx context.Context, d api.Desk, in *reasonIn) (api.Subscription, error) {
-			return do(ctx, d, in.ID, in.Body.Reason)
+			return do(ctx, d, in.ID, orZero(in.Body).Reason)
 		},
 		of: subscriptionID,
 		again: func(ctx context.Context, d api.Desk, _ *reasonIn, id string) (api.Subscription, error) {
@@ -301,7 +309,7 @@ func (s *server) gateways() {
 		kinds, err := d.GatewayKinds(ctx)
 		return api.Page[api.GatewayKind]{Items: kinds}, err
 	})
-	read(s, "/gateways", "gateways", "The gateways that I administer", func(ctx context.Context, d api.Desk, in *pagingIn) (api.Page[api.Gateway], error) {
+	read(s, "/gateways", "gateways", "The gateways that I administer", func(ctx context.Context, d api.Desk, in *Paging) (api.Page[api.Gateway], error) {
 		return d.Gateways(ctx, in.paging())
 	})
 	post[bodyIn[api.NewGateway], api.Gateway]{
@@ -315,32 +323,32 @@ func (s *server) gateways() {
 			return d.Gateway(ctx, id)
 		},
 	}.register(s)
-	read(s, "/gateways/{id}", "gateway", "One gateway", func(ctx context.Context, d api.Desk, in *idIn) (api.Gateway, error) { return d.Gateway(ctx, in.ID) })
-	post[onceIDIn, api.Run]{
+	read(s, "/gateways/{id}", "gateway", "One gateway", func(ctx context.Context, d api.Desk, in *Thing) (api.Gateway, error) { return d.Gateway(ctx, in.ID) })
+	post[OnceThing, api.Run]{
 		path: "/gateways/{id}/sync", id: "sync", summary: "Read the gateway now; answers the run, which goes on", status: http.StatusAccepted,
-		key: func(in *onceIDIn) string { return in.Key }, body: func(*onceIDIn) any { return nil },
-		do: func(ctx context.Context, d api.Desk, in *onceIDIn) (api.Run, error) { return d.Sync(ctx, in.ID) },
+		key: func(in *OnceThing) string { return in.Key }, body: func(*OnceThing) any { return nil },
+		do: func(ctx context.Context, d api.Desk, in *OnceThing) (api.Run, error) { return d.Sync(ctx, in.ID) },
 		of: func(r api.Run) string { return r.ID },
-		again: func(ctx context.Context, d api.Desk, in *onceIDIn, id string) (api.Run, error) {
+		again: func(ctx context.Context, d api.Desk, in *OnceThing, id string) (api.Run, error) {
 			return d.Run(ctx, in.ID, id)
 		},
 	}.register(s)
 	type runsIn struct {
-		idIn
-		pagingIn
+		Thing
+		Paging
 	}
 	read(s, "/gateways/{id}/runs", "runs", "The syncs of a gateway, newest first", func(ctx context.Context, d api.Desk, in *runsIn) (api.Page[api.Run], error) {
 		return d.Runs(ctx, in.ID, in.paging())
 	})
 	type runIn struct {
-		idIn
+		Thing
 		Run string `path:"run"`
 	}
 	read(s, "/gateways/{id}/runs/{run}", "run", "One sync", func(ctx context.Context, d api.Desk, in *runIn) (api.Run, error) { return d.Run(ctx, in.ID, in.Run) })
 }
 
 func (s *server) people() {
-	read(s, "/organisations", "organisations", "The organisations", func(ctx context.Context, d api.Desk, in *pagingIn) (api.Page[api.Organisation], error) {
+	read(s, "/organisations", "organisations", "The organisations", func(ctx context.Context, d api.Desk, in *Paging) (api.Page[api.Organisation], error) {
 		return d.Organisations(ctx, in.paging())
 	})
 	post[bodyIn[api.NewOrganisation], api.Organisation]{
@@ -354,11 +362,11 @@ func (s *server) people() {
 			return d.Organisation(ctx, id)
 		},
 	}.register(s)
-	read(s, "/organisations/{id}", "organisation", "One organisation", func(ctx context.Context, d api.Desk, in *idIn) (api.Organisation, error) {
+	read(s, "/organisations/{id}", "organisation", "One organisation", func(ctx context.Context, d api.Desk, in *Thing) (api.Organisation, error) {
 		return d.Organisation(ctx, in.ID)
 	})
 	type organisationIn struct {
-		idIn
+		Thing
 		Body struct {
 			Disabled bool `json:"disabled"`
 		}
@@ -367,7 +375,7 @@ func (s *server) people() {
 		return d.SetOrganisationDisabled(ctx, in.ID, in.Body.Disabled)
 	})
 
-	read(s, "/people", "people", "The people", func(ctx context.Context, d api.Desk, in *pagingIn) (api.Page[api.Person], error) {
+	read(s, "/people", "people", "The people", func(ctx context.Context, d api.Desk, in *Paging) (api.Page[api.Person], error) {
 		return d.People(ctx, in.paging())
 	})
 	invited := func(i api.Invitation) api.InvitationBody {
@@ -394,21 +402,21 @@ func (s *server) people() {
 			return again(ctx, d, id)
 		},
 	}.register(s)
-	read(s, "/people/{id}", "person", "One person", func(ctx context.Context, d api.Desk, in *idIn) (api.Person, error) { return d.Person(ctx, in.ID) })
-	post[onceIDIn, api.InvitationBody]{
+	read(s, "/people/{id}", "person", "One person", func(ctx context.Context, d api.Desk, in *Thing) (api.Person, error) { return d.Person(ctx, in.ID) })
+	post[OnceThing, api.InvitationBody]{
 		path: "/people/{id}/invitation", id: "reinvite", summary: "Make a new one-time link; the old one is void", status: http.StatusCreated,
-		key: func(in *onceIDIn) string { return in.Key }, body: func(*onceIDIn) any { return nil },
-		do: func(ctx context.Context, d api.Desk, in *onceIDIn) (api.InvitationBody, error) {
+		key: func(in *OnceThing) string { return in.Key }, body: func(*OnceThing) any { return nil },
+		do: func(ctx context.Context, d api.Desk, in *OnceThing) (api.InvitationBody, error) {
 			i, err := d.Reinvite(ctx, in.ID)
 			return invited(i), err
 		},
 		of: invitationOf,
-		again: func(ctx context.Context, d api.Desk, _ *onceIDIn, id string) (api.InvitationBody, error) {
+		again: func(ctx context.Context, d api.Desk, _ *OnceThing, id string) (api.InvitationBody, error) {
 			return again(ctx, d, id)
 		},
 	}.register(s)
 	type personIn struct {
-		idIn
+		Thing
 		Body api.PersonChange
 	}
 	change(s, http.MethodPatch, "/people/{id}", "change-person", "Change roles, or disable somebody, which ends their sessions and tokens at once", func(ctx context.Context, d api.Desk, in *personIn) (api.Person, error) {
@@ -432,8 +440,9 @@ func (s *server) people() {
 			return api.CreatedTokenBody{Token: t}, err
 		},
 	}.register(s)
+	read(s, "/tokens/{id}", "token", "One token of mine", func(ctx context.Context, d api.Desk, in *idIn) (api.Token, error) { return d.Token(ctx, in.ID) })
 	huma.Register(s.api, huma.Operation{OperationID: "revoke-token", Method: http.MethodDelete, Path: prefix + "/tokens/{id}", Summary: "Revoke a token of mine", DefaultStatus: http.StatusNoContent},
-		func(ctx context.Context, in *idIn) (*struct{}, error) {
+		func(ctx context.Context, in *Thing) (*struct{}, error) {
 			if err := callOf(ctx).desk.RevokeToken(ctx, in.ID); err != nil {
 				return nil, s.problem(ctx, err)
 			}

@@ -16,6 +16,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"concierge/portal"
 	"concierge/portal/access"
 	"concierge/portal/api"
 	"concierge/portal/store"
@@ -77,6 +78,9 @@ func Register(r *web.Router, o Options) {
 	if err != nil {
 		panic("v1: the API's own document: " + err.Error()) // a fault of the types, seen by every test
 	}
+	// What is not there is told as everything else is: as a problem, and to nobody without a token.
+	r.Handle(web.Route{Pattern: "/api/", Surface: web.SurfaceAPI, Access: web.AccessSignedIn},
+		s.guard(func(w http.ResponseWriter, r *http.Request) { s.fail(w, r, portal.ErrNotFound) }))
 	r.Handle(web.Route{Method: http.MethodGet, Pattern: "/openapi.json", Surface: web.SurfaceAPI, Access: web.AccessAnonymous},
 		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
@@ -162,6 +166,8 @@ func (s *server) problem(ctx context.Context, err error) *api.Problem {
 		s.Log.Error("request failed", "request_id", p.RequestID, "error", err)
 	case p.Status >= http.StatusInternalServerError:
 		s.Log.Warn("request could not be served", "request_id", p.RequestID, "error", err)
+	default:
+		s.Log.Debug("request refused", "request_id", p.RequestID, "error", err)
 	}
 	return &p
 }

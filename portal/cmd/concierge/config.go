@@ -1,0 +1,343 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"concierge/connectors"
+	"concierge/portal"
+	"concierge/portal/access"
+	"concierge/portal/catalog"
+	"concierge/portal/keys"
+)
+
+// config is concierge.yaml. Every field has a default; unknown ones are refused.
+type config struct {
+	// Listen is where the portal serves. Default 127.0.0.1:8080.
+	Listen string `yaml:"listen"`
+	// PublicURL is the address that people use, such as https://apis.example.com. Default: that of Listen.
+	PublicURL string `yaml:"public_url"`
+	// Data is the folder of the database and the key file. Default: data, beside the configuration file.
+	Data string `yaml:"data"`
+	// Database is the file of the database. Default: concierge.db in Data.
+	Database string `yaml:"database"`
+	// KeyFile holds the key that seals secrets. Keep a copy elsewhere than the database's. Default: concierge.key in Data.
+	KeyFile string `yaml:"key_file"`
+
+	// Environments in their order. Default: development, test, simulation, production.
+	Environments []portal.Environment `yaml:"environments"`
+	// Audiences says which audiences of deployments each audience may use, the own first.
+	Audiences access.Audiences `yaml:"audiences"`
+	Approval  []approvalConfig `yaml:"approval"`
+	Keys      keysConfig       `yaml:"keys"`
+	Sync      syncConfig       `yaml:"sync"`
+	Gateways  []gatewayConfig  `yaml:"gateways"`
+}
+
+type approvalConfig struct {
+	API         string             `yaml:"api"`
+	Environment portal.Environment `yaml:"environment"`
+	Approval    portal.Approval    `yaml:"approval"`
+}
+
+type keysConfig struct {
+	CallTimeout time.Duration `yaml:"call_timeout"` // of one call on a gateway; default 20s
+	Reconcile   time.Duration `yaml:"reconcile"`    // how often marks are compared; default 10m
+}
+
+type syncConfig struct {
+	Every time.Duration `yaml:"every"` // between two syncs of a gateway; default 5m
+}
+
+type gatewayConfig struct {
+	ID           string                  `yaml:"id"`
+	Title        string                  `yaml:"title"`
+	Kind         string                  `yaml:"kind"`
+	Address      string                  `yaml:"address"`
+	Settings     map[string]string       `yaml:"settings"`
+	Secrets      map[string]secretConfig `yaml:"secrets"`
+	Division     string                  `yaml:"division"`
+	Placement    map[portal.Axis]string  `yaml:"placement"`
+	Bounds       boundsConfig            `yaml:"bounds"`
+	Rules        []ruleConfig            `yaml:"rules"`
+	Trust        []portal.Axis           `yaml:"trust"`
+	AllowPrivate []string                `yaml:"allow_private"`
+	AcceptReach  bool                    `yaml:"accept_reach"`
+	Every        time.Duration           `yaml:"every"`
+}
+
+// secretConfig says where a secret is read from; secrets are not written into the file.
+type secretConfig struct {
+	File string `yaml:"file"`
+	Env  string `yaml:"env"`
+}
+
+type boundsConfig struct {
+	Audiences    []portal.Audience    `yaml:"audiences"`
+	Environments []portal.Environment `yaml:"environments"`
+}
+
+type ruleConfig struct {
+	Match struct {
+		Stage string `yaml:"stage"`
+		Host  string `yaml:"host"`
+		Path  string `yaml:"path"`
+		Tag   string `yaml:"tag"`
+		Name  string `yaml:"name"`
+	} `yaml:"match"`
+	Set    map[portal.Axis]string `yaml:"set"`
+	Public string                 `yaml:"public"`
+}
+
+var defaultEnvironments = []portal.Environment{portal.Development, portal.Test, portal.Simulation, portal.Production}
+
+// readConfig reads a file. The error names every problem in it and says what to do.
+func readConfig(path string, kinds map[string]connectors.Kind) (config, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return config{}, fmt.Errorf("configuration: %w; name the file with --config", err)
+	}
+	c, err := parseConfig(b, filepath.Dir(path))
+	if err != nil {
+		return config{}, fmt.Errorf("configuration %s:\n%w", path, err)
+	}
+	if err := c.check(kinds); err != nil {
+		return config{}, fmt.Errorf("configuration %s:\n%w", path, err)
+	}
+	return c, nil
+}
+
+// parseConfig reads the text of a file whose relative paths are below dir.
+func parseConfig(text []byte, dir string) (config, error) {
+	var c config
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	d.KnownFields(true)
+	if err := d.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
+		return config{}, err
+	}
+	c.complete(dir)
+	return c, nil
+}
+
+func (c *config) complete(dir string) {
+	below := func(dir, path string) string {
+		if filepath.IsAbs(path) {
+			return path
+		}
+		return filepath.Join(dir, path)
+	}
+	c.Listen = cmp.Or(c.Listen, "127.0.0.1:8080")
+	c.Data = below(dir, cmp.Or(c.Data, "data"))
+	c.Database = below(c.Data, cmp.Or(c.Database, "concierge.db"))
+	c.KeyFile = below(c.Data, cmp.Or(c.KeyFile, "concierge.key"))
+	if c.PublicURL == "" {
+		c.PublicURL = "http://" + c.Listen
+	}
+	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
+	if len(c.Environments) == 0 {
+		c.Environments = defaultEnvironments
+	}
+	if len(c.Audiences) == 0 {
+		c.Audiences = access.DefaultAudiences
+	}
+}
+
+// check finds what is wrong, all of it.
+func (c *config) check(kinds map[string]connectors.Kind) error {
+	var problems []error
+	wrong := func(format string, args ...any) { problems = append(problems, fmt.Errorf("  "+format, args...)) }
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		wrong("listen %q: write host:port, such as 127.0.0.1:8080", c.Listen)
+	}
+	if u, err := url.Parse(c.PublicURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || u.Path != "" {
+		wrong("public_url %q: write scheme and host without a path, such as https://apis.example.com", c.PublicURL)
+	}
+	if filepath.Dir(c.KeyFile) == filepath.Dir(c.Database) && c.KeyFile == c.Database {
+		wrong("key_file and database are the same file")
+	}
+	for own, ladder := range c.Audiences {
+		if len(ladder) == 0 || ladder[0] != own {
+			wrong("audiences: %s: its own audience comes first in its list", own)
+		}
+	}
+	for i, a := range c.Approval {
+		if a.Approval != portal.Automatic && a.Approval != portal.Required {
+			wrong("approval %d: approval is %q; write automatic or required", i+1, a.Approval)
+		}
+		if a.Environment != "" && !slices.Contains(c.Environments, a.Environment) {
+			wrong("approval %d: there is no environment %q", i+1, a.Environment)
+		}
+	}
+	for name, d := range map[string]time.Duration{"keys.call_timeout": c.Keys.CallTimeout, "keys.reconcile": c.Keys.Reconcile, "sync.every": c.Sync.Every} {
+		if d < 0 {
+			wrong("%s is negative", name)
+		}
+	}
+	seen := map[string]bool{}
+	for i, g := range c.Gateways {
+		at := cmp.Or(g.ID, fmt.Sprint(i+1))
+		if seen[g.ID] {
+			wrong("gateway %s: the id is used twice", at)
+		}
+		seen[g.ID] = true
+		for _, p := range g.check(c, kinds) {
+			wrong("gateway %s: %s", at, p)
+		}
+	}
+	return errors.Join(problems...)
+}
+
+func (g *gatewayConfig) check(c *config, kinds map[string]connectors.Kind) (problems []string) {
+	wrong := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+	if !gatewayID(g.ID) {
+		wrong("id %q: use lower-case letters, digits and dashes", g.ID)
+	}
+	kind, known := kinds[g.Kind]
+	if !known {
+		names := slices.Sorted(func(yield func(string) bool) {
+			for k := range kinds {
+				if !yield(k) {
+					return
+				}
+			}
+		})
+		wrong("there is no kind %q; choose one of %s", g.Kind, strings.Join(names, ", "))
+	}
+	if u, err := url.Parse(g.Address); err != nil || u.Host == "" {
+		wrong("address %q: write the address of the admin side, such as %s", g.Address, cmp.Or(kind.Address, "https://gateway.example.com:8444"))
+	}
+	settings := map[string]bool{}
+	for _, s := range kind.Settings {
+		settings[s.Name] = s.Secret
+		_, plain := g.Settings[s.Name]
+		_, secret := g.Secrets[s.Name]
+		switch {
+		case s.Secret && plain:
+			wrong("%s is a secret: put it under secrets, with file or env", s.Name)
+		case s.Required && !plain && !secret:
+			wrong("setting %s is missing: %s", s.Name, s.Help)
+		}
+	}
+	for name := range g.Settings {
+		if _, ok := settings[name]; known && !ok {
+			wrong("kind %s has no setting %q", g.Kind, name)
+		}
+	}
+	for name, s := range g.Secrets {
+		if secret, ok := settings[name]; known && (!ok || !secret) {
+			wrong("kind %s has no secret %q", g.Kind, name)
+		}
+		if (s.File == "") == (s.Env == "") {
+			wrong("secret %s: name either a file or an env variable", name)
+		}
+	}
+	if e := portal.Environment(g.Placement[portal.AxisEnvironment]); e != "" && !slices.Contains(c.Environments, e) {
+		wrong("placement: there is no environment %q", e)
+	}
+	for _, e := range g.Bounds.Environments {
+		if !slices.Contains(c.Environments, e) {
+			wrong("bounds: there is no environment %q", e)
+		}
+	}
+	for axis := range g.Placement {
+		if !slices.Contains(portal.Axes, axis) {
+			wrong("placement: there is no axis %q", axis)
+		}
+	}
+	for _, axis := range g.Trust {
+		if !slices.Contains(portal.Axes, axis) {
+			wrong("trust: there is no axis %q", axis)
+		}
+	}
+	for i, r := range g.Rules {
+		for axis := range r.Set {
+			if !slices.Contains(portal.Axes, axis) {
+				wrong("rule %d: there is no axis %q", i+1, axis)
+			}
+		}
+		if err := r.rule().Match.Check(); err != nil {
+			wrong("rule %d: %v", i+1, err)
+		}
+	}
+	return problems
+}
+
+func gatewayID(id string) bool {
+	if id == "" || len(id) > 63 || id[0] == '-' {
+		return false
+	}
+	return !strings.ContainsFunc(id, func(r rune) bool { return r != '-' && (r < 'a' || r > 'z') && (r < '0' || r > '9') })
+}
+
+func (r ruleConfig) rule() catalog.Rule {
+	return catalog.Rule{
+		Match: catalog.Match{Stage: r.Match.Stage, Host: r.Match.Host, Path: r.Match.Path, Tag: r.Match.Tag, Name: r.Match.Name},
+		Set:   r.Set, Public: r.Public,
+	}
+}
+
+// registration is the gateway as the catalog keeps it, and its secrets.
+func (g *gatewayConfig) registration() (catalog.Gateway, map[string]portal.Secret, error) {
+	secrets := map[string]portal.Secret{}
+	var problems []error
+	for name, s := range g.Secrets {
+		value, err := s.read()
+		if err != nil {
+			problems = append(problems, fmt.Errorf("gateway %s: secret %s: %w", g.ID, name, err))
+			continue
+		}
+		secrets[name] = value
+	}
+	defaults := map[portal.Axis]string{}
+	for axis, v := range g.Placement {
+		defaults[axis] = v
+	}
+	if g.Division != "" && defaults[portal.AxisDivision] == "" {
+		defaults[portal.AxisDivision] = g.Division
+	}
+	registered := catalog.Gateway{
+		ID: portal.GatewayID(g.ID), Title: cmp.Or(g.Title, g.ID), Kind: g.Kind, Address: g.Address, Settings: g.Settings,
+		Division: portal.Division(g.Division), Site: portal.SiteLocal, Defaults: defaults,
+		Bounds: portal.Bounds{Audiences: g.Bounds.Audiences, Environments: g.Bounds.Environments},
+		Trust:  g.Trust, AllowPrivate: g.AllowPrivate, AcceptReach: g.AcceptReach, Every: g.Every, Source: catalog.FromConfiguration,
+	}
+	for _, r := range g.Rules {
+		registered.Rules = append(registered.Rules, r.rule())
+	}
+	return registered, secrets, errors.Join(problems...)
+}
+
+func (s secretConfig) read() (portal.Secret, error) {
+	if s.Env != "" {
+		v := os.Getenv(s.Env)
+		if v == "" {
+			return portal.Secret{}, fmt.Errorf("environment variable %s is empty; set it before the start", s.Env)
+		}
+		return portal.NewSecret(v), nil
+	}
+	b, err := os.ReadFile(s.File)
+	if err != nil {
+		return portal.Secret{}, fmt.Errorf("%w; put the secret there, readable for this user only", err)
+	}
+	return portal.NewSecret(strings.TrimRight(string(b), "\r\n")), nil
+}
+
+func (c *config) policy() keys.Policy {
+	var p keys.Policy
+	for _, a := range c.Approval {
+		p = append(p, keys.ApprovalRule{API: a.API, Environment: a.Environment, Approval: a.Approval})
+	}
+	return p
+}

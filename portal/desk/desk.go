@@ -1,0 +1,350 @@
+// Package desk answers api.Desk from the stores: it puts catalog, routing, keys and people together for one caller. It
+// holds no rules of its own; those are in the packages that it asks, and who may do what is in package access.
+package desk
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"concierge/connectors"
+	"concierge/portal"
+	"concierge/portal/access"
+	"concierge/portal/api"
+	"concierge/portal/catalog"
+	"concierge/portal/document"
+	"concierge/portal/ingest"
+	"concierge/portal/keys"
+	"concierge/portal/people"
+	"concierge/portal/routing"
+	"concierge/portal/store"
+)
+
+// Parts are what a Desk is made of. All are needed but Now.
+type Parts struct {
+	DB       store.DB
+	Live     *routing.Live
+	Keys     *keys.Service
+	Policy   keys.Policy
+	People   *people.Service
+	Ingest   *ingest.Service
+	Gateways *ingest.Gateways
+	Kinds    map[string]connectors.Kind
+	Sealer   Sealer
+	Now      func() time.Time
+}
+
+// Sealer seals cursors.
+type Sealer interface {
+	Seal(table, row, column string, plaintext []byte) ([]byte, error)
+	Unseal(table, row, column string, sealed []byte) ([]byte, error)
+}
+
+// Service makes a Desk for each caller. It is safe for concurrent use.
+type Service struct {
+	Parts
+	catalog catalog.DB
+	people  people.DB
+}
+
+// New returns the desk.
+func New(p Parts) *Service {
+	if p.Now == nil {
+		p.Now = time.Now
+	}
+	return &Service{Parts: p, catalog: store.Narrow[catalog.Tx](p.DB), people: store.Narrow[people.Tx](p.DB)}
+}
+
+// For returns the whole service as one caller.
+func (s *Service) For(c access.Caller) api.Desk { return &desk{s, c} }
+
+type desk struct {
+	*Service
+	caller access.Caller
+}
+
+var _ api.Desk = (*desk)(nil)
+
+// answerGrid is how long an answer of Resolve holds at most: answers end on whole multiples of it, so that the same
+// answer keeps its validator.
+const answerGrid = 5 * time.Minute
+
+func (d *desk) Me(context.Context) (api.Me, error) {
+	me := api.Me{
+		ID: string(d.caller.Person), Name: d.caller.Name, Email: d.caller.Email,
+		Organisation: d.caller.OrganisationName, OrganisationID: string(d.caller.Organisation),
+		Audience: string(d.caller.Audience), Roles: []string{},
+	}
+	for _, r := range access.Roles {
+		if d.caller.Has(r) {
+			me.Roles = append(me.Roles, string(r))
+		}
+	}
+	return me, nil
+}
+
+func (d *desk) consumer() portal.Consumer { return d.caller.Consumer("") }
+
+func (d *desk) Environments(context.Context) ([]string, error) {
+	return texts(d.Live.Table().Environments(d.consumer())), nil
+}
+
+func texts[T ~string](in []T) []string {
+	out := make([]string, len(in))
+	for i, t := range in {
+		out[i] = string(t)
+	}
+	return out
+}
+
+func (d *desk) APIs(_ context.Context, q api.APIsQuery) (api.Page[api.API], error) {
+	after, err := openCursor[routing.Cursor](d, "apis", q.Cursor)
+	if err != nil {
+		return api.Page[api.API]{}, err
+	}
+	views, next := d.Live.Table().APIs(d.consumer(), routing.Query{
+		Q: q.Q, Environment: portal.Environment(q.Environment), Tag: q.Tag, After: after, Limit: limit(q.Limit),
+	})
+	page := api.Page[api.API]{Items: make([]api.API, len(views))}
+	for i, v := range views {
+		page.Items[i] = summary(v)
+	}
+	page.Next, err = sealCursor(d, "apis", next)
+	return page, err
+}
+
+func summary(v routing.EntryView) api.API {
+	a := api.API{ID: v.Name, Title: v.Title, Summary: v.Summary, Tags: slices.Clone(v.Tags), Owner: v.Owner, Versions: make([]api.Version, len(v.Versions))}
+	if a.Tags == nil {
+		a.Tags = []string{}
+	}
+	for i, line := range v.Versions {
+		a.Versions[i] = api.Version{Version: line.Line, Lifecycle: string(line.Lifecycle), Environments: texts(line.Environments)}
+	}
+	return a
+}
+
+func (d *desk) API(_ context.Context, id string) (api.API, error) {
+	v, err := d.Live.Table().API(d.consumer(), id)
+	if err != nil {
+		return api.API{}, err
+	}
+	a := summary(v)
+	a.Description = v.Description
+	a.Links = []api.Link{{Rel: "describedby", Href: "/api/v1/apis/" + url.PathEscape(a.ID) + "/spec"}}
+	return a, nil
+}
+
+func (d *desk) Resolve(ctx context.Context, q api.ResolveQuery) (api.Decision, error) {
+	if q.API == "" || q.Environment == "" {
+		return api.Decision{}, fmt.Errorf("api and environment are both needed: %w", portal.ErrInvalid)
+	}
+	if q.Application != "" {
+		if _, err := d.Keys.Application(ctx, d.caller, portal.ApplicationID(q.Application)); err != nil {
+			return api.Decision{}, err
+		}
+	}
+	result, why, err := d.Live.Table().Explain(d.caller.Consumer(portal.ApplicationID(q.Application)), routing.Request{
+		API: q.API, Version: q.Version, Environment: portal.Environment(q.Environment), Region: portal.Region(q.Region),
+	})
+	if err != nil {
+		return api.Decision{}, err
+	}
+	to := result.Deployment
+	decision := api.Decision{
+		API: result.Name, Title: to.Title, Version: to.Line, Environment: string(to.Placement.Environment()),
+		BaseURL: to.BaseURL, Gateway: string(to.Gateway), Region: string(to.Placement.Region()),
+		Authentication: to.Authentication, Plans: d.plans(result.Name, to), Lifecycle: string(to.Lifecycle),
+		KeysRefused: d.refused(to), Why: why, Expires: d.Now().UTC().Truncate(answerGrid).Add(answerGrid),
+	}
+	if !to.Sunset.IsZero() {
+		decision.Sunset = &to.Sunset
+		if to.Sunset.After(d.Now()) && to.Sunset.Before(decision.Expires) {
+			decision.Expires = to.Sunset
+		}
+	}
+	return decision, nil
+}
+
+// plans are the deployment's, with the approval that the portal's policy asks for.
+func (d *desk) plans(slug string, to *portal.Deployment) []portal.Plan {
+	plans := slices.Clone(to.Plans)
+	for i := range plans {
+		plans[i].Approval = d.Policy.Approval(slug, to, plans[i])
+		if plans[i].Limits == nil {
+			plans[i].Limits = []string{}
+		}
+	}
+	return plans
+}
+
+// refused says why no key can be had. The gateway's own reason may name other APIs, so it is for those who govern this one.
+func (d *desk) refused(to *portal.Deployment) string {
+	if to.IssueRefused == "" || access.MayGovern(d.caller, to.Placement.Division()) {
+		return to.IssueRefused
+	}
+	return "no key can be had here as the gateway is configured; its administrators can see why"
+}
+
+func (d *desk) Spec(ctx context.Context, q api.SpecQuery) (api.Document, error) {
+	table := d.Live.Table()
+	if q.Environment == "" { // the most that the caller has, in configured order
+		envs := table.Environments(d.consumer())
+		for i := len(envs) - 1; i >= 0 && q.Environment == ""; i-- {
+			if _, err := table.Resolve(d.consumer(), routing.Request{API: q.API, Version: q.Version, Environment: envs[i]}); err == nil {
+				q.Environment = string(envs[i])
+			}
+		}
+	}
+	result, err := table.Resolve(d.consumer(), routing.Request{API: q.API, Version: q.Version, Environment: portal.Environment(q.Environment)})
+	if err != nil {
+		return api.Document{}, err
+	}
+	format, contentType := document.JSON, "application/json"
+	if q.Format == "yaml" {
+		format, contentType = document.YAML, "application/yaml"
+	}
+	content, err := d.document(ctx, table, result, format)
+	if err != nil {
+		return api.Document{}, err
+	}
+	sum := sha256.Sum256(content)
+	return api.Document{Content: content, ContentType: contentType, ETag: `"` + hex.EncodeToString(sum[:16]) + `"`}, nil
+}
+
+func (d *desk) document(ctx context.Context, table *routing.Table, result routing.Result, format document.Format) ([]byte, error) {
+	to := result.Deployment
+	if to.Document == "" {
+		var record catalog.Record
+		err := d.catalog.View(ctx, func(tx catalog.Tx) (err error) {
+			record, err = tx.Catalog().Record(ctx, to.ID)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		o := document.SynthesiseOptions{Title: to.Title, Version: to.Version, BaseURL: to.BaseURL, Key: &to.Authentication, Format: format}
+		for _, op := range record.Discovered.Operations {
+			o.Operations = append(o.Operations, document.Route{Method: op.Method, Path: op.Path})
+		}
+		return document.Synthesise(o)
+	}
+	var stored catalog.Document
+	o := document.ServeOptions{BaseURL: to.BaseURL, Format: format, Key: &to.Authentication}
+	err := d.catalog.View(ctx, func(tx catalog.Tx) (err error) {
+		if stored, err = tx.Catalog().Document(ctx, to.Document); err != nil {
+			return err
+		}
+		gateways, err := tx.Catalog().Gateways(ctx, "", 0)
+		for _, g := range gateways {
+			o.Hidden = append(o.Hidden, host(g.Address))
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	// Hosts of deployments that this consumer may use stay, those of the others go.
+	if entry, ok := table.Entry(result.API); ok {
+		for _, other := range entry.Deployments {
+			switch _, err := table.Resolve(d.consumer(), routing.Request{API: string(result.API), Version: other.Line, Environment: other.Placement.Environment()}); {
+			case err == nil && other.Placement.Audience() == to.Placement.Audience():
+				o.AllowedHosts = append(o.AllowedHosts, host(other.BaseURL))
+			case other.Placement.Audience() != to.Placement.Audience():
+				o.Hidden = append(o.Hidden, host(other.BaseURL))
+			}
+		}
+	}
+	o.Hidden = slices.DeleteFunc(o.Hidden, func(h string) bool { return h == "" || h == host(to.BaseURL) })
+	return document.Serve(stored.Content, o)
+}
+
+// host is the host, with its port, of an address; empty where there is none.
+func host(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
+// limit is what a list's limit means.
+func limit(n int) int {
+	if n <= 0 {
+		return 50
+	}
+	return min(n, 200)
+}
+
+// sealCursor makes the place in a list opaque and the caller's own. A zero place is the end.
+func sealCursor[T comparable](d *desk, list string, place T) (string, error) {
+	var end T
+	if place == end {
+		return "", nil
+	}
+	b, err := marshal(place)
+	if err != nil {
+		return "", err
+	}
+	sealed, err := d.Sealer.Seal("cursor", string(d.caller.Person)+" "+string(d.caller.Organisation), list, b)
+	if err != nil {
+		return "", fmt.Errorf("sealing a cursor: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(sealed), nil
+}
+
+func openCursor[T any](d *desk, list, cursor string) (place T, err error) {
+	if cursor == "" {
+		return place, nil
+	}
+	sealed, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err == nil {
+		sealed, err = d.Sealer.Unseal("cursor", string(d.caller.Person)+" "+string(d.caller.Organisation), list, sealed)
+	}
+	if err == nil {
+		err = unmarshal(sealed, &place)
+	}
+	if err != nil {
+		return place, fmt.Errorf("cursor is not one of this list; start again without it: %w", portal.ErrInvalid)
+	}
+	return place, nil
+}
+
+// who names people and organisations for lists, each looked up once.
+type who struct {
+	people        map[portal.PersonID]string
+	organisations map[portal.OrganisationID]string
+}
+
+func (d *desk) who(ctx context.Context, subs []keys.Subscription) (who, error) {
+	w := who{map[portal.PersonID]string{}, map[portal.OrganisationID]string{d.caller.Organisation: d.caller.OrganisationName}}
+	err := d.people.View(ctx, func(tx people.Tx) error {
+		for _, s := range subs {
+			if _, ok := w.organisations[s.Organisation]; !ok {
+				o, err := tx.People().Organisation(ctx, s.Organisation)
+				if err != nil {
+					return err
+				}
+				w.organisations[s.Organisation] = o.Name
+			}
+			for _, id := range []portal.PersonID{s.RequestedBy, portal.PersonID(s.DecidedBy)} {
+				if _, ok := w.people[id]; ok || id == "" || strings.HasPrefix(string(id), "system:") {
+					continue
+				}
+				p, err := tx.People().Person(ctx, id)
+				if err != nil {
+					return err
+				}
+				w.people[id] = p.Name
+			}
+		}
+		return nil
+	})
+	return w, err
+}

@@ -1,0 +1,186 @@
+package desk
+
+import (
+	"context"
+	"errors"
+
+	"concierge/portal"
+	"concierge/portal/catalog"
+	"concierge/portal/keys"
+	"concierge/portal/people"
+	"concierge/portal/routing"
+	"concierge/portal/store"
+)
+
+// Source feeds the routing table from the stores. Version, Changes and Notify are the database's.
+func Source(db store.DB) routing.Source { return source{db} }
+
+type source struct{ store.DB }
+
+// tx is what the table is compiled from.
+type tx interface {
+	Catalog() catalog.Store
+	Keys() keys.Store
+	People() people.Store
+}
+
+// Load implements routing.Source.
+func (s source) Load(ctx context.Context) (in routing.Input, err error) {
+	// The version is read first: what is committed in between is loaded now and once more with its change.
+	if in.Version, err = s.Version(ctx); err != nil {
+		return in, err
+	}
+	err = store.Narrow[tx](s.DB).View(ctx, func(t tx) error {
+		entries, err := t.Catalog().LoadAll(ctx)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			in.APIs = append(in.APIs, entry(e))
+		}
+		gateways, err := t.Catalog().Gateways(ctx, "", 0)
+		if err != nil {
+			return err
+		}
+		for _, g := range gateways {
+			in.Gateways = append(in.Gateways, routing.Gateway{ID: g.ID})
+		}
+		callers, err := t.People().Callers(ctx)
+		if err != nil {
+			return err
+		}
+		byPerson := map[portal.PersonID][]routing.Token{}
+		for _, c := range callers {
+			byPerson[c.Caller.Person] = append(byPerson[c.Caller.Person], token(c))
+		}
+		for id, tokens := range byPerson {
+			in.People = append(in.People, routing.Person{ID: id, Tokens: tokens})
+		}
+		in.Applications, err = applications(ctx, t)
+		return err
+	})
+	return in, err
+}
+
+// applications are those that hold a live credential: the others have nothing that routing needs.
+func applications(ctx context.Context, t tx) ([]routing.Application, error) {
+	bindings, err := t.Keys().Bindings(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	var all []routing.Application
+	for _, b := range bindings { // grouped by application
+		if n := len(all); n == 0 || all[n-1].ID != b.Application {
+			app, err := t.Keys().Application(ctx, b.Application)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, routing.Application{ID: app.ID, Organisation: app.Organisation})
+		}
+		last := &all[len(all)-1]
+		last.Bindings = append(last.Bindings, binding(b))
+	}
+	return all, nil
+}
+
+func binding(b keys.Binding) routing.Binding {
+	return routing.Binding{API: b.API, Line: b.Line, Environment: b.Environment, Deployment: b.Deployment}
+}
+
+func token(c people.TokenCaller) routing.Token {
+	return routing.Token{Hash: c.Hash, Expires: c.Expires, Caller: c.Caller}
+}
+
+func entry(e catalog.Entry) routing.Entry {
+	return routing.Entry{ID: e.ID, Slug: e.Slug, Aliases: e.Aliases, Owner: e.Division, Deployments: e.Deployments}
+}
+
+// LoadChanged implements routing.Source.
+func (s source) LoadChanged(ctx context.Context, changes []store.Change) (d routing.Delta, err error) {
+	d = routing.Delta{
+		APIs: map[portal.APIID]*routing.Entry{}, Gateways: map[portal.GatewayID]*routing.Gateway{},
+		Applications: map[portal.ApplicationID]*routing.Application{}, People: map[portal.PersonID]*routing.Person{},
+	}
+	err = store.Narrow[tx](s.DB).View(ctx, func(t tx) error {
+		for _, c := range changes {
+			if err := change(ctx, t, &d, c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return d, err
+}
+
+func change(ctx context.Context, t tx, d *routing.Delta, c store.Change) error {
+	switch c.Kind {
+	case store.ChangedAPI:
+		id := portal.APIID(c.ID)
+		e, err := t.Catalog().LoadEntry(ctx, id)
+		switch {
+		case errors.Is(err, portal.ErrNotFound) || (err == nil && len(e.Deployments) == 0):
+			d.APIs[id] = nil
+		case err != nil:
+			return err
+		default:
+			loaded := entry(e)
+			d.APIs[id] = &loaded
+		}
+	case store.ChangedGateway:
+		id := portal.GatewayID(c.ID)
+		switch _, err := t.Catalog().Gateway(ctx, id); {
+		case errors.Is(err, portal.ErrNotFound):
+			d.Gateways[id] = nil
+		case err != nil:
+			return err
+		default:
+			d.Gateways[id] = &routing.Gateway{ID: id}
+		}
+	case store.ChangedPerson:
+		callers, err := t.People().CallersOf(ctx, portal.PersonID(c.ID))
+		if err != nil {
+			return err
+		}
+		var p *routing.Person
+		for _, caller := range callers {
+			if p == nil {
+				p = &routing.Person{ID: portal.PersonID(c.ID)}
+			}
+			p.Tokens = append(p.Tokens, token(caller))
+		}
+		d.People[portal.PersonID(c.ID)] = p
+	case store.ChangedApplication:
+		id := portal.ApplicationID(c.ID)
+		bindings, err := t.Keys().Bindings(ctx, id)
+		if err != nil {
+			return err
+		}
+		d.Applications[id] = nil
+		if len(bindings) == 0 {
+			return nil
+		}
+		app, err := t.Keys().Application(ctx, id)
+		if err != nil {
+			return err
+		}
+		a := &routing.Application{ID: id, Organisation: app.Organisation}
+		for _, b := range bindings {
+			a.Bindings = append(a.Bindings, binding(b))
+		}
+		d.Applications[id] = a
+	}
+	return nil
+}
+
+// Router lets keys ask the routing table.
+func Router(live *routing.Live) keys.Router { return router{live} }
+
+type router struct{ live *routing.Live }
+
+func (r router) Decide(c portal.Consumer, api, version string, env portal.Environment) (keys.Decided, error) {
+	result, err := r.live.Table().Resolve(c, routing.Request{API: api, Version: version, Environment: env})
+	if err != nil {
+		return keys.Decided{}, err
+	}
+	return keys.Decided{Slug: result.Name, Deployment: result.Deployment}, nil
+}
