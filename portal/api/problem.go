@@ -121,6 +121,8 @@ func (p *Problem) Is(target error) bool {
 		return target == portal.ErrNotFound
 	case "/problems/gateway", "/problems/too-many-requests":
 		return target == portal.ErrUnavailable
+	case "/problems/unauthorized":
+		return target == portal.ErrDenied
 	}
 	for _, k := range problems {
 		if k.kind == target {

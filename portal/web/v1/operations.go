@@ -111,18 +111,34 @@ func (p post[I, T]) register(s *server) {
 func bodyKey[T any](in *bodyIn[T]) string { return in.Key }
 func bodyOf[T any](in *bodyIn[T]) any     { return in.Body }
 
-type reasonIn struct {
-	OnceThing
-	Body struct {
-		Reason string `json:"reason,omitempty" maxLength:"1000"`
+// The bodies of these two may be left out: huma takes a pointer for that.
+type (
+	reasonIn struct {
+		OnceThing
+		Body *DecisionBody
 	}
+	rotateIn struct {
+		OnceThing
+		Body *RotationBody
+	}
+)
+
+// DecisionBody is what an approver says.
+type DecisionBody struct {
+	Reason string `json:"reason,omitempty" maxLength:"1000"`
 }
 
-type rotateIn struct {
-	OnceThing
-	Body struct {
-		Overlap string `json:"overlap,omitempty" doc:"How long both keys work: a Go duration such as 24h, which is the default" example:"24h"`
+// RotationBody says how to rotate.
+type RotationBody struct {
+	Overlap string `json:"overlap,omitempty" doc:"How long both keys work: a Go duration such as 24h, which is the default" example:"24h"`
+}
+
+// orZero is what an optional body says.
+func orZero[T any](body *T) (t T) {
+	if body != nil {
+		t = *body
 	}
+	return t
 }
 
 func (s *server) operations() {
@@ -440,7 +456,7 @@ func (s *server) people() {
 			return api.CreatedTokenBody{Token: t}, err
 		},
 	}.register(s)
-	read(s, "/tokens/{id}", "token", "One token of mine", func(ctx context.Context, d api.Desk, in *idIn) (api.Token, error) { return d.Token(ctx, in.ID) })
+	read(s, "/tokens/{id}", "token", "One token of mine", func(ctx context.Context, d api.Desk, in *Thing) (api.Token, error) { return d.Token(ctx, in.ID) })
 	huma.Register(s.api, huma.Operation{OperationID: "revoke-token", Method: http.MethodDelete, Path: prefix + "/tokens/{id}", Summary: "Revoke a token of mine", DefaultStatus: http.StatusNoContent},
 		func(ctx context.Context, in *Thing) (*struct{}, error) {
 			if err := callOf(ctx).desk.RevokeToken(ctx, in.ID); err != nil {
