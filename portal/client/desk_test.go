@@ -1,0 +1,324 @@
+package client_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"concierge/portal"
+	"concierge/portal/access"
+	"concierge/portal/api"
+	"concierge/portal/client"
+	"concierge/portal/store/sqlite"
+	"concierge/portal/web"
+	"concierge/portal/web/v1"
+)
+
+const token = "cnc_5up3r-s3cr3t"
+
+// bench is a stub behind the real HTTP API, and a client of it.
+type bench struct {
+	desk   *stub
+	client *client.Client
+	log    *logged
+}
+
+// logged is what the portal logged. It is safe for concurrent use.
+type logged struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// start serves the API, with around in front of it where it is given.
+func start(t *testing.T, around func(http.Handler) http.Handler) bench {
+	t.Helper()
+	b := bench{desk: &stub{}, log: &logged{}}
+	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "portal.db"), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	router := web.NewRouter()
+	v1.Register(router, v1.Options{
+		Caller: func(got string, _ time.Time) (access.Caller, bool) {
+			return access.Caller{Person: "per_1"}, got == token
+		},
+		Desk: func(access.Caller) api.Desk { return b.desk }, Requests: db, PublicURL: "https://apis.example.com",
+		Log: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	})
+	var h http.Handler = router
+	if around != nil {
+		h = around(h)
+	}
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	b.client = open(t, server.URL, client.Options{})
+	return b
+}
+
+func open(t *testing.T, address string, o client.Options) *client.Client {
+	t.Helper()
+	c, err := client.New(address, portal.NewSecret(token), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// The methods of api.Desk, each with arguments whose every field is set.
+var (
+	page  = api.Paging{Limit: 7, Cursor: "c/1&2"}
+	yes   = true
+	roles = []string{"developer"}
+	ask   = map[string]func(context.Context, api.Desk) (any, error){
+		"Me":           func(ctx context.Context, d api.Desk) (any, error) { return d.Me(ctx) },
+		"Environments": func(ctx context.Context, d api.Desk) (any, error) { return d.Environments(ctx) },
+		"APIs": func(ctx context.Context, d api.Desk) (any, error) {
+			return d.APIs(ctx, api.APIsQuery{Paging: page, Q: "pay & go", Environment: "test", Tag: "é"})
+		},
+		"API": func(ctx context.Context, d api.Desk) (any, error) { return d.API(ctx, "a/b c?d") },
+		"Spec": func(ctx context.Context, d api.Desk) (any, error) {
+			return d.Spec(ctx, api.SpecQuery{API: "payments", Version: "2", Environment: "test", Format: "yaml"})
+		},
+		"Resolve": func(ctx context.Context, d api.Desk) (any, error) {
+			return d.Resolve(ctx, api.ResolveQuery{API: "payments", Version: "2", Environment: "test", Region: "eu", Application: "app_1"})
+		},
+		"Applications": func(ctx context.Context, d api.Desk) (any, error) { return d.Applications(ctx, page) },
+		"Application":  func(ctx context.Context, d api.Desk) (any, error) { return d.Application(ctx, "app_1") },
+		"CreateApplication": func(ctx context.Context, d api.Desk) (any, error) {
+			return d.CreateApplication(ctx, api.NewApplication{Name: "shop"})
+		},
+		"Subscriptions": func(ctx context.Context, d api.Desk) (any, error) {
+			return d.Subscriptions(ctx, api.SubscriptionsQuery{Paging: page, Application: "app_1", State: "approved", ToDecide: true})
+		},
+		"Subscription": func(ctx context.Context, d api.Desk) (any, error) { return d.Subscription(ctx, "sub_1") },
+		"Subscribe": func(ctx context.Context, d api.Desk) (any, error) {
+			return d.Subscribe(ctx, api.NewSubscription{Application: "app_1", API: "payments", Version: "2", Environment: "test", Plan: "bulk"})
+		},
+		"Cancel":  func(ctx context.Context, d api.Desk) (any, error) { return d.Cancel(ctx, "sub_1") },
+		"Approve": func(ctx context.Context, d api.Desk) (any, error) { return d.Approve(ctx, "sub_1", "known partner") },
+		"Reject":  func(ctx context.Context, d api.Desk) (any, error) { return d.Reject(ctx, "sub_1", "wrong plan") },
+		"Claim":   func(ctx context.Context, d api.Desk) (any, error) { return d.Claim(ctx, "sub_1") },
+		"Credentials": func(ctx context.Context, d api.Desk) (any, error) {
+			return d.Credentials(ctx, api.CredentialsQuery{Paging: page, Application: "app_1", Subscription: "sub_1", State: "active"})
+		},
+		"Credential":   func(ctx context.Context, d api.Desk) (any, error) { return d.Credential(ctx, "cre_1") },
+		"Rotate":       func(ctx context.Context, d api.Desk) (any, error) { return d.Rotate(ctx, "cre_1", 90*time.Minute) },
+		"Revoke":       func(ctx context.Context, d api.Desk) (any, error) { return d.Revoke(ctx, "cre_1") },
+		"GatewayKinds": func(ctx context.Context, d api.Desk) (any, error) { return d.GatewayKinds(ctx) },
+		"Gateways":     func(ctx context.Context, d api.Desk) (any, error) { return d.Gateways(ctx, page) },
+		"Gateway":      func(ctx context.Context, d api.Desk) (any, error) { return d.Gateway(ctx, "kong-eu") },
+		"CreateGateway": func(ctx context.Context, d api.Desk) (any, error) {
+			n := api.NewGateway{}
+			fill(reflect.ValueOf(&n).Elem(), "new")
+			return d.CreateGateway(ctx, n)
+		},
+		"Sync": func(ctx context.Context, d api.Desk) (any, error) { return d.Sync(ctx, "kong-eu") },
+		"Runs": func(ctx context.Context, d api.Desk) (any, error) { return d.Runs(ctx, "kong-eu", page) },
+		"Run":  func(ctx context.Context, d api.Desk) (any, error) { return d.Run(ctx, "kong-eu", "run_1") },
+		"Organisations": func(ctx context.Context, d api.Desk) (any, error) {
+			return d.Organisations(ctx, page)
+		},
+		"Organisation": func(ctx context.Context, d api.Desk) (any, error) { return d.Organisation(ctx, "org_1") },
+		"CreateOrganisation": func(ctx context.Context, d api.Desk) (any, error) {
+			return d.CreateOrganisation(ctx, api.NewOrganisation{Name: "Acme", Audience: "partner", Division: "retail", Region: "eu"})
+		},
+		"SetOrganisationDisabled": func(ctx context.Context, d api.Desk) (any, error) {
+			return d.SetOrganisationDisabled(ctx, "org_1", true)
+		},
+		"People": func(ctx context.Context, d api.Desk) (any, error) { return d.People(ctx, page) },
+		"Person": func(ctx context.Context, d api.Desk) (any, error) { return d.Person(ctx, "per_2") },
+		"Invite": func(ctx context.Context, d api.Desk) (any, error) {
+			return d.Invite(ctx, api.NewPerson{Name: "Ana", Email: "ana@example.com", Organisation: "org_1", Roles: roles})
+		},
+		"Reinvite": func(ctx context.Context, d api.Desk) (any, error) { return d.Reinvite(ctx, "per_2") },
+		"ChangePerson": func(ctx context.Context, d api.Desk) (any, error) {
+			return d.ChangePerson(ctx, "per_2", api.PersonChange{Disabled: &yes, Roles: &roles})
+		},
+		"Tokens": func(ctx context.Context, d api.Desk) (any, error) { return d.Tokens(ctx) },
+		"Token":  func(ctx context.Context, d api.Desk) (any, error) { return d.Token(ctx, "tok_1") },
+		"CreateToken": func(ctx context.Context, d api.Desk) (any, error) {
+			return d.CreateToken(ctx, api.NewToken{Name: "laptop", Days: 30})
+		},
+		"RevokeToken": func(ctx context.Context, d api.Desk) (any, error) { return nil, d.RevokeToken(ctx, "tok_1") },
+	}
+)
+
+// plain makes what holds secrets comparable.
+func plain(v any) any {
+	switch v := v.(type) {
+	case api.Claim:
+		return []any{v.Reveal(), v.Ready, v.Authentication}
+	case api.Invitation:
+		return []any{v.Person, v.Token.Reveal(), v.Expires}
+	case api.CreatedToken:
+		return []any{v.Token, v.Value.Reveal()}
+	}
+	return v
+}
+
+func TestEveryMethodRoundTrips(t *testing.T) {
+	b := start(t, nil)
+	for m := range reflect.TypeFor[api.Desk]().Methods() {
+		t.Run(m.Name, func(t *testing.T) {
+			do := ask[m.Name]
+			if do == nil {
+				t.Fatal("the test does not ask it")
+			}
+			want, err := do(t.Context(), b.desk)
+			if err != nil {
+				t.Fatal(err)
+			}
+			asked := b.desk.taken()
+			got, err := do(t.Context(), b.client)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(plain(got), plain(want)) {
+				t.Errorf("got  %+v\nwant %+v", plain(got), plain(want))
+			}
+			if through := b.desk.taken(); !reflect.DeepEqual(through, asked) {
+				t.Errorf("the desk was asked %q, want %q", through, asked)
+			}
+		})
+	}
+	if said := b.log.String(); strings.Contains(said, token) || strings.Contains(said, "secret-") {
+		t.Errorf("a secret was logged: %s", said)
+	}
+}
+
+func TestErrorsArriveAsTheKindThatTheyLeftAs(t *testing.T) {
+	b := start(t, nil)
+	kinds := []error{portal.ErrNotFound, portal.ErrDenied, portal.ErrUnavailable, portal.ErrConflict, portal.ErrUnsupported, portal.ErrInvalid}
+	const inside = "canary-inside"
+	for name, tc := range map[string]struct {
+		err  error
+		want error // nil: no kind
+	}{
+		"not found":                {portal.ErrNotFound, portal.ErrNotFound},
+		"denied":                   {portal.ErrDenied, portal.ErrDenied},
+		"unavailable":              {portal.ErrUnavailable, portal.ErrUnavailable},
+		"conflict":                 {portal.ErrConflict, portal.ErrConflict},
+		"unsupported":              {portal.ErrUnsupported, portal.ErrUnsupported},
+		"invalid":                  {portal.ErrInvalid, portal.ErrInvalid},
+		"gateway down":             {&portal.GatewayError{Gateway: "kong-eu", Op: "Issue", Err: errors.Join(portal.ErrUnavailable, errors.New(inside))}, portal.ErrUnavailable},
+		"gateway refuses us":       {&portal.GatewayError{Gateway: "kong-eu", Op: "Issue", Err: errors.Join(portal.ErrDenied, errors.New(inside))}, portal.ErrUnavailable},
+		"gateway cannot":           {&portal.GatewayError{Gateway: "kong-eu", Op: "Issue", Err: errors.Join(portal.ErrUnsupported, errors.New(inside))}, portal.ErrUnsupported},
+		"no endpoint":              {&portal.NoEndpointError{API: "payments", Environments: []portal.Environment{"test"}}, portal.ErrNotFound},
+		"conflict with a thing":    {&portal.ConflictError{Kind: "credential", ID: "cre_9", Err: errors.New("a claim is open")}, portal.ErrConflict},
+		"later":                    {&portal.RetryAfterError{After: 30 * time.Second, Err: portal.ErrUnavailable}, portal.ErrUnavailable},
+		"of no kind, told to none": {errors.New(inside), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b.desk.fail(tc.err)
+			for method, do := range ask {
+				_, err := do(t.Context(), b.client)
+				if err == nil {
+					t.Fatalf("%s: no error", method)
+				}
+				for _, kind := range kinds {
+					if errors.Is(err, kind) != (kind == tc.want) {
+						t.Errorf("%s: %v: is %v: %t", method, err, kind, errors.Is(err, kind))
+					}
+				}
+				if said := err.Error(); strings.Contains(said, token) || strings.Contains(said, inside) {
+					t.Errorf("%s: the error says too much: %s", method, said)
+				}
+				var p *api.Problem
+				if !errors.As(err, &p) || p.Status < 400 {
+					t.Errorf("%s: %v is no problem", method, err)
+				}
+			}
+		})
+	}
+
+	b.desk.fail(&portal.NoEndpointError{API: "payments", Environments: []portal.Environment{"test", "production"}})
+	var none *portal.NoEndpointError
+	if _, err := b.client.Resolve(t.Context(), api.ResolveQuery{API: "payments", Environment: "x"}); !errors.As(err, &none) || len(none.Environments) != 2 {
+		t.Errorf("%v does not say where there is an endpoint", err)
+	}
+	b.desk.fail(&portal.ConflictError{Kind: "credential", ID: "cre_9", Err: errors.New("a claim is open")})
+	var conflict *portal.ConflictError
+	if _, err := b.client.Claim(t.Context(), "sub_1"); !errors.As(err, &conflict) || conflict.ID != "cre_9" {
+		t.Errorf("%v does not say what is in the way", err)
+	}
+	b.desk.fail(&portal.RetryAfterError{After: 30 * time.Second, Err: portal.ErrUnavailable})
+	var after *portal.RetryAfterError
+	if _, err := b.client.Me(t.Context()); !errors.As(err, &after) || after.After != 30*time.Second {
+		t.Errorf("%v does not say when to come back", err)
+	}
+	if strings.Contains(b.log.String(), token) {
+		t.Error("the token was logged")
+	}
+}
+
+// What is empty, or leads up the path, is no id of anything and is not asked for.
+func TestIdsThatAreNone(t *testing.T) {
+	b := start(t, nil)
+	for _, id := range []string{"", ".", ".."} {
+		if _, err := b.client.API(t.Context(), id); !errors.Is(err, portal.ErrNotFound) {
+			t.Errorf("id %q: %v", id, err)
+		}
+	}
+	if calls := b.desk.taken(); len(calls) != 0 {
+		t.Errorf("the desk was asked %q", calls)
+	}
+}
+
+// An answer that was lost on its way is asked for again under the same key: the portal acts once, and the client says
+// that nobody has the secret.
+func TestLostAnswerOfAClaim(t *testing.T) {
+	var mu sync.Mutex
+	var keys []string
+	b := start(t, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			keys = append(keys, r.Header.Get("Idempotency-Key"))
+			first := len(keys) == 1
+			mu.Unlock()
+			if first {
+				next.ServeHTTP(httptest.NewRecorder(), r)
+				panic(http.ErrAbortHandler)
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	claim, err := b.client.Claim(t.Context(), "sub_1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if claim.Ready || len(claim.Parts) != 0 || claim.Note == "" || claim.ID == "" {
+		t.Errorf("got %+v, want the credential without its secret and a note", claim)
+	}
+	if calls := b.desk.taken(); len(calls) != 2 || !strings.HasPrefix(calls[0], "Claim ") || !strings.HasPrefix(calls[1], "Credential ") {
+		t.Errorf("the desk was asked %q, want one claim and then the credential", calls)
+	}
+	if _, err := b.client.Claim(t.Context(), "sub_1"); err != nil {
+		t.Fatal(err)
+	}
+	if len(keys) != 3 || keys[0] == "" || keys[0] != keys[1] || keys[1] == keys[2] {
+		t.Errorf("keys %q: want the first two alike and the third fresh", keys)
+	}
+}

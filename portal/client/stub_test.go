@@ -1,0 +1,212 @@
+package client_test
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+	"time"
+
+	"concierge/portal"
+	"concierge/portal/api"
+)
+
+// stub is a desk that answers every call with a thing whose every field is set, or with err, and remembers the call.
+type stub struct {
+	mu    sync.Mutex
+	err   error
+	calls []string
+}
+
+var _ api.Desk = (*stub)(nil)
+
+// taken returns what was asked since the last time, and forgets it.
+func (s *stub) taken() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	calls := s.calls
+	s.calls = nil
+	return calls
+}
+
+func (s *stub) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+}
+
+func answer[T any](s *stub, method string, args ...any) (t T, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls = append(s.calls, fmt.Sprintf("%s %+v", method, args))
+	if s.err != nil {
+		return t, s.err
+	}
+	fill(reflect.ValueOf(&t).Elem(), "value")
+	return t, nil
+}
+
+// fill sets everything that v holds, each text to its own path.
+func fill(v reflect.Value, path string) {
+	switch at := v.Addr().Interface().(type) {
+	case *portal.Secret:
+		*at = portal.NewSecret("secret-" + path)
+		return
+	case *time.Time:
+		*at = time.Date(2026, time.March, 4, 5, 6, 7, 891_000, time.UTC)
+		return
+	}
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(path)
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int64:
+		v.SetInt(42)
+	case reflect.Float64:
+		v.SetFloat(1.5)
+	case reflect.Uint8:
+		v.SetUint('x')
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem(), path)
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		for i := range v.Len() {
+			fill(v.Index(i), fmt.Sprint(path, "-", i))
+		}
+	case reflect.Map:
+		key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+		fill(key, path+"-key")
+		fill(value, path+"-value")
+		v.Set(reflect.MakeMap(v.Type()))
+		v.SetMapIndex(key, value)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(v.Field(i), path+"-"+strings.ToLower(v.Type().Field(i).Name))
+		}
+	default:
+		panic("fill: " + v.Type().String())
+	}
+}
+
+func (s *stub) Me(context.Context) (api.Me, error) { return answer[api.Me](s, "Me") }
+func (s *stub) Environments(context.Context) ([]string, error) {
+	return answer[[]string](s, "Environments")
+}
+func (s *stub) APIs(_ context.Context, q api.APIsQuery) (api.Page[api.API], error) {
+	return answer[api.Page[api.API]](s, "APIs", q)
+}
+func (s *stub) API(_ context.Context, id string) (api.API, error) {
+	return answer[api.API](s, "API", id)
+}
+func (s *stub) Spec(_ context.Context, q api.SpecQuery) (api.Document, error) {
+	return answer[api.Document](s, "Spec", q)
+}
+func (s *stub) Resolve(_ context.Context, q api.ResolveQuery) (api.Decision, error) {
+	return answer[api.Decision](s, "Resolve", q)
+}
+func (s *stub) Applications(_ context.Context, p api.Paging) (api.Page[api.Application], error) {
+	return answer[api.Page[api.Application]](s, "Applications", p)
+}
+func (s *stub) Application(_ context.Context, id string) (api.Application, error) {
+	return answer[api.Application](s, "Application", id)
+}
+func (s *stub) CreateApplication(_ context.Context, n api.NewApplication) (api.Application, error) {
+	return answer[api.Application](s, "CreateApplication", n)
+}
+func (s *stub) Subscriptions(_ context.Context, q api.SubscriptionsQuery) (api.Page[api.Subscription], error) {
+	return answer[api.Page[api.Subscription]](s, "Subscriptions", q)
+}
+func (s *stub) Subscription(_ context.Context, id string) (api.Subscription, error) {
+	return answer[api.Subscription](s, "Subscription", id)
+}
+func (s *stub) Subscribe(_ context.Context, n api.NewSubscription) (api.Subscription, error) {
+	return answer[api.Subscription](s, "Subscribe", n)
+}
+func (s *stub) Cancel(_ context.Context, id string) (api.Subscription, error) {
+	return answer[api.Subscription](s, "Cancel", id)
+}
+func (s *stub) Approve(_ context.Context, id, reason string) (api.Subscription, error) {
+	return answer[api.Subscription](s, "Approve", id, reason)
+}
+func (s *stub) Reject(_ context.Context, id, reason string) (api.Subscription, error) {
+	return answer[api.Subscription](s, "Reject", id, reason)
+}
+func (s *stub) Claim(_ context.Context, id string) (api.Claim, error) {
+	return answer[api.Claim](s, "Claim", id)
+}
+func (s *stub) Credentials(_ context.Context, q api.CredentialsQuery) (api.Page[api.Credential], error) {
+	return answer[api.Page[api.Credential]](s, "Credentials", q)
+}
+func (s *stub) Credential(_ context.Context, id string) (api.Credential, error) {
+	return answer[api.Credential](s, "Credential", id)
+}
+func (s *stub) Rotate(_ context.Context, id string, overlap time.Duration) (api.Claim, error) {
+	return answer[api.Claim](s, "Rotate", id, overlap)
+}
+func (s *stub) Revoke(_ context.Context, id string) (api.Credential, error) {
+	return answer[api.Credential](s, "Revoke", id)
+}
+func (s *stub) GatewayKinds(context.Context) ([]api.GatewayKind, error) {
+	return answer[[]api.GatewayKind](s, "GatewayKinds")
+}
+func (s *stub) Gateways(_ context.Context, p api.Paging) (api.Page[api.Gateway], error) {
+	return answer[api.Page[api.Gateway]](s, "Gateways", p)
+}
+func (s *stub) Gateway(_ context.Context, id string) (api.Gateway, error) {
+	return answer[api.Gateway](s, "Gateway", id)
+}
+func (s *stub) CreateGateway(_ context.Context, n api.NewGateway) (api.Gateway, error) {
+	bounds := n.Bounds
+	n.Bounds = nil // told by value: an address says nothing
+	return answer[api.Gateway](s, "CreateGateway", n, *bounds)
+}
+func (s *stub) Sync(_ context.Context, id string) (api.Run, error) {
+	return answer[api.Run](s, "Sync", id)
+}
+func (s *stub) Runs(_ context.Context, id string, p api.Paging) (api.Page[api.Run], error) {
+	return answer[api.Page[api.Run]](s, "Runs", id, p)
+}
+func (s *stub) Run(_ context.Context, gateway, id string) (api.Run, error) {
+	return answer[api.Run](s, "Run", gateway, id)
+}
+func (s *stub) Organisations(_ context.Context, p api.Paging) (api.Page[api.Organisation], error) {
+	return answer[api.Page[api.Organisation]](s, "Organisations", p)
+}
+func (s *stub) Organisation(_ context.Context, id string) (api.Organisation, error) {
+	return answer[api.Organisation](s, "Organisation", id)
+}
+func (s *stub) CreateOrganisation(_ context.Context, n api.NewOrganisation) (api.Organisation, error) {
+	return answer[api.Organisation](s, "CreateOrganisation", n)
+}
+func (s *stub) SetOrganisationDisabled(_ context.Context, id string, disabled bool) (api.Organisation, error) {
+	return answer[api.Organisation](s, "SetOrganisationDisabled", id, disabled)
+}
+func (s *stub) People(_ context.Context, p api.Paging) (api.Page[api.Person], error) {
+	return answer[api.Page[api.Person]](s, "People", p)
+}
+func (s *stub) Person(_ context.Context, id string) (api.Person, error) {
+	return answer[api.Person](s, "Person", id)
+}
+func (s *stub) Invite(_ context.Context, n api.NewPerson) (api.Invitation, error) {
+	return answer[api.Invitation](s, "Invite", n)
+}
+func (s *stub) Reinvite(_ context.Context, id string) (api.Invitation, error) {
+	return answer[api.Invitation](s, "Reinvite", id)
+}
+func (s *stub) ChangePerson(_ context.Context, id string, c api.PersonChange) (api.Person, error) {
+	return answer[api.Person](s, "ChangePerson", id, *c.Disabled, *c.Roles)
+}
+func (s *stub) Tokens(context.Context) ([]api.Token, error) { return answer[[]api.Token](s, "Tokens") }
+func (s *stub) Token(_ context.Context, id string) (api.Token, error) {
+	return answer[api.Token](s, "Token", id)
+}
+func (s *stub) CreateToken(_ context.Context, n api.NewToken) (api.CreatedToken, error) {
+	return answer[api.CreatedToken](s, "CreateToken", n)
+}
+func (s *stub) RevokeToken(_ context.Context, id string) error {
+	_, err := answer[struct{}](s, "RevokeToken", id)
+	return err
+}
