@@ -60,6 +60,7 @@ type Deployment struct {
 	Authentication Authentication
 	Plans          []Plan
 	Document       string // hash of its document in the catalog; empty: none, a synthesised one is served
+	Try            string // path below BaseURL of a GET that needs no parameters; empty: none is known
 
 	Placement Placement
 	// Issue is the reason why no key can be issued here, in words for people; empty where one can.

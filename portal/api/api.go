@@ -97,6 +97,7 @@ type Decision struct {
 	Plans          []portal.Plan         `json:"plans"`
 	Lifecycle      string                `json:"lifecycle"`
 	Sunset         *time.Time            `json:"sunset,omitempty"`
+	Try            string                `json:"try,omitempty" doc:"Path below base_url of a GET that needs no parameters"`
 	KeysRefused    string                `json:"keys_refused,omitempty" doc:"Why no key can be had here; empty where one can"`
 	Why            []Reason              `json:"why"`
 	Expires        time.Time             `json:"expires" doc:"When to ask again"`
@@ -211,6 +212,7 @@ type Claim struct {
 	Parts          []Part
 	Authentication portal.Authentication
 	BaseURL        string
+	Try            string // as in Decision
 }
 
 // Part is one value that the caller of an API sends.

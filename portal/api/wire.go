@@ -15,6 +15,7 @@ type ClaimBody struct {
 	Secret         string                 `json:"secret,omitempty" doc:"The value of the one secret part"`
 	Authentication *portal.Authentication `json:"authentication,omitempty"`
 	BaseURL        string                 `json:"base_url,omitempty"`
+	Try            string                 `json:"try,omitempty"`
 }
 
 // PartBody is a Part on the wire.
@@ -28,7 +29,7 @@ type PartBody struct {
 
 // Reveal writes a claim out, with its secret.
 func (c Claim) Reveal() ClaimBody {
-	b := ClaimBody{Credential: c.Credential, Parts: []PartBody{}, BaseURL: c.BaseURL, Secret: c.Secret().Reveal()}
+	b := ClaimBody{Credential: c.Credential, Parts: []PartBody{}, BaseURL: c.BaseURL, Try: c.Try, Secret: c.Secret().Reveal()}
 	if c.Ready {
 		b.Authentication = &c.Authentication
 	}
@@ -40,7 +41,7 @@ func (c Claim) Reveal() ClaimBody {
 
 // Claim reads one in.
 func (b ClaimBody) Claim() Claim {
-	c := Claim{Credential: b.Credential, Ready: len(b.Parts) > 0, BaseURL: b.BaseURL}
+	c := Claim{Credential: b.Credential, Ready: len(b.Parts) > 0, BaseURL: b.BaseURL, Try: b.Try}
 	if b.Authentication != nil {
 		c.Authentication = *b.Authentication
 	}

@@ -140,6 +140,7 @@ func (o Override) IsZero() bool { return len(o.Placement) == 0 && o.BaseURL == "
 type Described struct {
 	Title, Summary, Description, Version string
 	Tags                                 []string
+	Try                                  string            // path of a GET that needs no parameters; empty: none
 	API                                  string            // explicit id of the entry
 	Words                                map[string]string // x-concierge-* without the prefix
 	// Unread says why the document that the gateway points at could not be taken over, in words; what is here is then

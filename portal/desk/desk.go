@@ -161,7 +161,7 @@ func (d *desk) Resolve(ctx context.Context, q api.ResolveQuery) (api.Decision, e
 		API: result.Name, Title: to.Title, Version: to.Line, Environment: string(to.Placement.Environment()),
 		BaseURL: to.BaseURL, Gateway: string(to.Gateway), Region: string(to.Placement.Region()),
 		Authentication: to.Authentication, Plans: d.plans(result.Name, to), Lifecycle: string(to.Lifecycle),
-		KeysRefused: d.refused(to), Why: why, Expires: d.Now().UTC().Truncate(answerGrid).Add(answerGrid),
+		Try: to.Try, KeysRefused: d.refused(to), Why: why, Expires: d.Now().UTC().Truncate(answerGrid).Add(answerGrid),
 	}
 	if !to.Sunset.IsZero() {
 		decision.Sunset = &to.Sunset

@@ -181,7 +181,7 @@ func (d *desk) claim(ctx context.Context, c keys.Claimed, err error) (api.Claim,
 	if err != nil {
 		return api.Claim{}, err
 	}
-	claim := api.Claim{Credential: shown, Ready: c.Ready, Authentication: c.Deployment.Authentication, BaseURL: c.Deployment.BaseURL}
+	claim := api.Claim{Credential: shown, Ready: c.Ready, Authentication: c.Deployment.Authentication, BaseURL: c.Deployment.BaseURL, Try: c.Deployment.Try}
 	for _, p := range c.Parts {
 		claim.Parts = append(claim.Parts, part(p))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -163,6 +164,9 @@ func described(d document.Description) catalog.Described {
 		for name, word := range d.Words {
 			tidied.Words[text(name, maxText)] = text(word, maxText)
 		}
+	}
+	if i := slices.IndexFunc(d.Operations, func(o document.Operation) bool { return o.Plain }); i >= 0 {
+		tidied.Try = text(d.Operations[i].Path, maxText)
 	}
 	return tidied
 }

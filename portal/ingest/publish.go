@@ -3,6 +3,7 @@ package ingest
 import (
 	"cmp"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -46,12 +47,23 @@ func publish(g catalog.Gateway, c connectors.Capabilities, f Found, o catalog.Ov
 		Owner:       f.Owner,
 		BaseURL:     address, Authentication: f.Authentication, Plans: plans(f.Plans), Document: f.Document,
 		Placement:    placement,
+		Try:          cmp.Or(f.Described.Try, plainGet(f.Operations)),
 		IssueRefused: issueRefused(g, c, f.Deployment, why),
 		Active:       f.Active && address != "",
 	}
 	r := catalog.Record{Deployment: d, Discovered: f.Deployment, Described: f.Described, Revision: f.Revision, Override: o}
 	r.Fingerprint = r.Hash()
 	return r, warnings
+}
+
+// plainGet is the path of the first GET without parameters in it.
+func plainGet(operations []connectors.Operation) string {
+	for _, o := range operations {
+		if o.Method == http.MethodGet && !strings.ContainsAny(o.Path, "{*") {
+			return o.Path
+		}
+	}
+	return ""
 }
 
 func pathOf(address string, paths []string) string {
