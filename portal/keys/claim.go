@@ -82,7 +82,7 @@ func (s *Service) issue(ctx context.Context, c access.Caller, id portal.Subscrip
 		return Claimed{}, err
 	}
 
-	cred, act, err := s.intend(ctx, c, decided, id, replaces)
+	cred, plan, act, err := s.intend(ctx, c, decided, id, replaces)
 	if err != nil {
 		return Claimed{}, err
 	}
@@ -92,7 +92,7 @@ func (s *Service) issue(ctx context.Context, c access.Caller, id portal.Subscrip
 	work := context.WithoutCancel(ctx)
 	call, cancel := context.WithTimeout(work, s.opts.CallTimeout)
 	issued, err := issuer.Issue(call, connectors.IssueRequest{
-		Mark: cred.Mark(), Deployment: cred.Key, Plan: sub.Plan, Label: app.Name + " (" + c.OrganisationName + ")",
+		Mark: cred.Mark(), Deployment: cred.Key, Plan: plan, Label: app.Name + " (" + c.OrganisationName + ")",
 		Expires: cred.Expires, Value: portal.NewSecret(rand.Text() + rand.Text()), AcceptReach: acceptReach,
 	})
 	cancel()
@@ -105,13 +105,13 @@ func (s *Service) issue(ctx context.Context, c access.Caller, id portal.Subscrip
 		return Claimed{Credential: cred, Deployment: d}, err
 	}
 	seen := ctx.Err() == nil && hasSecret(issued.Parts)
-	cred, err = s.recordIssued(work, act, cred.ID, issued, overlap, seen)
+	cred, revoke, err := s.recordIssued(work, act, cred.ID, issued, overlap, seen)
 	if err != nil {
 		return Claimed{}, err
 	}
 	crash.Point("keys.issue.recorded")
 	if cred.State != Active {
-		s.wake()
+		s.finishRevokes(ctx, revoke)
 		return Claimed{}, &portal.ConflictError{Kind: "credential", ID: string(cred.ID), Err: errors.New("nobody could see this key's secret, so it is being revoked; claim again")}
 	}
 	return Claimed{Credential: cred, Ready: true, Parts: issued.Parts, Deployment: d}, nil
@@ -126,8 +126,9 @@ func hasSecret(parts []connectors.Part) bool {
 	return false
 }
 
-// intend records that a key is about to be made, or takes over one that the gateway has kept waiting.
-func (s *Service) intend(ctx context.Context, c access.Caller, decided Decided, id portal.SubscriptionID, replaces portal.CredentialID) (cred Credential, act Act, err error) {
+// intend records that a key is about to be made under the subscription's plan, or takes over one that the gateway has
+// kept waiting.
+func (s *Service) intend(ctx context.Context, c access.Caller, decided Decided, id portal.SubscriptionID, replaces portal.CredentialID) (cred Credential, plan string, act Act, err error) {
 	d := decided.Deployment
 	var moved error
 	err = s.db.InTx(ctx, func(tx Tx) error {
@@ -140,10 +141,11 @@ func (s *Service) intend(ctx context.Context, c access.Caller, decided Decided, 
 			return &portal.ConflictError{Kind: "subscription", ID: string(id), Err: fmt.Errorf("no key can be claimed while the subscription is %s", sub.State)}
 		}
 		if sub.Deployment != d.ID {
-			if moved, err = s.follow(ctx, tx, c, sub, decided); err != nil || moved != nil {
+			if sub, moved, err = s.follow(ctx, tx, c, sub, decided); err != nil || moved != nil {
 				return err
 			}
 		}
+		plan = sub.Plan
 		open, err := tx.Keys().Credentials(ctx, CredentialFilter{Subscription: id, Open: true}, Page{Limit: maxOpen})
 		if err != nil {
 			return err
@@ -182,34 +184,37 @@ func (s *Service) intend(ctx context.Context, c access.Caller, decided Decided, 
 	if err == nil {
 		err = moved
 	}
-	return cred, act, err
+	return cred, plan, act, err
 }
 
 // follow takes a subscription to the deployment that its consumer is now sent to. Within one owner division that is
-// allowed; elsewhere it is decided anew, and moved says that somebody has to.
-func (s *Service) follow(ctx context.Context, tx Tx, c access.Caller, sub Subscription, decided Decided) (moved, err error) {
+// allowed; elsewhere it is decided anew, and moved says that somebody has to. Where its plan is not offered, the first is
+// taken.
+func (s *Service) follow(ctx context.Context, tx Tx, c access.Caller, was Subscription, decided Decided) (sub Subscription, moved, err error) {
 	d := decided.Deployment
-	was := sub
-	sub.Deployment, sub.Division = d.ID, d.Placement.Division()
+	plan, err := choosePlan(d, was.Plan)
+	if err != nil {
+		if plan, err = choosePlan(d, ""); err != nil {
+			return was, nil, err
+		}
+	}
+	sub = was
+	sub.Deployment, sub.Division, sub.Plan = d.ID, d.Placement.Division(), plan.ID
 	action := "subscription.follow"
 	if was.Division != sub.Division {
-		plan, err := choosePlan(d, sub.Plan)
-		if err != nil {
-			if plan, err = choosePlan(d, ""); err != nil {
-				return nil, err
-			}
-		}
-		sub.Plan = plan.ID
+		sub.DecidedBy, sub.Decided, sub.Reason = automatic, s.now(), ""
 		if s.opts.Policy.Approval(decided.Slug, d, plan) == portal.Required {
-			sub.State, sub.DecidedBy, sub.Decided, sub.Reason = Requested, "", time.Time{}, ""
+			sub.State, sub.DecidedBy, sub.Decided = Requested, "", time.Time{}
 			action = "subscription.ask-again"
 			moved = &portal.ConflictError{Kind: "subscription", ID: string(sub.ID), Err: errors.New("this API is now served by another division, which has to approve first; the request is with them")}
 		}
 	}
 	if err := tx.Keys().UpdateSubscription(ctx, sub, was.State); err != nil {
-		return nil, err
+		return was, nil, err
 	}
-	return moved, s.event(ctx, tx, string(c.Person), action, sub, map[string]string{"from": string(was.Deployment), "to": string(sub.Deployment)})
+	return sub, moved, s.event(ctx, tx, string(c.Person), action, sub, map[string]string{
+		"from": string(was.Deployment), "to": string(sub.Deployment), "plan": sub.Plan,
+	})
 }
 
 // inTheWay looks at the subscription's credentials that are not final. It returns the act of a claim that the gateway
@@ -268,11 +273,12 @@ func (s *Service) credentialEvent(ctx context.Context, tx Tx, actor, action stri
 }
 
 // recordIssued saves a key that the gateway has made. Where nobody will see its secret, or somebody revoked it meanwhile,
-// it is revoked. portal.ErrConflict: the lease has passed to the sweeper, which takes care of the key.
-func (s *Service) recordIssued(ctx context.Context, act Act, id portal.CredentialID, issued connectors.Issued, overlap time.Duration, seen bool) (cred Credential, err error) {
+// it is revoked: the acts of that are returned. portal.ErrConflict: the lease has passed to the sweeper, which takes care
+// of the key.
+func (s *Service) recordIssued(ctx context.Context, act Act, id portal.CredentialID, issued connectors.Issued, overlap time.Duration, seen bool) (cred Credential, revoke []Act, err error) {
 	sealed, err := s.sealHandle(id, issued.Handle)
 	if err != nil {
-		return Credential{}, err
+		return Credential{}, nil, err
 	}
 	err = s.db.InTx(ctx, func(tx Tx) error {
 		now := s.now()
@@ -285,14 +291,19 @@ func (s *Service) recordIssued(ctx context.Context, act Act, id portal.Credentia
 		from := cred.State
 		cred.Handle, cred.Sealed, cred.Expires, cred.Note = issued.Handle.Open, sealed, issued.Expires, ""
 		cred.Fingerprint = s.fingerprint(issued.Parts)
-		switch {
-		case from == Revoking:
-			return tx.Keys().UpdateCredential(ctx, cred, from) // its revocation is under way and waits for this
-		case !seen:
+		done := map[string]string{"act": string(act.ID), "fingerprint": cred.Fingerprint}
+		if from == Revoking || !seen {
 			if err := tx.Keys().UpdateCredential(ctx, cred, from); err != nil {
 				return err
 			}
-			_, err := s.startRevoking(ctx, tx, "system:keys", &cred, "nobody saw its secret")
+			if err := s.credentialEvent(ctx, tx, "system:keys", "credential.issue.done", cred, done); err != nil {
+				return err
+			}
+			if from == Revoking {
+				return nil // its revocation is under way and waits for this
+			}
+			a, err := s.startRevoking(ctx, tx, "system:keys", &cred, "nobody saw its secret")
+			revoke = []Act{a}
 			return err
 		}
 		if cred.Replaces != "" {
@@ -305,9 +316,9 @@ func (s *Service) recordIssued(ctx context.Context, act Act, id portal.Credentia
 			return err
 		}
 		tx.Changed(store.ChangedApplication, string(cred.Application))
-		return s.credentialEvent(ctx, tx, "system:keys", "credential.issue.done", cred, map[string]string{"act": string(act.ID), "fingerprint": cred.Fingerprint})
+		return s.credentialEvent(ctx, tx, "system:keys", "credential.issue.done", cred, done)
 	})
-	return cred, err
+	return cred, revoke, err
 }
 
 // retire lets an active key end. One that is not active any more needs no end.
@@ -348,21 +359,27 @@ func (s *Service) recordWaiting(ctx context.Context, act Act, id portal.Credenti
 // withoutAnswer handles an Issue that failed: what the gateway did is unknown, so it is asked by mark at once. The error
 // that the caller gets is err, with a time to try again where that makes sense.
 func (s *Service) withoutAnswer(ctx context.Context, issuer connectors.Issuer, caps connectors.Capabilities, act Act, err error) error {
-	answered := slices.ContainsFunc([]error{portal.ErrUnsupported, portal.ErrInvalid, portal.ErrDenied, portal.ErrConflict, portal.ErrNotFound},
+	// portal.ErrInvalid is not an answer: it also stands for one that makes no sense, which tells nothing of the key.
+	answered := slices.ContainsFunc([]error{portal.ErrUnsupported, portal.ErrDenied, portal.ErrConflict, portal.ErrNotFound},
 		func(kind error) bool { return errors.Is(err, kind) })
 	after, recordErr := s.search(ctx, issuer, caps, act, answered, err.Error())
 	if recordErr != nil {
 		return errors.Join(err, recordErr) // the lease ends by itself, then the sweeper searches
 	}
-	if answered {
+	if answered || errors.Is(err, portal.ErrInvalid) {
 		return err
+	}
+	var asked *portal.RetryAfterError // by the gateway
+	if errors.As(err, &asked) {
+		after = max(after, asked.After)
 	}
 	return &portal.RetryAfterError{After: after, Err: err}
 }
 
 // search asks the gateway whether an issue of unknown outcome has left a key, and records the answer. A key is revoked,
-// since nobody saw its secret. No key closes the act once the gateway has answered the call itself (answered), or has
-// had its time to settle; after says when that is.
+// since nobody saw its secret; one that the gateway keeps waiting has none yet and goes on waiting. No key closes the act
+// once the gateway has answered the call itself (answered), or has had its time to settle since it was last looked for;
+// after says when that is.
 func (s *Service) search(ctx context.Context, issuer connectors.Issuer, caps connectors.Capabilities, act Act, answered bool, cause string) (after time.Duration, err error) {
 	settle := max(caps.Settle, minSettle)
 	cred, err := s.load(ctx, act.Credential)
@@ -370,20 +387,20 @@ func (s *Service) search(ctx context.Context, issuer connectors.Issuer, caps con
 		return 0, err
 	}
 	call, cancel := context.WithTimeout(ctx, s.opts.CallTimeout/4)
-	_, findErr := issuer.Find(call, cred.Mark())
+	found, findErr := issuer.Find(call, cred.Mark())
 	cancel()
-	settled := act.Created.Add(s.lease() + settle)
-	if act.Phase == PhaseSettling {
-		settled = act.Due
-	}
 	var revoke *Act
 	err = s.db.InTx(ctx, func(tx Tx) error {
 		switch {
 		case findErr == nil:
-			if err := s.closeAct(ctx, tx, act, ActDone, cause); err != nil {
+			if cred, err = tx.Keys().Credential(ctx, cred.ID); err != nil {
 				return err
 			}
-			if cred, err = tx.Keys().Credential(ctx, cred.ID); err != nil {
+			if found.Progress == connectors.Pending && cred.State == Pending {
+				after = backoff(act.Attempts)
+				return s.postpone(ctx, tx, act, PhaseWaiting, after, cause)
+			}
+			if err := s.closeAct(ctx, tx, act, ActDone, cause); err != nil {
 				return err
 			}
 			if err := s.credentialEvent(ctx, tx, "system:keys", "credential.issue.found", cred, map[string]string{"act": string(act.ID), "cause": cause}); err != nil {
@@ -398,7 +415,7 @@ func (s *Service) search(ctx context.Context, issuer connectors.Issuer, caps con
 		case !errors.Is(findErr, portal.ErrNotFound):
 			after = backoff(act.Attempts)
 			return s.postpone(ctx, tx, act, PhaseRetrying, after, cause+"; then, looking for it: "+findErr.Error())
-		case answered || !s.now().Before(settled):
+		case answered || act.Phase == PhaseSettling:
 			return s.nothingCame(ctx, tx, act, cause)
 		default:
 			after = settle
@@ -437,10 +454,11 @@ func (s *Service) closeAct(ctx context.Context, tx Tx, act Act, state ActState, 
 	return tx.Keys().UpdateAct(ctx, act, lease)
 }
 
-// postpone gives the lease back and says when to look again.
+// postpone gives the lease back and says when to look again. The lease is nobody's then, and new: whoever has read the act
+// before cannot take it for what it was.
 func (s *Service) postpone(ctx context.Context, tx Tx, act Act, phase Phase, after time.Duration, cause string) error {
 	lease := act.Lease
-	act.Phase, act.Lease, act.Due, act.Error = phase, "", s.now().Add(after), cause
+	act.Phase, act.Lease, act.Due, act.Error = phase, rand.Text(), s.now().Add(after), cause
 	return tx.Keys().UpdateAct(ctx, act, lease)
 }
 

@@ -3,6 +3,7 @@ package keys
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"concierge/connectors"
@@ -15,7 +16,7 @@ import (
 // Revoke makes a credential unusable. It answers at once with what is known: Revoking until the gateway confirms and its
 // propagation delay has passed, Revoked afterwards. Revoking again asks the gateway again, or changes nothing.
 func (s *Service) Revoke(ctx context.Context, c access.Caller, id portal.CredentialID) (Credential, error) {
-	var act *Act
+	var acts []Act
 	err := s.db.InTx(ctx, func(tx Tx) error {
 		cred, err := credential(ctx, tx, c, id, access.MayChangeApplications)
 		if err != nil || cred.State.Final() {
@@ -23,7 +24,7 @@ func (s *Service) Revoke(ctx context.Context, c access.Caller, id portal.Credent
 		}
 		if cred.State != Revoking {
 			started, err := s.startRevoking(ctx, tx, string(c.Person), &cred, "")
-			act = &started
+			acts = []Act{started}
 			return err
 		}
 		open, err := tx.Keys().OpenAct(ctx, id, ActRevoke)
@@ -32,37 +33,58 @@ func (s *Service) Revoke(ctx context.Context, c access.Caller, id portal.Credent
 		}
 		lease := open.Lease
 		s.take(&open)
-		act = &open
+		acts = []Act{open}
 		return tx.Keys().UpdateAct(ctx, open, lease)
 	})
 	if err != nil {
 		return Credential{}, err
 	}
-	if act != nil {
-		crash.Point("keys.revoke.intended")
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			s.finishRevoke(ctx, *act)
-		}()
-		select {
-		case <-done:
-		case <-ctx.Done():
-		case <-time.After(patience): // it goes on, and the answer says revoking
-		}
-	}
+	s.finishRevokes(ctx, acts)
 	return s.load(ctx, id)
+}
+
+// finishRevokes carries out acts that are leased to the caller, all at once, and waits for them as long as a person would:
+// what takes longer goes on without.
+func (s *Service) finishRevokes(ctx context.Context, acts []Act) {
+	if len(acts) == 0 {
+		return
+	}
+	crash.Point("keys.revoke.intended")
+	var working sync.WaitGroup
+	for _, act := range acts {
+		working.Go(func() { s.finishRevoke(ctx, act) })
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		working.Wait()
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	case <-time.After(patience):
+	}
 }
 
 // patience is how long a caller waits for a gateway to confirm a revocation.
 const patience = 3 * time.Second
 
-// startRevoking records that a credential is about to be revoked; the act is leased to the caller.
+// startRevoking records that a credential is about to be revoked; the act is leased to the caller. An issue that waits for
+// the gateway ends with it: nobody is to ask for that key any more.
 func (s *Service) startRevoking(ctx context.Context, tx Tx, actor string, cred *Credential, note string) (Act, error) {
 	from := cred.State
 	cred.State, cred.Note = Revoking, note
 	if err := tx.Keys().UpdateCredential(ctx, *cred, from); err != nil {
 		return Act{}, err
+	}
+	if from == Pending {
+		issue, err := tx.Keys().OpenAct(ctx, cred.ID, ActIssue)
+		if err == nil && issue.Phase == PhaseWaiting {
+			err = s.nothingCame(ctx, tx, issue, "it was revoked before the gateway had made it")
+		}
+		if err != nil && !errors.Is(err, portal.ErrNotFound) {
+			return Act{}, err
+		}
 	}
 	act, err := s.addAct(ctx, tx, *cred, ActRevoke)
 	if err != nil {
@@ -83,27 +105,39 @@ func (s *Service) finishRevoke(ctx context.Context, act Act) {
 }
 
 func (s *Service) revoke(ctx context.Context, act Act) error {
-	cred, err := s.load(ctx, act.Credential)
+	var cred Credential
+	var issuing bool // its issue may bring a key after the call
+	err := s.db.View(ctx, func(tx Tx) (err error) {
+		if cred, err = tx.Keys().Credential(ctx, act.Credential); err != nil {
+			return err
+		}
+		_, err = tx.Keys().OpenAct(ctx, cred.ID, ActIssue)
+		issuing = err == nil
+		if errors.Is(err, portal.ErrNotFound) {
+			return nil
+		}
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	absent, caps, callErr := s.callRevoke(ctx, cred)
 	crash.Point("keys.revoke.answered")
-	err = s.db.InTx(ctx, func(tx Tx) error {
+	err = s.db.InTx(ctx, func(tx Tx) (err error) {
+		if cred, err = tx.Keys().Credential(ctx, cred.ID); err != nil { // an issue may have saved its handle meanwhile
+			return err
+		}
 		if callErr != nil {
 			if err := s.note(ctx, tx, cred, "the gateway could not be asked; it is tried again"); err != nil {
 				return err
 			}
 			return s.postpone(ctx, tx, act, PhaseRetrying, backoff(act.Attempts), callErr.Error())
 		}
-		_, err := tx.Keys().OpenAct(ctx, cred.ID, ActIssue)
-		if err != nil && !errors.Is(err, portal.ErrNotFound) {
-			return err
-		}
-		issuing := err == nil // its issue may still bring a key
 		switch {
-		case !absent || issuing:
+		case issuing:
 			return s.postpone(ctx, tx, act, PhaseSettling, max(caps.Settle, time.Second), "")
+		case !absent:
+			return s.postpone(ctx, tx, act, PhaseSettling, max(caps.Settle, backoff(act.Attempts)), "")
 		case caps.Propagation > 0 && act.Phase != PhasePropagating:
 			if err := s.note(ctx, tx, cred, "the gateway confirms; its data plane follows"); err != nil {
 				return err

@@ -168,6 +168,9 @@ type SubscribeRequest struct {
 	Plan        string
 }
 
+// automatic is who decides where nobody has to.
+const automatic = "system:automatic"
+
 // Subscribe requests a subscription; it is approved at once where the policy says so. portal.ConflictError names the
 // one that the application has already.
 func (s *Service) Subscribe(ctx context.Context, c access.Caller, req SubscribeRequest) (Subscription, error) {
@@ -190,7 +193,7 @@ func (s *Service) Subscribe(ctx context.Context, c access.Caller, req SubscribeR
 		Deployment: d.ID, Division: d.Placement.Division(), RequestedBy: c.Person, Created: s.now(),
 	}
 	if s.opts.Policy.Approval(decided.Slug, d, plan) == portal.Automatic {
-		sub.State, sub.DecidedBy, sub.Decided = Approved, "system:automatic", sub.Created
+		sub.State, sub.DecidedBy, sub.Decided = Approved, automatic, sub.Created
 	}
 	err = s.db.InTx(ctx, func(tx Tx) error {
 		if _, err := application(ctx, tx, c, req.Application, access.MayChangeApplications); err != nil {
@@ -280,8 +283,10 @@ func (s *Service) ToDecide(ctx context.Context, c access.Caller, p Page) (found 
 	return found, err
 }
 
-// Decide approves or rejects a request. Nobody decides their own.
+// Decide approves or rejects a request. Nobody decides their own. What a rejected one still holds from before it was asked
+// again is revoked.
 func (s *Service) Decide(ctx context.Context, c access.Caller, id portal.SubscriptionID, approve bool, reason string) (sub Subscription, err error) {
+	var revoking []Act
 	to, action := Rejected, "subscription.reject"
 	if approve {
 		to, action = Approved, "subscription.approve"
@@ -301,9 +306,18 @@ func (s *Service) Decide(ctx context.Context, c access.Caller, id portal.Subscri
 		if err := tx.Keys().UpdateSubscription(ctx, sub, Requested); err != nil {
 			return err
 		}
+		if !approve {
+			if revoking, err = s.revokeHeld(ctx, tx, c, id, "the subscription was rejected"); err != nil {
+				return err
+			}
+		}
 		return s.event(ctx, tx, string(c.Person), action, sub, map[string]string{"reason": sub.Reason})
 	})
-	return sub, err
+	if err != nil {
+		return Subscription{}, err
+	}
+	s.finishRevokes(ctx, revoking)
+	return sub, nil
 }
 
 // Cancel ends a subscription and revokes what it holds. Cancelling again changes nothing.
@@ -320,19 +334,8 @@ func (s *Service) Cancel(ctx context.Context, c access.Caller, id portal.Subscri
 		if sub.State == Rejected || sub.State == Cancelled {
 			return nil
 		}
-		held, err := tx.Keys().Credentials(ctx, CredentialFilter{Subscription: id, Open: true}, Page{Limit: maxOpen})
-		if err != nil {
+		if revoking, err = s.revokeHeld(ctx, tx, c, id, "the subscription was cancelled"); err != nil {
 			return err
-		}
-		for _, cred := range held {
-			if cred.State == Revoking {
-				continue
-			}
-			act, err := s.startRevoking(ctx, tx, string(c.Person), &cred, "the subscription was cancelled")
-			if err != nil {
-				return err
-			}
-			revoking = append(revoking, act)
 		}
 		from := sub.State
 		sub.State, sub.DecidedBy, sub.Decided = Cancelled, string(c.Person), s.now()
@@ -344,10 +347,27 @@ func (s *Service) Cancel(ctx context.Context, c access.Caller, id portal.Subscri
 	if err != nil {
 		return Subscription{}, err
 	}
-	for _, act := range revoking {
-		s.finishRevoke(ctx, act)
-	}
+	s.finishRevokes(ctx, revoking)
 	return sub, nil
+}
+
+// revokeHeld starts the revocation of all that a subscription holds.
+func (s *Service) revokeHeld(ctx context.Context, tx Tx, c access.Caller, id portal.SubscriptionID, because string) (revoking []Act, err error) {
+	held, err := tx.Keys().Credentials(ctx, CredentialFilter{Subscription: id, Open: true}, Page{Limit: maxOpen})
+	if err != nil {
+		return nil, err
+	}
+	for _, cred := range held {
+		if cred.State == Revoking {
+			continue
+		}
+		act, err := s.startRevoking(ctx, tx, string(c.Person), &cred, because)
+		if err != nil {
+			return nil, err
+		}
+		revoking = append(revoking, act)
+	}
+	return revoking, nil
 }
 
 // maxOpen bounds the credentials of one subscription that are not final: three by unique index, the rest revoking.

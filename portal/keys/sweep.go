@@ -133,7 +133,7 @@ func (s *Service) resume(ctx context.Context, act Act) error {
 	phase, lease := act.Phase, act.Lease
 	err := s.db.InTx(ctx, func(tx Tx) error {
 		s.take(&act)
-		if phase == PhaseSettling || phase == PhasePropagating {
+		if phase == PhaseWaiting || phase == PhaseSettling || phase == PhasePropagating {
 			act.Phase = phase // what follows needs to know what it waited for
 		}
 		return tx.Keys().UpdateAct(ctx, act, lease)
@@ -146,7 +146,11 @@ func (s *Service) resume(ctx context.Context, act Act) error {
 	}
 	issuer, caps, err := s.gateways.Issuer(ctx, act.Gateway)
 	if err != nil {
-		return s.db.InTx(ctx, func(tx Tx) error { return s.postpone(ctx, tx, act, PhaseRetrying, backoff(act.Attempts), err.Error()) })
+		later := PhaseRetrying
+		if phase == PhaseWaiting {
+			later = phase // there is something to ask for
+		}
+		return s.db.InTx(ctx, func(tx Tx) error { return s.postpone(ctx, tx, act, later, backoff(act.Attempts), err.Error()) })
 	}
 	if phase == PhaseWaiting {
 		return s.poll(ctx, issuer, act)
@@ -154,9 +158,6 @@ func (s *Service) resume(ctx context.Context, act Act) error {
 	cause := act.Error
 	if cause == "" {
 		cause = "the gateway's answer was not recorded"
-	}
-	if phase == PhaseSettling {
-		act.Due = s.now() // it has had its time
 	}
 	_, err = s.search(ctx, issuer, caps, act, false, cause)
 	return err
@@ -177,7 +178,7 @@ func (s *Service) poll(ctx context.Context, issuer connectors.Issuer, act Act) e
 	cancel()
 	return s.db.InTx(ctx, func(tx Tx) error {
 		switch {
-		case errors.Is(err, portal.ErrNotFound), cred.State != Pending:
+		case errors.Is(err, portal.ErrNotFound):
 			return s.nothingCame(ctx, tx, act, "the gateway did not go through with it")
 		case err != nil:
 			return s.postpone(ctx, tx, act, PhaseWaiting, backoff(act.Attempts), err.Error())
@@ -203,6 +204,7 @@ func (s *Service) Reconcile(ctx context.Context, id portal.GatewayID) error {
 	}
 	var cursor connectors.Cursor
 	for {
+		asked := s.now()
 		call, cancel := context.WithTimeout(ctx, s.opts.CallTimeout)
 		found, next, err := issuer.List(call, cursor, listPage)
 		cancel()
@@ -210,7 +212,7 @@ func (s *Service) Reconcile(ctx context.Context, id portal.GatewayID) error {
 			return &portal.GatewayError{Gateway: id, Op: "List", Err: err}
 		}
 		for _, f := range found {
-			if err := s.reconcile(ctx, id, max(caps.Settle, minSettle), f); err != nil && !errors.Is(err, portal.ErrConflict) {
+			if err := s.reconcile(ctx, id, asked.Add(-max(caps.Settle, minSettle)), f); err != nil && !errors.Is(err, portal.ErrConflict) {
 				return fmt.Errorf("reconciling credential %s: %w", f.Mark.Credential, err)
 			}
 		}
@@ -221,13 +223,14 @@ func (s *Service) Reconcile(ctx context.Context, id portal.GatewayID) error {
 	}
 }
 
-func (s *Service) reconcile(ctx context.Context, id portal.GatewayID, settle time.Duration, f connectors.Found) error {
+// reconcile revokes a key that was found although its credential was over already at the given time.
+func (s *Service) reconcile(ctx context.Context, id portal.GatewayID, over time.Time, f connectors.Found) error {
 	cred, err := s.load(ctx, f.Mark.Credential)
 	if errors.Is(err, portal.ErrNotFound) || (err == nil && cred.Gateway != id) {
 		s.opts.Log.Warn("a key carries our mark but is not known here", "gateway", id, "credential", f.Mark.Credential)
 		return nil
 	}
-	if err != nil || !cred.State.Final() || s.now().Sub(cred.Effective) < settle {
+	if err != nil || !cred.State.Final() || cred.Effective.After(over) {
 		return err
 	}
 	var act Act
