@@ -741,8 +741,8 @@ func TestIdempotencyKey(t *testing.T) {
 	}
 }
 
-// sampleGateway is a registered sample gateway with two APIs for partners in production.
-func sampleGateway(t testing.TB) (*gateway.Gateway, ingest.Registration) {
+// paymentsGateway is a registered sample gateway with two APIs for partners in production.
+func paymentsGateway(t testing.TB) (*gateway.Gateway, ingest.Registration) {
 	t.Helper()
 	g := sampletest.Start(t, gateway.Options{APIs: []gateway.API{{Name: "payments", Version: "1.0.0"}, {Name: "orders", Version: "1.0.0"}}})
 	return g, ingest.Registration{
@@ -760,7 +760,7 @@ func sampleGateway(t testing.TB) (*gateway.Gateway, ingest.Registration) {
 // TestTwoClaimsMakeOneKey lets two clients claim for one subscription at once, on a gateway that takes its time: one of
 // them gets the key, the other is told which one is in the way.
 func TestTwoClaimsMakeOneKey(t *testing.T) {
-	g, registration := sampleGateway(t)
+	g, registration := paymentsGateway(t)
 	r := run(t, registration)
 	r.sync(t, "sample")
 	c := r.person(t, "petra@brightmart.example", partners, access.Developer)
