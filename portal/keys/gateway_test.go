@@ -251,3 +251,26 @@ func pop(errs *[]error) (err error) {
 }
 
 type issued = connectors.Issued
+
+// staleList calls then after a list was read and before it is used.
+type staleList struct {
+	*gateway
+	then func()
+}
+
+func (s *staleList) List(ctx context.Context, after connectors.Cursor, limit int) ([]connectors.Found, connectors.Cursor, error) {
+	found, next, err := s.gateway.List(ctx, after, limit)
+	s.then()
+	return found, next, err
+}
+
+// oneGateway is reached under every id.
+type oneGateway struct{ issuer connectors.Issuer }
+
+func (g oneGateway) Issuer(context.Context, portal.GatewayID) (connectors.Issuer, connectors.Capabilities, error) {
+	return g.issuer, connectors.Capabilities{}, nil
+}
+
+func (oneGateway) AcceptsReach(context.Context, portal.GatewayID) (bool, error) { return false, nil }
+
+func (oneGateway) Issuing(context.Context) ([]portal.GatewayID, error) { return nil, nil }

@@ -7,7 +7,7 @@ import (
 )
 
 // Policy says which subscriptions wait for an approver. The first rule that matches decides; where none does, the
-// plan's own word counts, and production waits.
+// plan's own word counts, and production waits, as does an environment that is not known: it may be production.
 type Policy []ApprovalRule
 
 // ApprovalRule matches by API (a slug, * matches any run of characters) and environment; empty fields match all.
@@ -28,7 +28,8 @@ func (p Policy) Approval(slug string, d *portal.Deployment, plan portal.Plan) po
 			return r.Approval
 		}
 	}
-	if plan.Approval == portal.Required || d.Placement.Environment() == portal.Production {
+	env := d.Placement.Environment()
+	if plan.Approval == portal.Required || env == portal.Production || env == "" {
 		return portal.Required
 	}
 	return portal.Automatic
