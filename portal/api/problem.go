@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"strings"
 	"time"
 
 	"concierge/portal"
@@ -87,7 +88,7 @@ func ProblemOf(err error) (p Problem, known bool) {
 		case errors.As(err, &conflict):
 			p.Detail, p.Conflict = conflict.Err.Error(), conflict.ID
 		case k.kind != portal.ErrNotFound && k.kind != portal.ErrUnavailable:
-			p.Detail = err.Error()
+			p.Detail = strings.TrimSuffix(err.Error(), ": "+k.kind.Error()) // the title says the kind
 		}
 		p.retryAfter = retryAfter(err)
 		return p, true

@@ -112,6 +112,8 @@ func (d *desk) gateway(ctx context.Context, g catalog.Gateway) (api.Gateway, err
 		Source: string(g.Source), Paused: g.Paused, Placement: map[string]string{}, Bounds: g.Bounds, Settings: g.Settings,
 		Deployments: st.Deployments, Unclassified: st.Unclassified,
 	}
+	shown.Bounds.Audiences = append([]portal.Audience{}, g.Bounds.Audiences...)
+	shown.Bounds.Environments = append([]portal.Environment{}, g.Bounds.Environments...)
 	for axis, v := range g.Defaults {
 		shown.Placement[string(axis)] = v
 	}

@@ -42,7 +42,7 @@ type Options struct {
 
 const (
 	prefix       = "/api/v1"
-	maxBodyBytes = 256 << 10
+	maxBodyBytes = 256 << 10 // huma tells a larger one as 413; the reader in guard is for what huma does not read
 	bearer       = "bearer"
 )
 
@@ -185,22 +185,29 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 
 // useProblems makes huma tell its own findings (a missing field, a wrong type) as problems of ours.
 var useProblems = sync.OnceFunc(func() {
-	huma.NewError = func(status int, msg string, errs ...error) huma.StatusError {
-		p := &api.Problem{Type: "/problems/invalid", Title: "The request is not right", Status: status, Detail: msg}
-		switch {
-		case status == http.StatusNotFound:
-			p.Type, p.Title = "/problems/not-found", "There is no such thing, or it is not for you"
-		case status == http.StatusNotAcceptable:
-			p.Type, p.Title = "/problems/not-acceptable", "There is no such representation"
-		case status >= http.StatusInternalServerError:
-			p.Type, p.Title, p.Detail = "/problems/internal", "Something went wrong", ""
-		}
-		for _, err := range errs {
-			var d huma.ErrorDetailer
-			if errors.As(err, &d) {
-				p.Errors = append(p.Errors, api.FieldProblem{Location: d.ErrorDetail().Location, Message: d.ErrorDetail().Message})
-			}
-		}
+	huma.NewErrorWithContext = func(ctx huma.Context, status int, msg string, errs ...error) huma.StatusError {
+		p := found(status, msg, errs)
+		p.RequestID = web.RequestID(ctx.Context())
 		return p
 	}
+	huma.NewError = func(status int, msg string, errs ...error) huma.StatusError { return found(status, msg, errs) }
 })
+
+func found(status int, msg string, errs []error) *api.Problem {
+	p := &api.Problem{Type: "/problems/invalid", Title: "The request is not right", Status: status, Detail: msg}
+	switch {
+	case status == http.StatusNotFound:
+		p.Type, p.Title = "/problems/not-found", "There is no such thing, or it is not for you"
+	case status == http.StatusNotAcceptable:
+		p.Type, p.Title = "/problems/not-acceptable", "There is no such representation"
+	case status >= http.StatusInternalServerError:
+		p.Type, p.Title, p.Detail = "/problems/internal", "Something went wrong", ""
+	}
+	for _, err := range errs {
+		var d huma.ErrorDetailer
+		if errors.As(err, &d) {
+			p.Errors = append(p.Errors, api.FieldProblem{Location: d.ErrorDetail().Location, Message: d.ErrorDetail().Message})
+		}
+	}
+	return p
+}
