@@ -103,24 +103,31 @@ func texts[T ~string](in []T) []string {
 	return out
 }
 
-func (d *desk) APIs(_ context.Context, q api.APIsQuery) (api.Page[api.API], error) {
+func (d *desk) APIs(ctx context.Context, q api.APIsQuery) (api.Page[api.API], error) {
 	after, err := openCursor[routing.Cursor](d, "apis", q.Cursor)
 	if err != nil {
 		return api.Page[api.API]{}, err
 	}
-	views, next := d.Live.Table().APIs(d.consumer(), routing.Query{
+	admin, err := d.adminHosts(ctx)
+	if err != nil {
+		return api.Page[api.API]{}, err
+	}
+	table := d.Live.Table()
+	views, next := table.APIs(d.consumer(), routing.Query{
 		Q: q.Q, Environment: portal.Environment(q.Environment), Tag: q.Tag, After: after, Limit: limit(q.Limit),
 	})
 	page := api.Page[api.API]{Items: make([]api.API, len(views))}
 	for i, v := range views {
-		page.Items[i] = summary(v)
+		page.Items[i] = d.summary(table, v, admin)
 	}
 	page.Next, err = sealCursor(d, "apis", next)
 	return page, err
 }
 
-func summary(v routing.EntryView) api.API {
-	a := api.API{ID: v.Name, Title: v.Title, Summary: v.Summary, Tags: slices.Clone(v.Tags), Owner: v.Owner, Versions: make([]api.Version, len(v.Versions))}
+// summary shows an entry. Its texts come from gateways and documents, and name no host that is not for the caller.
+func (d *desk) summary(table *routing.Table, v routing.EntryView, admin []string) api.API {
+	allowed, hidden := d.hosts(table, v.ID, admin)
+	a := api.API{ID: v.Name, Title: v.Title, Summary: document.Text(v.Summary, allowed, hidden), Tags: slices.Clone(v.Tags), Owner: v.Owner, Versions: make([]api.Version, len(v.Versions))}
 	if a.Tags == nil {
 		a.Tags = []string{}
 	}
@@ -130,13 +137,19 @@ func summary(v routing.EntryView) api.API {
 	return a
 }
 
-func (d *desk) API(_ context.Context, id string) (api.API, error) {
-	v, err := d.Live.Table().API(d.consumer(), id)
+func (d *desk) API(ctx context.Context, id string) (api.API, error) {
+	table := d.Live.Table()
+	v, err := table.API(d.consumer(), id)
 	if err != nil {
 		return api.API{}, err
 	}
-	a := summary(v)
-	a.Description = v.Description
+	admin, err := d.adminHosts(ctx)
+	if err != nil {
+		return api.API{}, err
+	}
+	a := d.summary(table, v, admin)
+	allowed, hidden := d.hosts(table, v.ID, admin)
+	a.Description = document.Text(v.Description, allowed, hidden)
 	a.Links = []api.Link{{Rel: "describedby", Href: "/api/v1/apis/" + url.PathEscape(a.ID) + "/spec"}}
 	return a, nil
 }
@@ -238,31 +251,48 @@ func (d *desk) document(ctx context.Context, table *routing.Table, result routin
 	var stored catalog.Document
 	o := document.ServeOptions{BaseURL: to.BaseURL, Format: format, Key: &to.Authentication}
 	err := d.catalog.View(ctx, func(tx catalog.Tx) (err error) {
-		if stored, err = tx.Catalog().Document(ctx, to.Document); err != nil {
-			return err
-		}
-		gateways, err := tx.Catalog().Gateways(ctx, "", 0)
-		for _, g := range gateways {
-			o.Hidden = append(o.Hidden, host(g.Address))
-		}
+		stored, err = tx.Catalog().Document(ctx, to.Document)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	// Hosts of deployments that this consumer may use stay, those of the others go.
-	if entry, ok := table.Entry(result.API); ok {
-		for _, other := range entry.Deployments {
-			switch _, err := table.Resolve(d.consumer(), routing.Request{API: string(result.API), Version: other.Line, Environment: other.Placement.Environment()}); {
-			case err == nil && other.Placement.Audience() == to.Placement.Audience():
-				o.AllowedHosts = append(o.AllowedHosts, host(other.BaseURL))
-			case other.Placement.Audience() != to.Placement.Audience():
-				o.Hidden = append(o.Hidden, host(other.BaseURL))
-			}
-		}
+	admin, err := d.adminHosts(ctx)
+	if err != nil {
+		return nil, err
 	}
-	o.Hidden = slices.DeleteFunc(o.Hidden, func(h string) bool { return h == "" || h == host(to.BaseURL) })
+	o.AllowedHosts, o.Hidden = d.hosts(table, result.API, admin)
 	return document.Serve(stored.Content, o)
+}
+
+// adminHosts are the hosts of the admin sides of all gateways: nobody reads them in a text.
+func (d *desk) adminHosts(ctx context.Context) (hosts []string, err error) {
+	err = d.catalog.View(ctx, func(tx catalog.Tx) error {
+		gateways, err := tx.Catalog().Gateways(ctx, "", 0)
+		for _, g := range gateways {
+			hosts = append(hosts, host(g.Address))
+		}
+		return err
+	})
+	return hosts, err
+}
+
+// hosts says which hosts texts about an entry may name to the caller and which not: those of deployments of an audience
+// that the caller is sent to, and all others. Where a host serves both, the addresses of the others are hidden whole.
+func (d *desk) hosts(table *routing.Table, id portal.APIID, admin []string) (allowed, hidden []string) {
+	hidden = admin
+	entry, _ := table.Entry(id)
+	for _, other := range entry.Deployments {
+		mine, err := table.Resolve(d.consumer(), routing.Request{API: string(id), Version: other.Line, Environment: other.Placement.Environment()})
+		if err == nil && mine.Deployment.Placement.Audience() == other.Placement.Audience() {
+			allowed = append(allowed, host(other.BaseURL))
+			continue
+		}
+		_, place, _ := strings.Cut(other.BaseURL, "://")
+		hidden = append(hidden, host(other.BaseURL), place)
+	}
+	hidden = slices.DeleteFunc(slices.Clone(hidden), func(h string) bool { return h == "" || slices.Contains(allowed, h) })
+	return allowed, hidden
 }
 
 // host is the host, with its port, of an address; empty where there is none.

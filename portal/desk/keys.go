@@ -102,12 +102,20 @@ func (d *desk) subscriptions(ctx context.Context, found []keys.Subscription) ([]
 		items[i] = api.Subscription{
 			ID: string(s.ID), Application: string(s.Application), ApplicationName: names[s.Application], Organisation: w.organisations[s.Organisation],
 			Version: s.Line, Environment: string(s.Environment), Plan: s.Plan, State: string(s.State), Reason: s.Reason,
-			RequestedBy: w.people[s.RequestedBy], DecidedBy: w.people[portal.PersonID(s.DecidedBy)], Created: s.Created,
+			RequestedBy: w.people[s.RequestedBy], DecidedBy: d.decider(w, s), Created: s.Created,
 			CanDecide: s.State == keys.Requested && access.MayDecide(d.caller, s.Division, s.RequestedBy),
 		}
 		items[i].API, items[i].Title = d.named(s)
 	}
 	return items, nil
+}
+
+// decider names who decided, to the company's own people: a partner learns what was decided and why, not by whom.
+func (d *desk) decider(w who, s keys.Subscription) string {
+	if d.caller.Audience != portal.Internal {
+		return ""
+	}
+	return w.people[portal.PersonID(s.DecidedBy)]
 }
 
 // named says what the caller calls an API: what they may see of it, or, for whoever governs it, its own name. An API that

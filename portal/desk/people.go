@@ -102,6 +102,9 @@ func (d *desk) Person(ctx context.Context, id string) (api.Person, error) {
 }
 
 func (d *desk) People(ctx context.Context, p api.Paging) (page api.Page[api.Person], err error) {
+	if !access.MaySeePeople(d.caller) {
+		return page, fmt.Errorf("people: %w", portal.ErrNotFound)
+	}
 	paging, err := d.peoplePaging("people", p)
 	if err != nil {
 		return page, err

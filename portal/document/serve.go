@@ -32,6 +32,12 @@ type ServeOptions struct {
 // gatewayKey names the security scheme that Serve and Synthesise write.
 const gatewayKey = "gatewayKey"
 
+// Text returns a text, such as a summary, as Serve would write it in a description: without the URLs of hosts that are not allowed,
+// and without what is hidden.
+func Text(text string, allowed, hidden []string) string {
+	return newScrubber(allowed, hidden).clean(text)
+}
+
 // Serve returns the description as one consumer sees it. The same input gives the same bytes; keys keep their order.
 //
 //   - The only server is BaseURL: 3.x has it in "servers" at the root and no "servers" or "server" anywhere else; 2.0 has it in host,
