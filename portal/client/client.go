@@ -132,8 +132,8 @@ func call[T any](ctx context.Context, c *Client, r request) (T, error) {
 		return t, err
 	}
 	if err := json.Unmarshal(a.body, &t); err != nil {
-		// encoding/json quotes what it could not read, and that may be a secret.
-		return t, fmt.Errorf("%s %s: the answer is not what this version understands", r.method, a.header.Get("Content-Type"))
+		// The decoder's words quote what it could not read, and that may be a secret.
+		return t, errors.New("the portal's answer is not what this version understands")
 	}
 	return t, nil
 }

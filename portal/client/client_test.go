@@ -80,8 +80,8 @@ func TestAnswersThatAreNoneOfAPortal(t *testing.T) {
 		"a web page": {func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write([]byte("<html>" + token + "</html>"))
 		}, nil, 1},
-		"a number for a text": {func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = w.Write([]byte(`{"name": 5318008}`))
+		"a text for a time": {func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write([]byte(`{"created": "5318008"}`))
 		}, nil, 1},
 		"a page that says no": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusForbidden) }, portal.ErrInvalid, 1},
 		"a broken proxy":      {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusBadGateway) }, portal.ErrUnavailable, 1},
@@ -110,7 +110,7 @@ func TestAnswersThatAreNoneOfAPortal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			address, calls := serve(t, tc.answer)
-			_, err := open(t, address, client.Options{MaxBodyBytes: 1000}).Me(t.Context())
+			_, err := open(t, address, client.Options{MaxBodyBytes: 1000}).Application(t.Context(), "app_1")
 			if err == nil || tc.want != nil && !errors.Is(err, tc.want) {
 				t.Errorf("%v, want %v", err, tc.want)
 			}

@@ -52,7 +52,7 @@ func read[I, T any](s *server, path, id, summary string, do func(ctx context.Con
 
 // change registers an operation that answers with one thing, by default the one that it changed.
 func change[I, T any](s *server, method, path, id, summary string, do func(ctx context.Context, d api.Desk, in *I) (T, error)) {
-	huma.Register(s.api, huma.Operation{OperationID: id, Method: method, Path: prefix + path, Summary: summary},
+	huma.Register(s.api, huma.Operation{OperationID: id, Method: method, Path: prefix + path, Summary: summary, MaxBodyBytes: maxBodyBytes},
 		func(ctx context.Context, in *I) (*out[T], error) {
 			t, err := do(ctx, callOf(ctx).desk, in)
 			if err != nil {
@@ -76,7 +76,7 @@ type post[I, T any] struct {
 }
 
 func (p post[I, T]) register(s *server) {
-	op := huma.Operation{OperationID: p.id, Method: http.MethodPost, Path: prefix + p.path, Summary: p.summary, DefaultStatus: p.status}
+	op := huma.Operation{OperationID: p.id, Method: http.MethodPost, Path: prefix + p.path, Summary: p.summary, DefaultStatus: p.status, MaxBodyBytes: maxBodyBytes}
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*secretOut[T], error) {
 		d := callOf(ctx).desk
 		answer := func(t T) *secretOut[T] {
