@@ -12,6 +12,8 @@ interface Bindings {
   Claim(subscription: string): Promise<Outcome>;
   Rotate(credential: string, overlap: string): Promise<Outcome>;
   CopyKey(credential: string): Promise<Outcome>; // from the keychain to the native clipboard
+  CopyCurl(credential: string): Promise<Outcome>; // a command with the key in it, to the native clipboard
+  ForgetKey(credential: string): Promise<Outcome>; // out of the keychain; it works on until it is revoked
 }
 
 interface Runtime {
@@ -54,11 +56,7 @@ async function act(button: HTMLButtonElement): Promise<void> {
   const overlap = button.form?.querySelector<HTMLInputElement>("[name=overlap]:checked, select[name=overlap]")?.value ?? "";
   button.disabled = true;
   try {
-    const outcome = await (action === "claim"
-      ? bindings.Claim(id)
-      : action === "rotate"
-        ? bindings.Rotate(id, overlap)
-        : bindings.CopyKey(id));
+    const outcome = await call(bindings, action, id, overlap);
     say(button, outcome.message, "done");
     if (next && outcome.state === "done") location.assign(next);
     else button.disabled = false;
@@ -66,6 +64,22 @@ async function act(button: HTMLButtonElement): Promise<void> {
     say(button, String(err), "failed");
     button.disabled = false;
   }
+}
+
+function call(bindings: Bindings, action: string, id: string, overlap: string): Promise<Outcome> {
+  switch (action) {
+    case "claim":
+      return bindings.Claim(id);
+    case "rotate":
+      return bindings.Rotate(id, overlap);
+    case "copy":
+      return bindings.CopyKey(id);
+    case "copy-curl":
+      return bindings.CopyCurl(id);
+    case "forget":
+      return bindings.ForgetKey(id);
+  }
+  return Promise.reject(new Error(`unknown action ${action}`));
 }
 
 function say(button: HTMLButtonElement, message: string, state: string): void {

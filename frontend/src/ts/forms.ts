@@ -1,5 +1,6 @@
-// A form is sent once: its buttons rest until the next page is there. A select with data-submit sends its form, and an
-// input with data-shows-for shows its field only while the named choice is made.
+// A form is sent once: its buttons rest until the next page is there. A field with data-submit sends its form, a part
+// with data-shows-for is shown only while the named choice is made, and a form with data-again sends itself after two
+// seconds: the answer is not there yet.
 import { onContent } from "./content";
 
 export function setUpForms(): void {
@@ -29,6 +30,9 @@ export function setUpForms(): void {
     }
   });
   onContent(showConditional);
+  onContent((root) => {
+    for (const form of root.querySelectorAll<HTMLFormElement>("form[data-again]")) setTimeout(() => form.requestSubmit(), 2000);
+  });
 }
 
 // showConditional hides what has data-shows-for="name=value" while the field of that name has another value.

@@ -1,0 +1,10 @@
+export namespace bindings {
+	
+	export interface Outcome {
+	    state: string;
+	    message: string;
+	    credential: string;
+	}
+
+}
+

@@ -1,0 +1,286 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"concierge/portal"
+	"concierge/portal/api"
+	"concierge/portal/web/ui"
+)
+
+const catalogLimit = 24
+
+func (s *site) catalog(v *visit) error {
+	c := ui.Catalog{Query: v.query("q"), Environment: v.query("environment"), Tag: v.query("tag")}
+	environments, err := v.desk.Environments(v.ctx())
+	if err != nil {
+		return err
+	}
+	found, err := v.desk.APIs(v.ctx(), api.APIsQuery{Paging: v.paging(catalogLimit), Q: c.Query, Environment: c.Environment, Tag: c.Tag})
+	if err != nil {
+		return err
+	}
+	filtered := func(environment string) string {
+		return ui.With(ui.APIsPath, "q", c.Query, "tag", c.Tag, "environment", environment)
+	}
+	c.Environments = []ui.Link{{Text: v.text.T("catalog.all"), Href: filtered(""), Current: c.Environment == ""}}
+	for _, e := range environments {
+		c.Environments = append(c.Environments, ui.Link{Text: v.text.Environment(e), Href: filtered(e), Current: e == c.Environment})
+	}
+	if c.Query+c.Environment+c.Tag != "" {
+		c.Clear = ui.APIsPath
+	}
+	c.Items = each(found.Items, v.card)
+	c.First, c.Next = v.pages(found.Next)
+	p := v.in(ui.APIsPath, v.text.T("catalog.title"))
+	p.Searches = true
+	return v.render(ui.CatalogPage(p, c))
+}
+
+// showAPI is the page of one API. Without a choice of environment it shows the first one that has an endpoint.
+func (s *site) showAPI(v *visit) error {
+	return v.renderAPI(http.StatusOK, v.r.PathValue("api"), place{
+		environment: v.query("environment"), version: v.query("version"), application: v.query("application"),
+	}, ui.Form{})
+}
+
+// place is what a person has chosen on the page of an API.
+type place struct {
+	environment, version, application string
+}
+
+func (v *visit) renderAPI(status int, id string, at place, form ui.Form) error {
+	a, err := v.desk.API(v.ctx(), id)
+	if err != nil {
+		return err
+	}
+	mine, err := v.desk.Applications(v.ctx(), api.Paging{Limit: 200})
+	if err != nil {
+		return err
+	}
+	environments := environmentsOf(a, at.version)
+	if at.environment == "" && len(environments) > 0 {
+		at.environment = environments[0]
+	}
+	page := ui.APIPage{
+		Title: a.Title, Summary: a.Summary, Owner: a.Owner, Tags: tags(a.Tags), Environment: at.environment,
+		Markdown: v.site.Markdown(a.Description),
+		Links:    links(a.Links),
+	}
+	path := ui.Below(ui.APIsPath, a.ID)
+	var d api.Decision
+	if at.environment == "" {
+		err = &portal.NoEndpointError{API: a.ID}
+	} else {
+		d, err = v.desk.Resolve(v.ctx(), api.ResolveQuery{
+			API: a.ID, Version: at.version, Environment: at.environment, Application: at.application,
+		})
+	}
+	var none *portal.NoEndpointError
+	switch {
+	case err == nil:
+		if err := v.fillEndpoint(&page, a, d, at, mine.Items, form); err != nil {
+			return err
+		}
+	case errors.As(err, &none):
+		for _, e := range none.Environments {
+			page.Elsewhere = append(page.Elsewhere, ui.Link{
+				Text: v.text.Environment(string(e)), Href: ui.With(path, "environment", string(e)),
+			})
+		}
+	default:
+		return err
+	}
+	for _, e := range environments {
+		page.Environments = append(page.Environments, ui.Link{
+			Text: v.text.Environment(e), Current: e == at.environment,
+			Href: ui.With(path, "environment", e, "version", at.version, "application", at.application),
+		})
+	}
+	for _, l := range a.Versions {
+		to := at.environment
+		if !slices.Contains(l.Environments, to) && len(l.Environments) > 0 {
+			to = l.Environments[0]
+		}
+		page.Versions = append(page.Versions, ui.VersionTab{Lifecycle: l.Lifecycle, Link: ui.Link{
+			Text: l.Version, Href: ui.With(path, "environment", to, "version", l.Version),
+			Current: l.Version == d.Version || d.Version == "" && l.Version == at.version,
+		}})
+	}
+	return v.renderAs(status, ui.APIPageView(v.in(ui.APIsPath, a.Title, v.crumb("nav.apis", ui.APIsPath)), page))
+}
+
+// environmentsOf lists the environments of one version, or of all, in their configured order.
+func environmentsOf(a api.API, version string) []string {
+	var found []string
+	for _, l := range a.Versions {
+		for _, e := range l.Environments {
+			if (version == "" || l.Version == version) && !slices.Contains(found, e) {
+				found = append(found, e)
+			}
+		}
+	}
+	return found
+}
+
+// links keeps those that a browser can follow: the API's own need a token.
+func links(ls []api.Link) []ui.Link {
+	var kept []ui.Link
+	for _, l := range ls {
+		if u, err := url.Parse(l.Href); err == nil && (u.Scheme == "https" || u.Scheme == "http") {
+			kept = append(kept, ui.Link{Text: l.Rel, Href: l.Href})
+		}
+	}
+	return kept
+}
+
+func (v *visit) crumb(key, href string) ui.Link { return ui.Link{Text: v.text.T(key), Href: href} }
+
+func (v *visit) fillEndpoint(page *ui.APIPage, a api.API, d api.Decision, at place, mine []api.Application, form ui.Form) error {
+	path := ui.Below(ui.APIsPath, a.ID)
+	page.Endpoint = &ui.Endpoint{
+		BaseURL: d.BaseURL, Gateway: d.Gateway, Region: d.Region, Version: d.Version, Environment: d.Environment,
+		Lifecycle: d.Lifecycle, Sunset: d.Sunset, Refused: d.KeysRefused,
+		Authentication: v.authentication(d.Authentication),
+		Curl:           Curl(CallAddress(d.BaseURL, d.Try), v.placeholder(d.Authentication)),
+		Why:            each(d.Why, func(r api.Reason) string { return v.text.Reason(r.Code, r.Args, r.Text) }),
+		Application:    at.application,
+		Applications:   append([]ui.Option{{Text: v.text.T("endpoint.newcomer")}}, options(mine)...),
+		Reset:          path,
+	}
+	document := func(format string) string {
+		return ui.With(ui.Below(ui.APIsPath, a.ID, "document"), "environment", d.Environment, "version", d.Version, "format", format)
+	}
+	page.JSON, page.YAML = document("json"), document("yaml")
+	page.Operations = ui.With(ui.Below(ui.APIsPath, a.ID, "operations"), "environment", d.Environment, "version", d.Version)
+
+	held, err := v.keysFor(a.ID, d.Version, d.Environment)
+	if err != nil {
+		return err
+	}
+	page.Keys = held
+	page.GetKey = ui.GetKey{
+		Form: form, API: a.ID, Version: d.Version, Environment: d.Environment,
+		Plans:        each(d.Plans, v.plan),
+		Applications: append(options(mine), ui.Option{Value: ui.NewApplicationChoice, Text: v.text.T("get_key.application_new")}),
+		Able:         v.changesApplications(),
+	}
+	return nil
+}
+
+func options(applications []api.Application) []ui.Option {
+	return each(applications, func(a api.Application) ui.Option { return ui.Option{Value: a.ID, Text: a.Name} })
+}
+
+// keysFor finds the person's live keys for one endpoint, among the newest of theirs.
+func (v *visit) keysFor(id, version, environment string) ([]ui.Key, error) {
+	p, err := v.desk.Credentials(v.ctx(), api.CredentialsQuery{Paging: api.Paging{Limit: 200}})
+	if err != nil {
+		return nil, err
+	}
+	var found []ui.Key
+	for _, c := range p.Items {
+		if k := key(c); k.Live() && c.API == id && c.Version == version && c.Environment == environment {
+			found = append(found, k)
+		}
+	}
+	return found, nil
+}
+
+// document hands out the API's description as a file.
+func (s *site) document(v *visit) error {
+	format := v.query("format")
+	if format != "yaml" {
+		format = "json"
+	}
+	id := v.r.PathValue("api")
+	d, err := v.desk.Spec(v.ctx(), api.SpecQuery{
+		API: id, Version: v.query("version"), Environment: v.query("environment"), Format: format,
+	})
+	if err != nil {
+		return err
+	}
+	h := v.w.Header()
+	h.Set("Content-Type", d.ContentType)
+	h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", fileName(id, v.query("version"), v.query("environment"), format)))
+	_, _ = v.w.Write(d.Content) // the reader is gone: nobody is left to tell
+	return nil
+}
+
+// fileName joins what is known, with nothing in it that a file system or a header could stumble over.
+func fileName(id, version, environment, format string) string {
+	name := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '.':
+			return r
+		}
+		return -1
+	}, strings.Join(slices.DeleteFunc([]string{id, version, environment}, func(s string) bool { return s == "" }), "-"))
+	return strings.Trim(name, ".") + "." + format
+}
+
+// mostOperations is how many operations a page lists; the document has them all.
+const mostOperations = 200
+
+func (s *site) operations(v *visit) error {
+	id := v.r.PathValue("api")
+	a, err := v.desk.API(v.ctx(), id)
+	if err != nil {
+		return err
+	}
+	d, err := v.desk.Spec(v.ctx(), api.SpecQuery{
+		API: id, Version: v.query("version"), Environment: v.query("environment"), Format: "json",
+	})
+	if err != nil {
+		return err
+	}
+	o := ui.Operations{Items: operationsIn(d.Content)}
+	if n := len(o.Items); n > mostOperations {
+		o.Items, o.More = o.Items[:mostOperations], n-mostOperations
+	}
+	p := v.in(ui.APIsPath, v.text.T("api.operations"), v.crumb("nav.apis", ui.APIsPath),
+		ui.Link{Text: a.Title, Href: ui.With(ui.Below(ui.APIsPath, id), "environment", v.query("environment"), "version", v.query("version"))})
+	return v.render(ui.OperationsPage(p, o))
+}
+
+// operationsIn reads the operations of an OpenAPI document of any version, sorted by path and method. A document that
+// cannot be read has none.
+func operationsIn(document []byte) []ui.Operation {
+	var doc struct {
+		Paths map[string]map[string]json.RawMessage `json:"paths"`
+	}
+	if json.Unmarshal(document, &doc) != nil {
+		return nil
+	}
+	methods := []string{"get", "post", "put", "patch", "delete", "head", "options", "trace"}
+	var found []ui.Operation
+	for path, item := range doc.Paths {
+		for method, raw := range item {
+			var op struct {
+				Summary     string `json:"summary"`
+				OperationID string `json:"operationId"`
+				Deprecated  bool   `json:"deprecated"`
+			}
+			if !slices.Contains(methods, method) || json.Unmarshal(raw, &op) != nil {
+				continue
+			}
+			if op.Summary == "" {
+				op.Summary = op.OperationID
+			}
+			found = append(found, ui.Operation{Method: strings.ToUpper(method), Path: path, Summary: op.Summary, Deprecated: op.Deprecated})
+		}
+	}
+	slices.SortFunc(found, func(a, b ui.Operation) int {
+		if c := strings.Compare(a.Path, b.Path); c != 0 {
+			return c
+		}
+		return slices.Index(methods, strings.ToLower(a.Method)) - slices.Index(methods, strings.ToLower(b.Method))
+	})
+	return found
+}

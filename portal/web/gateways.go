@@ -1,0 +1,228 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"concierge/portal"
+	"concierge/portal/access"
+	"concierge/portal/api"
+	"concierge/portal/web/ui"
+)
+
+func (v *visit) gatewayView(g api.Gateway) ui.Gateway {
+	shown := ui.Gateway{
+		ID: g.ID, Title: g.Title, Kind: g.Kind, Address: g.Address, Division: g.Division, Site: g.Site, Source: g.Source,
+		Paused: g.Paused, Deployments: g.Deployments, Unclassified: g.Unclassified, LastGood: g.LastGood,
+		Audiences:    each(g.Bounds.Audiences, func(a portal.Audience) string { return string(a) }),
+		Environments: each(g.Bounds.Environments, func(e portal.Environment) string { return string(e) }),
+	}
+	if shown.Title == "" {
+		shown.Title = g.ID
+	}
+	for _, axis := range portal.Axes {
+		value := g.Placement[string(axis)]
+		switch {
+		case value == "":
+			continue
+		case axis == portal.AxisAudience:
+			value = v.text.Audience(value)
+		case axis == portal.AxisEnvironment:
+			value = v.text.Environment(value)
+		}
+		shown.Placement = append(shown.Placement, ui.Fact{Name: v.text.Axis(string(axis)), Value: value})
+	}
+	for name, value := range g.Settings {
+		shown.Settings = append(shown.Settings, ui.Fact{Name: name, Value: value})
+	}
+	slices.SortFunc(shown.Settings, func(a, b ui.Fact) int { return strings.Compare(a.Name, b.Name) })
+	if g.LastRun != nil {
+		r := run(*g.LastRun)
+		shown.LastRun = &r
+	}
+	if c := g.Capabilities; c != nil {
+		shown.Product, shown.Probed, shown.Abilities = c.Product, &c.Probed, v.abilities(*c)
+	}
+	return shown
+}
+
+var discoveryKeys = map[string]string{
+	"snapshot": "ability.discovery.snapshot", "since": "ability.discovery.since", "watch": "ability.discovery.watch",
+}
+
+// abilities says what a gateway can do, in words, what is needed most first.
+func (v *visit) abilities(c api.Capabilities) []ui.AbilityLine {
+	t := v.text
+	var lines []ui.AbilityLine
+	say := func(able bool, text string) { lines = append(lines, ui.AbilityLine{Able: able, Text: text}) }
+	either := func(able bool, yes, no string) {
+		if able {
+			say(true, yes)
+		} else {
+			say(false, no)
+		}
+	}
+	either(c.Issue, t.T("ability.issue"), t.T("ability.issue_not", "Reason", c.IssueReason))
+	if c.Issue {
+		if c.Scope != "" {
+			say(true, t.T("ability.scope", "Scope", c.Scope))
+		}
+		if c.MaxKeys == 0 {
+			say(true, t.T("ability.keys_any"))
+		} else {
+			say(c.MaxKeys > 1, t.N("ability.keys", c.MaxKeys))
+		}
+		either(c.Expiry, t.T("ability.expiry"), t.T("ability.expiry_not"))
+		either(c.Suspend, t.T("ability.suspend"), t.T("ability.suspend_not"))
+		if c.Pipeline {
+			say(false, t.T("ability.pipeline"))
+		} else {
+			d := time.Duration(c.PropagationSeconds * float64(time.Second)).Round(time.Millisecond)
+			say(true, t.T("ability.propagation", "Duration", d))
+		}
+		if c.ReadBack {
+			say(false, t.T("ability.read_back"))
+		}
+	}
+	either(c.Documents, t.T("ability.documents"), t.T("ability.documents_not"))
+	if k, ok := discoveryKeys[c.Discovery]; ok {
+		say(true, t.T(k))
+	}
+	return lines
+}
+
+func (s *site) gateways(v *visit) error {
+	p, err := v.desk.Gateways(v.ctx(), v.paging(listLimit))
+	if err != nil {
+		return err
+	}
+	l := ui.Gateways{Items: each(p.Items, v.gatewayView), CanAdd: v.is(access.PlatformAdministrator)}
+	l.First, l.Next = v.pages(p.Next)
+	return v.render(ui.GatewaysPage(v.in(ui.GatewaysPath, v.text.T("nav.gateways")), l))
+}
+
+func (s *site) gateway(v *visit) error {
+	g, err := v.desk.Gateway(v.ctx(), v.r.PathValue("gateway"))
+	if err != nil {
+		return err
+	}
+	runs, err := v.desk.Runs(v.ctx(), g.ID, v.paging(10))
+	if err != nil {
+		return err
+	}
+	page := ui.GatewayPage{
+		Gateway: v.gatewayView(g), Runs: each(runs.Items, run),
+		CanSync: v.is(access.PlatformAdministrator, access.DivisionAdministrator) && !g.Paused,
+	}
+	page.First, page.Next = v.pages(runs.Next)
+	p := v.in(ui.GatewaysPath, page.Title, v.crumb("nav.gateways", ui.GatewaysPath))
+	if g.LastRun != nil && g.LastRun.State == "running" {
+		p.Refresh = 3
+	}
+	return v.render(ui.GatewayPageView(p, page))
+}
+
+func (s *site) sync(v *visit) error {
+	r, err := v.desk.Sync(v.ctx(), v.r.PathValue("gateway"))
+	if err != nil {
+		return err
+	}
+	return v.done(ui.Below(ui.GatewaysPath, r.Gateway), "")
+}
+
+func (s *site) newGateway(v *visit) error {
+	return v.renderNewGateway(http.StatusOK, v.query("kind"), ui.Form{Values: map[string]string{}, Errors: map[string]string{}})
+}
+
+func (v *visit) renderNewGateway(status int, chosen string, form ui.Form) error {
+	kinds, err := v.desk.GatewayKinds(v.ctx())
+	if err != nil {
+		return err
+	}
+	environments, err := v.desk.Environments(v.ctx())
+	if err != nil {
+		return err
+	}
+	page := ui.NewGateway{
+		Form: form, Kinds: []ui.Option{{Text: v.text.T("new_gateway.choose")}},
+		Axes:      each(portal.Axes, func(a portal.Axis) string { return string(a) }),
+		Audiences: audiences(), Environments: withDefaults(environments),
+	}
+	for _, k := range kinds {
+		page.Kinds = append(page.Kinds, ui.Option{Value: k.Name, Text: k.Title})
+		if k.Name == chosen {
+			page.Kind = ui.GatewayKind{Name: k.Name, Title: k.Title, Address: k.Address, Settings: each(k.Settings, func(g api.GatewaySetting) ui.GatewaySetting {
+				return ui.GatewaySetting{Name: g.Name, Title: g.Title, Help: g.Help, Default: g.Default, Required: g.Required, Secret: g.Secret}
+			})}
+		}
+	}
+	p := v.in(ui.GatewaysPath, v.text.T("gateways.add"), v.crumb("nav.gateways", ui.GatewaysPath))
+	return v.renderAs(status, ui.NewGatewayPage(p, page))
+}
+
+func audiences() []string {
+	return []string{string(portal.Internal), string(portal.Partner), string(portal.Public)}
+}
+
+// withDefaults offers the environments that come with the product beside those in use.
+func withDefaults(environments []string) []string {
+	for _, e := range []portal.Environment{portal.Development, portal.Test, portal.Simulation, portal.Production} {
+		if !slices.Contains(environments, string(e)) {
+			environments = append(environments, string(e))
+		}
+	}
+	return environments
+}
+
+// createGateway registers a gateway. Its secrets are never shown again, also not when the form is.
+func (s *site) createGateway(v *visit) error {
+	form := v.writtenGateway()
+	kind := v.field("kind")
+	if !v.require(form, "id", "address") {
+		return v.renderNewGateway(http.StatusUnprocessableEntity, kind, form)
+	}
+	n := api.NewGateway{
+		ID: v.field("id"), Title: v.field("title"), Kind: kind, Address: v.field("address"),
+		Division:  v.field("placement.division"),
+		Placement: v.fieldsNamed("placement."), Settings: v.fieldsNamed("setting."), Secrets: v.fieldsNamed("secret."),
+		Bounds: &portal.Bounds{
+			Audiences:    each(v.r.PostForm["audiences"], func(a string) portal.Audience { return portal.Audience(a) }),
+			Environments: each(v.r.PostForm["environments"], func(e string) portal.Environment { return portal.Environment(e) }),
+		},
+	}
+	g, err := v.desk.CreateGateway(v.ctx(), n)
+	if refused(&form, err) || errors.Is(err, portal.ErrUnavailable) {
+		if form.Problem == "" {
+			form.Problem = v.text.T("error.unavailable")
+		}
+		return v.renderNewGateway(http.StatusUnprocessableEntity, kind, form)
+	}
+	if err != nil {
+		return err
+	}
+	return v.done(ui.Below(ui.GatewaysPath, g.ID), "gateway-added")
+}
+
+func (v *visit) writtenGateway() ui.Form {
+	names := []string{"id", "title", "address", "audiences", "environments"}
+	for name := range v.r.PostForm {
+		if strings.HasPrefix(name, "placement.") || strings.HasPrefix(name, "setting.") {
+			names = append(names, name)
+		}
+	}
+	return v.written(names...)
+}
+
+// fieldsNamed collects the fields whose names begin alike, without that beginning. Empty ones are left out.
+func (v *visit) fieldsNamed(prefix string) map[string]string {
+	found := map[string]string{}
+	for name := range v.r.PostForm {
+		if rest, ok := strings.CutPrefix(name, prefix); ok && v.field(name) != "" {
+			found[rest] = v.field(name)
+		}
+	}
+	return found
+}

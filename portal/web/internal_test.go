@@ -1,0 +1,121 @@
+package web
+
+import (
+	"maps"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"concierge/portal"
+	"concierge/portal/api"
+	"concierge/portal/web/ui"
+)
+
+// TestTablesOfKeys: what a table names is a message.
+func TestTablesOfKeys(t *testing.T) {
+	var keys []string
+	for _, o := range outcomes {
+		keys = append(keys, o.title, o.text)
+	}
+	keys = slices.AppendSeq(keys, maps.Values(flashes))
+	keys = slices.AppendSeq(keys, maps.Values(discoveryKeys))
+	for _, key := range keys {
+		if said := ui.TextIn("en").T(key); strings.Contains(said, key) {
+			t.Errorf("%s is no message", key)
+		}
+	}
+}
+
+// TestEveryProblemHasWords: the kinds of the HTTP API are those of the pages.
+func TestEveryProblemHasWords(t *testing.T) {
+	for _, err := range []error{
+		portal.ErrNotFound, portal.ErrDenied, portal.ErrUnavailable, portal.ErrConflict, portal.ErrUnsupported, portal.ErrInvalid,
+		&portal.NoEndpointError{}, &portal.GatewayError{Err: portal.ErrDenied}, api.TooManyRequests(1), api.StillRunning(1),
+	} {
+		if p, _ := api.ProblemOf(err); outcomes[p.Type].title == "" {
+			t.Errorf("%s (%v) has no words", p.Type, err)
+		}
+	}
+}
+
+// TestLocalStaysHere: wherever somebody says to go on, it is a path of this site.
+func TestLocalStaysHere(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		parts := rapid.SliceOfN(rapid.SampledFrom([]string{"/", "\\", "//", "http:", "https://", "evil.example", "?", "#", "@", "%2F", "a", ":", " ", "\t", "\n", "."}), 0, 6)
+		got := local(strings.Join(parts.Draw(t, "next"), ""))
+		if !strings.HasPrefix(got, "/") || len(got) > 1 && (got[1] == '/' || got[1] == '\\') || strings.ContainsAny(got, "\t\n\r") {
+			t.Fatalf("leads to %q", got)
+		}
+	})
+}
+
+// TestQuoted: a shell reads back what was quoted, whatever a key contains.
+func TestQuoted(t *testing.T) {
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip("no shell")
+	}
+	for _, s := range []string{"", "plain", "it's", `$(rm -rf /) "x" \ 'y'`, "a\nb", "!$`*"} {
+		out, err := exec.Command(sh, "-c", "printf %s "+quoted(s)).Output()
+		if err != nil || string(out) != s {
+			t.Errorf("%q is read back as %q (%v)", s, out, err)
+		}
+	}
+}
+
+func TestCurl(t *testing.T) {
+	secret := portal.NewSecret("k'1")
+	for name, tc := range map[string]struct {
+		parts []api.Part
+		want  string
+	}{
+		"nothing":   {nil, "curl 'https://x.example/'"},
+		"header":    {[]api.Part{{In: "header", Name: "Authorization", Prefix: "apiKey ", Value: secret}}, `curl -H 'Authorization: apiKey k'\''1' 'https://x.example/'`},
+		"query":     {[]api.Part{{In: "query", Name: "apikey", Value: portal.NewSecret("a b&c")}}, "curl 'https://x.example/?apikey=a+b%26c'"},
+		"two parts": {[]api.Part{{In: "query", Name: "id", Value: portal.NewSecret("1"), Public: true}, {In: "query", Name: "key", Value: portal.NewSecret("2")}}, "curl 'https://x.example/?id=1&key=2'"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := Curl("https://x.example/", tc.parts); got != tc.want {
+				t.Errorf("got %s, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestFileName(t *testing.T) {
+	for _, tc := range []struct{ id, version, environment, want string }{
+		{"payments", "2", "test", "payments-2-test.json"},
+		{"payments", "", "", "payments.json"},
+		{`../../etc/"x"`, "2\r\n", "t", "etcx-2-t.json"},
+	} {
+		if got := fileName(tc.id, tc.version, tc.environment, "json"); got != tc.want {
+			t.Errorf("got %q, want %q", got, tc.want)
+		}
+	}
+}
+
+func TestOperationsAreSorted(t *testing.T) {
+	got := operationsIn([]byte(`{"paths": {"/b": {"post": {"operationId": "make"}, "get": {"summary": "Read"}, "parameters": []}, "/a": {"delete": {"deprecated": true}, "x-y": {}}}}`))
+	want := []ui.Operation{
+		{Method: "DELETE", Path: "/a", Deprecated: true}, {Method: "GET", Path: "/b", Summary: "Read"}, {Method: "POST", Path: "/b", Summary: "make"},
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func FuzzOperations(f *testing.F) {
+	for _, seed := range []string{`{}`, `{"paths": {"/a": {"get": {}}}}`, `{"paths": {"/a": null}}`, `{"paths": []}`, `[`, `{"paths": {"/a": {"get": 1}}}`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, document []byte) {
+		for _, o := range operationsIn(document) {
+			if o.Method == "" || o.Method != strings.ToUpper(o.Method) {
+				t.Errorf("method %q", o.Method)
+			}
+		}
+	})
+}

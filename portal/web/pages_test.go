@@ -1,0 +1,202 @@
+package web_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"concierge/portal"
+	"concierge/portal/web"
+	"concierge/portal/web/ui"
+	"concierge/portal/web/webtest"
+)
+
+// shown is one page as somebody comes to it. Several tests go through all of them.
+type shown struct {
+	name string
+	who  portal.PersonID // empty: nobody is signed in
+	path string
+	form url.Values // not nil: the page is the answer to this form
+	code int        // 0 means 200
+}
+
+var everyPage = []shown{
+	{name: "sign-in", path: "/sign-in?next=%2Fkeys"},
+	{name: "sign-in-wrong", path: "/sign-in", form: url.Values{"email": {"ana@northwind.example"}, "password": {"wrong"}}, code: 401},
+	{name: "invitation", path: "/invitation/" + webtest.Invitation},
+	{name: "invitation-short", path: "/invitation/" + webtest.Invitation, form: url.Values{"name": {"Tom"}, "password": {"short"}}, code: 422},
+	{name: "invitation-first", path: "/invitation/" + webtest.FirstLink},
+	{name: "invitation-gone", path: "/invitation/used", code: 404},
+	{name: "home-partner", who: webtest.Partner, path: "/"},
+	{name: "home-newcomer", who: webtest.Newcomer, path: "/"},
+	{name: "home-division", who: webtest.Division, path: "/"},
+	{name: "home-administrator", who: webtest.Administrator, path: "/"},
+	{name: "catalog", who: webtest.Partner, path: "/apis"},
+	{name: "catalog-filtered", who: webtest.Developer, path: "/apis?q=pay&environment=test"},
+	{name: "catalog-nothing", who: webtest.Partner, path: "/apis?q=submarine"},
+	{name: "api-partner", who: webtest.Partner, path: "/apis/payments?environment=production"},
+	{name: "api-internal", who: webtest.Developer, path: "/apis/payments?environment=production"},
+	{name: "api-first-key", who: webtest.Newcomer, path: "/apis/bookings?environment=test"},
+	{name: "api-deprecated", who: webtest.Partner, path: "/apis/payments?environment=production&version=1"},
+	{name: "api-refused", who: webtest.Developer, path: "/apis/documents?environment=test"},
+	{name: "api-open", who: webtest.Partner, path: "/apis/branches"},
+	{name: "api-no-endpoint", who: webtest.Partner, path: "/apis/loyalty?environment=simulation"},
+	{name: "api-form-wrong", who: webtest.Partner, path: "/subscriptions", code: 422, form: url.Values{
+		"api": {"bookings"}, "environment": {"test"}, "version": {"4"}, "application": {"new"}, "new_application": {""},
+	}},
+	{name: "operations", who: webtest.Partner, path: "/apis/payments/operations?environment=test"},
+	{name: "subscriptions", who: webtest.Partner, path: "/subscriptions"},
+	{name: "subscription-requested", who: webtest.Partner, path: "/subscriptions/sub_4"},
+	{name: "subscription-granted", who: webtest.Partner, path: "/subscriptions/sub_6"},
+	{name: "subscription-held", who: webtest.Partner, path: "/subscriptions/sub_1"},
+	{name: "subscription-rejected", who: webtest.Partner, path: "/subscriptions/sub_5"},
+	{name: "subscription-ended", who: webtest.Partner, path: "/subscriptions/sub_10"},
+	{name: "subscription-cancel", who: webtest.Partner, path: "/subscriptions/sub_1/cancel"},
+	{name: "claim", who: webtest.Partner, path: "/subscriptions/sub_6/claim", form: url.Values{}},
+	{name: "claim-again", who: webtest.Partner, path: "/subscriptions/sub_1/claim", form: url.Values{}, code: 409},
+	{name: "claim-waiting", who: webtest.Developer, path: "/subscriptions/sub_9/claim", form: url.Values{}, code: 202},
+	{name: "keys", who: webtest.Partner, path: "/keys"},
+	{name: "keys-none", who: webtest.Newcomer, path: "/keys"},
+	{name: "key", who: webtest.Partner, path: "/keys/key_1"},
+	{name: "key-retiring", who: webtest.Partner, path: "/keys/key_2"},
+	{name: "key-revoked", who: webtest.Partner, path: "/keys/key_5"},
+	{name: "key-failed", who: webtest.Partner, path: "/keys/key_7"},
+	{name: "key-rotate", who: webtest.Partner, path: "/keys/key_1/rotate"},
+	{name: "key-rotate-single", who: webtest.Partner, path: "/keys/key_3/rotate"},
+	{name: "key-rotated", who: webtest.Partner, path: "/keys/key_1/rotate", form: url.Values{"overlap": {"24h0m0s"}}},
+	{name: "key-revoke", who: webtest.Partner, path: "/keys/key_1/revoke"},
+	{name: "applications", who: webtest.Partner, path: "/applications"},
+	{name: "applications-none", who: webtest.Newcomer, path: "/applications"},
+	{name: "application", who: webtest.Partner, path: "/applications/app_mobile"},
+	{name: "application-new", who: webtest.Partner, path: "/add-application"},
+	{name: "application-wrong", who: webtest.Partner, path: "/applications", form: url.Values{"name": {""}}, code: 422},
+	{name: "approvals", who: webtest.Division, path: "/approvals"},
+	{name: "approvals-none", who: webtest.Partner, path: "/approvals"},
+	{name: "approval-reject", who: webtest.Division, path: "/approvals/sub_4/reject"},
+	{name: "gateways", who: webtest.Administrator, path: "/gateways"},
+	{name: "gateways-division", who: webtest.Division, path: "/gateways"},
+	{name: "gateway", who: webtest.Administrator, path: "/gateways/partner-edge"},
+	{name: "gateway-unclassified", who: webtest.Administrator, path: "/gateways/core-frankfurt"},
+	{name: "gateway-failed", who: webtest.Administrator, path: "/gateways/classic-paris"},
+	{name: "gateway-new", who: webtest.Administrator, path: "/add-gateway"},
+	{name: "gateway-new-kind", who: webtest.Administrator, path: "/add-gateway?kind=kong"},
+	{name: "organisations", who: webtest.Administrator, path: "/organisations"},
+	{name: "organisation-new", who: webtest.Administrator, path: "/add-organisation"},
+	{name: "organisation-disable", who: webtest.Administrator, path: "/organisations/org_northwind/disable"},
+	{name: "people", who: webtest.Administrator, path: "/people"},
+	{name: "person-new", who: webtest.Administrator, path: "/invite-person"},
+	{name: "person-invited", who: webtest.Administrator, path: "/people", form: url.Values{
+		"name": {"Nina Petrov"}, "email": {"nina@northwind.example"}, "organisation": {"org_northwind"}, "roles": {"developer"},
+	}},
+	{name: "person-roles", who: webtest.Administrator, path: "/people/per_tom/roles"},
+	{name: "person-disable", who: webtest.Administrator, path: "/people/per_tom/disable"},
+	{name: "account", who: webtest.Partner, path: "/account"},
+	{name: "account-token", who: webtest.Partner, path: "/account/tokens", form: url.Values{"name": {"Script"}, "days": {"30"}}},
+	{name: "account-token-revoke", who: webtest.Partner, path: "/account/tokens/tok_ci/revoke"},
+	{name: "missing", who: webtest.Partner, path: "/nowhere", code: 404},
+	{name: "missing-to-nobody", path: "/nowhere", code: 404},
+	{name: "forbidden-form", who: webtest.Partner, path: "/add-organisation", code: 404},
+	{name: "forbidden", who: webtest.Partner, path: "/gateways", code: 404},
+}
+
+// status is what the page answers with.
+func (s shown) status() int {
+	if s.code == 0 {
+		return http.StatusOK
+	}
+	return s.code
+}
+
+// site is the pages over a new world.
+func site(t *testing.T) http.Handler {
+	t.Helper()
+	return siteOf(t, webtest.New(webtest.Fixed).Options())
+}
+
+func siteOf(t *testing.T, o web.Options) http.Handler {
+	t.Helper()
+	h, err := web.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// browser is a person with a cookie jar, without a script.
+type browser struct {
+	t       *testing.T
+	h       http.Handler
+	cookies map[string]string
+	header  http.Header
+}
+
+func open(t *testing.T, h http.Handler) *browser {
+	return &browser{t: t, h: h, cookies: map[string]string{}, header: http.Header{"Accept-Language": {"en"}}}
+}
+
+// as signs somebody in.
+func as(t *testing.T, h http.Handler, who portal.PersonID) *browser {
+	t.Helper()
+	b := open(t, h)
+	b.signIn(who)
+	return b
+}
+
+var emails = map[portal.PersonID]string{
+	webtest.Partner: "ana@northwind.example", webtest.Developer: "jonas@meridian.example", webtest.Division: "claire@meridian.example",
+	webtest.Administrator: "sam@meridian.example", webtest.Newcomer: "lea@atelier-roux.example",
+}
+
+func (b *browser) signIn(who portal.PersonID) {
+	b.t.Helper()
+	if who == "" {
+		return
+	}
+	res := b.post(ui.SignInPath, url.Values{"email": {emails[who]}, "password": {webtest.Password}})
+	if res.Code != http.StatusSeeOther {
+		b.t.Fatalf("signing in as %s: status %d", who, res.Code)
+	}
+}
+
+func (b *browser) get(path string) *httptest.ResponseRecorder {
+	b.t.Helper()
+	return b.do(httptest.NewRequest("GET", path, nil))
+}
+
+func (b *browser) post(path string, form url.Values) *httptest.ResponseRecorder {
+	b.t.Helper()
+	r := httptest.NewRequest("POST", path, strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return b.do(r)
+}
+
+func (b *browser) do(r *http.Request) *httptest.ResponseRecorder {
+	b.t.Helper()
+	for name, values := range b.header {
+		r.Header[name] = values
+	}
+	for name, value := range b.cookies {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	rec := httptest.NewRecorder()
+	b.h.ServeHTTP(rec, r)
+	for _, c := range rec.Result().Cookies() {
+		if c.MaxAge < 0 {
+			delete(b.cookies, c.Name)
+		} else {
+			b.cookies[c.Name] = c.Value
+		}
+	}
+	return rec
+}
+
+// open goes to a page as it is described.
+func (b *browser) open(s shown) *httptest.ResponseRecorder {
+	b.t.Helper()
+	if s.form != nil {
+		return b.post(s.path, s.form)
+	}
+	return b.get(s.path)
+}

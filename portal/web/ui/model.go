@@ -1,0 +1,458 @@
+package ui
+
+import "time"
+
+// Page is what the layout needs to know.
+type Page struct {
+	Title   string
+	Section string // path of the navigation entry that is current
+	Crumbs  []Link
+	Nav     []NavGroup
+	Me      Me
+	Path    string // where the language and theme switches return to
+	Theme   string // light, dark or empty: as the system says
+	Flash   string // what has just been done
+	// Searches says that the page has a search field of its own, instead of the one above every page.
+	Searches bool
+	Refresh  int // seconds after which a browser without JavaScript asks again; 0: never
+}
+
+// Me is who is signed in. The zero value is nobody.
+type Me struct {
+	Name, Email, Organisation, Audience string
+	Roles                               []string
+	SignOut                             bool // false where the session is not the page's to end, as in the desktop window
+}
+
+// Link leads somewhere.
+type Link struct {
+	Text, Href string
+	Current    bool
+}
+
+// NavGroup is one part of the navigation.
+type NavGroup struct {
+	Title string
+	Links []NavLink
+}
+
+// NavLink is one entry of the navigation.
+type NavLink struct {
+	Text, Icon, Href string
+}
+
+// Form is what a person wrote into a form and what was wrong with it.
+type Form struct {
+	Values  map[string]string
+	Errors  map[string]string // by field
+	Problem string            // with the whole of it
+}
+
+// Value returns what was written into a field.
+func (f Form) Value(name string) string { return f.Values[name] }
+
+// Option is one choice of a field.
+type Option struct {
+	Value, Text string
+}
+
+// APICard is one API in a list.
+type APICard struct {
+	Title, Summary, Href string
+	Tags                 []Link
+	Lines                []Line
+}
+
+// Line is one version of an API and where it can be had.
+type Line struct {
+	Version, Lifecycle string
+	Environments       []string
+}
+
+// Catalog is the page that lists APIs.
+type Catalog struct {
+	Query, Environment, Tag string
+	Environments            []Link
+	Items                   []APICard
+	First, Next             string // addresses of pages; empty where there is none
+	Clear                   string // address without any filter; empty where none is set
+}
+
+// APIPage is one API.
+type APIPage struct {
+	Title, Summary, Owner string
+	Markdown              string // HTML made harmless by document.Markdown
+	Tags                  []Link
+	Links                 []Link
+	Versions              []VersionTab
+	Environments          []Link
+	Environment           string
+	Endpoint              *Endpoint // nil: none for this person here
+	Elsewhere             []Link    // environments that have one
+	JSON, YAML            string    // addresses of the document
+	Operations            string    // address of the list of operations
+	Keys                  []Key     // that the person holds here
+	GetKey                GetKey
+}
+
+// VersionTab is one version to choose.
+type VersionTab struct {
+	Link
+	Lifecycle string
+}
+
+// Endpoint is where the person is sent.
+type Endpoint struct {
+	BaseURL, Gateway, Region, Version, Environment string
+	Lifecycle                                      string
+	Sunset                                         *time.Time
+	Authentication                                 Authentication
+	Curl                                           string
+	Refused                                        string // why no key can be had; empty where one can
+	Why                                            []string
+	Application                                    string // whose answer this is; empty: a newcomer's
+	Applications                                   []Option
+	Reset                                          string // path of the page, for the choice of application
+}
+
+// Authentication says how to prove who is calling. Example is what to send, with a placeholder.
+type Authentication struct {
+	Type, In, Name, Example string
+}
+
+// Plan is a way to use an API.
+type Plan struct {
+	ID, Title     string
+	Limits        []string
+	NeedsApproval bool
+}
+
+// GetKey is the form that asks for access.
+type GetKey struct {
+	Form
+	API, Version, Environment string
+	Plans                     []Plan
+	Applications              []Option
+	Able                      bool // false: only somebody else in the organisation may
+}
+
+// NewApplicationChoice is the value of the application field that means one that is not there yet.
+const NewApplicationChoice = "new"
+
+// Operation is one thing that an API can do.
+type Operation struct {
+	Method, Path, Summary string
+	Deprecated            bool
+}
+
+// Operations is the list of what an API can do.
+type Operations struct {
+	Items []Operation
+	More  int // how many more its document has
+}
+
+// Key is one credential; never its secret.
+type Key struct {
+	ID, Title, API, Version, Environment, State string
+	Application, ApplicationID, Gateway         string
+	Fingerprint, Note, Replaces, Subscription   string
+	Created                                     time.Time
+	Expires, Ends, Effective                    *time.Time
+	EffectiveBy                                 string
+}
+
+// Live reports whether the gateway accepts the key, as far as is known.
+func (k Key) Live() bool { return k.State == "active" || k.State == "retiring" }
+
+// Keys is the page that lists credentials.
+type Keys struct {
+	Items       []Key
+	States      []Link
+	First, Next string
+}
+
+// KeyPage is one credential.
+type KeyPage struct {
+	Key
+	Curl      string
+	CanRotate bool
+}
+
+// Rotate is the question before a key is replaced.
+type Rotate struct {
+	Key
+	Overlaps []Option
+	Chosen   string
+	Single   bool // the gateway holds one key: the old one ends at once
+}
+
+// Revealed is the one showing of a secret.
+type Revealed struct {
+	Title, Version, Environment string
+	BaseURL                     string
+	Parts                       []RevealedPart
+	Curl                        string
+	Key                         string // id of the credential
+	Replaced                    *time.Time
+	Replaces                    string
+}
+
+// RevealedPart is one value to send.
+type RevealedPart struct {
+	In, Name, Prefix, Value string
+	Public                  bool
+}
+
+// Subscription is the right of an application to have a key.
+type Subscription struct {
+	ID, Title, API, Version, Environment, Plan string
+	Application, ApplicationID, Organisation   string
+	State, Reason, RequestedBy, DecidedBy      string
+	Created                                    time.Time
+	CanDecide                                  bool
+}
+
+// Subscriptions is the page that lists them.
+type Subscriptions struct {
+	Items       []Subscription
+	States      []Link
+	First, Next string
+}
+
+// SubscriptionPage is one subscription and its keys.
+type SubscriptionPage struct {
+	Subscription
+	Keys  []Key
+	Claim bool   // a key can be claimed now
+	Held  string // id of the live key that stands in the way of a claim
+}
+
+// Waiting says that a claim is on its way: a gateway or its site has to act first.
+type Waiting struct {
+	Action  string // where the same request goes again
+	Overlap string // of a rotation, as it was chosen
+	Note    string
+}
+
+// Application is what calls APIs.
+type Application struct {
+	ID, Name, Organisation string
+	Created                time.Time
+}
+
+// Applications is the page that lists them.
+type Applications struct {
+	Items       []Application
+	First, Next string
+	CanAdd      bool
+}
+
+// ApplicationPage is one application.
+type ApplicationPage struct {
+	Application
+	Subscriptions []Subscription
+	Keys          []Key
+}
+
+// Home is the first page.
+type Home struct {
+	Name                    string
+	Keys, Applications      string // how many; "50+" where there are more than one page
+	Waiting, ToDecide       string
+	Decides                 bool
+	Ready                   []Subscription // approved, without a key yet
+	Ending                  []Key
+	Operator                bool
+	Unclassified            int
+	Gateways                int
+	Troubled                []Gateway
+	Environments            []string
+	HasKeys, HasApplication bool
+}
+
+// Gateway is one registered gateway.
+type Gateway struct {
+	ID, Title, Kind, Address, Division, Site, Source string
+	Paused                                           bool
+	Placement                                        []Fact
+	Audiences, Environments                          []string
+	Settings                                         []Fact
+	Abilities                                        []AbilityLine
+	Product                                          string
+	Probed                                           *time.Time
+	Deployments, Unclassified                        int
+	LastGood                                         *time.Time
+	LastRun                                          *Run
+}
+
+// Fact is a name and a value.
+type Fact struct {
+	Name, Value string
+}
+
+// AbilityLine is one thing that a gateway can or cannot do, in words.
+type AbilityLine struct {
+	Able bool
+	Text string
+}
+
+// Run is one sync.
+type Run struct {
+	ID, State, Phase, Error            string
+	Done, Total                        int
+	Added, Changed, Removed, Unchanged int
+	Warnings                           []string
+	Started                            time.Time
+	Ended                              *time.Time
+}
+
+// Gateways is the page that lists them.
+type Gateways struct {
+	Items       []Gateway
+	First, Next string
+	CanAdd      bool
+}
+
+// GatewayPage is one gateway and its history.
+type GatewayPage struct {
+	Gateway
+	Runs        []Run
+	First, Next string
+	CanSync     bool
+}
+
+// NewGateway is the form that registers one.
+type NewGateway struct {
+	Form
+	Kinds        []Option
+	Kind         GatewayKind // the chosen one; its zero value means that none is chosen
+	Axes         []string
+	Audiences    []string
+	Environments []string
+}
+
+// GatewayKind is a sort of gateway.
+type GatewayKind struct {
+	Name, Title, Address string
+	Settings             []GatewaySetting
+}
+
+// GatewaySetting is one thing to tell about a gateway.
+type GatewaySetting struct {
+	Name, Title, Help, Default string
+	Required, Secret           bool
+}
+
+// Organisation is a company or division.
+type Organisation struct {
+	ID, Name, Audience, Division, Region string
+	Disabled                             bool
+	People                               int
+	Created                              time.Time
+}
+
+// Organisations is the page that lists them.
+type Organisations struct {
+	Items       []Organisation
+	First, Next string
+	CanChange   bool
+}
+
+// NewOrganisation is the form that adds one.
+type NewOrganisation struct {
+	Form
+	Audiences []string
+}
+
+// Person is somebody who can sign in.
+type Person struct {
+	ID, Name, Email, Organisation, State string
+	Roles                                []string
+	LastSeen                             *time.Time
+	Self                                 bool
+}
+
+// People is the page that lists them.
+type People struct {
+	Items       []Person
+	First, Next string
+	CanChange   bool
+}
+
+// NewPerson is the form that invites somebody.
+type NewPerson struct {
+	Form
+	Organisations []Option
+	Roles         []string
+}
+
+// Invited shows an invitation's link once.
+type Invited struct {
+	Person  Person
+	Address string
+	Expires time.Time
+}
+
+// Roles is the form that changes what a person may do.
+type Roles struct {
+	Person Person
+	All    []string
+}
+
+// Account is what belongs to the person alone.
+type Account struct {
+	Form
+	Tokens []Token
+	Days   []Option
+}
+
+// Token is a personal API token.
+type Token struct {
+	ID, Name, Hint    string
+	Created           time.Time
+	LastUsed, Expires *time.Time
+}
+
+// CreatedToken shows a token once.
+type CreatedToken struct {
+	Token
+	Value   string
+	Example string
+}
+
+// Confirm asks before something that cannot be undone.
+type Confirm struct {
+	Title, Text string
+	Points      []string // what will happen
+	Action      string   // where the form goes
+	Button      string
+	Danger      bool
+	Back        string
+	Reason      bool // asks for a reason
+	ReasonLabel string
+	Form
+}
+
+// SignIn is the form of the door.
+type SignIn struct {
+	Form
+	Next string
+}
+
+// Invitation is the form that makes an account out of an invitation.
+type Invitation struct {
+	Form
+	Action, Email, Organisation string
+	First                       bool // the first administrator, who also says who they are
+	MinPassword                 int
+}
+
+// Failure is what a person sees of an error.
+type Failure struct {
+	Status      int
+	Title, Text string
+	Detail      string // in the words of whoever refused; empty where those are not for this person
+	RequestID   string // where somebody has to look into it
+	Home        bool
+	InTheWay    string // address of the thing that a conflict is with
+}
