@@ -146,7 +146,7 @@ type Act struct {
 	Gateway    portal.GatewayID
 	State      ActState
 	Phase      Phase
-	Lease      string    // whoever holds it may save the result
+	Lease      string    // whoever holds it may save the result; new with every holder and every postponement
 	Due        time.Time // when the lease ends, or the next attempt is due
 	Attempts   int
 	Error      string // of the last attempt, without secrets
@@ -208,7 +208,7 @@ type Store interface {
 	// UpdateCredential saves what changes in a credential's life where the state is still from.
 	UpdateCredential(ctx context.Context, c Credential, from CredentialState) error
 	Credentials(ctx context.Context, f CredentialFilter, p Page) ([]Credential, error)
-	// EndedCredentials are live ones whose Ends or Expires has come.
+	// EndedCredentials are live ones whose Ends or Expires has come: of each gateway the oldest, up to limit.
 	EndedCredentials(ctx context.Context, now time.Time, limit int) ([]Credential, error)
 
 	AddAct(ctx context.Context, a Act) error
@@ -216,7 +216,7 @@ type Store interface {
 	OpenAct(ctx context.Context, c portal.CredentialID, kind ActKind) (Act, error)
 	// UpdateAct saves a where it is still open under the given lease.
 	UpdateAct(ctx context.Context, a Act, lease string) error
-	// DueActs are open ones whose Due has come: revocations first, then the oldest.
+	// DueActs are open ones whose Due has come: of each gateway up to limit, its revocations first, then the oldest.
 	DueActs(ctx context.Context, now time.Time, limit int) ([]Act, error)
 
 	// Bindings of an application, or of all where it is empty.

@@ -141,10 +141,14 @@ func (s keyStore) Credentials(ctx context.Context, f keys.CredentialFilter, p ke
 	return list(ctx, s.tx, scanCredential, q)
 }
 
-func (s keyStore) EndedCredentials(ctx context.Context, now time.Time, limit int) ([]keys.Credential, error) {
-	return rows(ctx, s.tx, func(r *sql.Rows) (keys.Credential, error) { return scanCredential(r) }, `SELECT `+credentialColumns+` FROM credentials
+const endedCredentials = `SELECT ` + credentialColumns + ` FROM (
+		SELECT *, row_number() OVER (PARTITION BY gateway ORDER BY created, id) AS place FROM credentials
 		WHERE (state = 'retiring' AND ends > 0 AND ends <= $1) OR (state IN ('active', 'retiring') AND expires > 0 AND expires <= $1)
-		ORDER BY created LIMIT $2`, micros(now), limit)
+	) AS ended WHERE place <= $2 ORDER BY place, id`
+
+func (s keyStore) EndedCredentials(ctx context.Context, now time.Time, limit int) ([]keys.Credential, error) {
+	ended, err := rows(ctx, s.tx, func(r *sql.Rows) (keys.Credential, error) { return scanCredential(r) }, endedCredentials, micros(now), limit)
+	return ended, doing(err, "listing ended credentials")
 }
 
 const actColumns = `id, kind, credential, gateway, state, phase, lease, due, attempts, error, created, ended`
@@ -177,9 +181,14 @@ func (s keyStore) UpdateAct(ctx context.Context, a keys.Act, lease string) error
 	return met(n, err, "act %s has passed to somebody else", a.ID)
 }
 
+const dueActs = `SELECT ` + actColumns + ` FROM (
+		SELECT *, row_number() OVER (PARTITION BY gateway ORDER BY CASE kind WHEN 'revoke' THEN 0 ELSE 1 END, due, id) AS place FROM acts
+		WHERE state = 'open' AND due <= $1
+	) AS overdue WHERE place <= $2 ORDER BY place, id`
+
 func (s keyStore) DueActs(ctx context.Context, now time.Time, limit int) ([]keys.Act, error) {
-	return rows(ctx, s.tx, func(r *sql.Rows) (keys.Act, error) { return scanAct(r) },
-		`SELECT `+actColumns+` FROM acts WHERE state = 'open' AND due <= $1 ORDER BY CASE kind WHEN 'revoke' THEN 0 ELSE 1 END, due, id LIMIT $2`, micros(now), limit)
+	due, err := rows(ctx, s.tx, func(r *sql.Rows) (keys.Act, error) { return scanAct(r) }, dueActs, micros(now), limit)
+	return due, doing(err, "listing due acts")
 }
 
 func (s keyStore) Bindings(ctx context.Context, app portal.ApplicationID) ([]keys.Binding, error) {

@@ -52,6 +52,7 @@ CREATE TABLE credentials (
 ) STRICT;
 -- One open claim, one live key and one that retires.
 CREATE UNIQUE INDEX credentials_one ON credentials (subscription, state) WHERE state IN ('pending', 'active', 'retiring');
+CREATE INDEX credentials_subscription ON credentials (subscription, created, id);
 CREATE INDEX credentials_organisation ON credentials (organisation, created, id);
 CREATE INDEX credentials_gateway ON credentials (gateway, state);
 CREATE INDEX credentials_application ON credentials (application) WHERE state IN ('active', 'retiring');

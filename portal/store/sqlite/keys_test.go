@@ -1,0 +1,361 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"concierge/connectors"
+	"concierge/portal"
+	"concierge/portal/keys"
+	"concierge/portal/store"
+)
+
+// What the rules of package keys rest on: unique indexes, conditional updates, and the order of lists and queues. The
+// rest is seen by that package's own tests, which run on this store.
+
+// inKeys runs fn in a transaction of its own and returns its error: what fails leaves nothing.
+func inKeys(t *testing.T, db *DB, fn func(ctx context.Context, k keys.Store) error) error {
+	t.Helper()
+	return db.InTx(t.Context(), func(tx store.Tx) error { return fn(t.Context(), tx.(keys.Tx).Keys()) })
+}
+
+func mustKeys(t *testing.T, db *DB, fn func(ctx context.Context, k keys.Store) error) {
+	t.Helper()
+	if err := inKeys(t, db, fn); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func application(n int) keys.Application {
+	return keys.Application{ID: portal.ApplicationID(fmt.Sprintf("app_%d", n)), Organisation: "org_a", Name: "shop", CreatedBy: "per_a", Created: born}
+}
+
+func subscription(n int, state keys.SubscriptionState) keys.Subscription {
+	return keys.Subscription{
+		ID: portal.SubscriptionID(fmt.Sprintf("sub_%d", n)), Application: "app_1", Organisation: "org_a", API: "api_1", Line: "2", Environment: portal.Test,
+		Plan: "basic", State: state, Deployment: "dep_1", Division: "payments", RequestedBy: "per_a", Created: born.Add(time.Duration(n) * time.Second),
+	}
+}
+
+func credentialOf(n int, state keys.CredentialState) keys.Credential {
+	return keys.Credential{
+		ID: portal.CredentialID(fmt.Sprintf("crd_%d", n)), Subscription: "sub_1", Application: "app_1", Organisation: "org_a", Gateway: "north", Deployment: "dep_1",
+		Key: connectors.Key{RemoteID: "r", Exposure: "test"}, State: state, Created: born.Add(time.Duration(n) * time.Second),
+	}
+}
+
+func act(n int, kind keys.ActKind, due time.Duration) keys.Act {
+	return keys.Act{
+		ID: portal.ActID(fmt.Sprintf("act_%02d", n)), Kind: kind, Credential: portal.CredentialID(fmt.Sprintf("crd_%d", n)), Gateway: "north",
+		State: keys.ActOpen, Phase: keys.PhaseCalling, Lease: "mine", Due: born.Add(due), Created: born,
+	}
+}
+
+// withSubscription is a database with an application and its subscription.
+func withSubscription(t *testing.T) *DB {
+	t.Helper()
+	db := openTest(t)
+	mustKeys(t, db, func(ctx context.Context, k keys.Store) error {
+		return errors.Join(k.AddApplication(ctx, application(1)), k.AddSubscription(ctx, subscription(1, keys.Approved)))
+	})
+	return db
+}
+
+func TestKeysComeBackAsTheyWere(t *testing.T) {
+	db := withSubscription(t)
+	c := credentialOf(1, keys.Pending)
+	c.Handle, c.Sealed, c.Fingerprint, c.Replaces, c.Note = map[string]string{"id": "1"}, []byte{0, 1, 2}, "ff", "crd_0", "waits"
+	c.Expires, c.Ends, c.Effective, c.EffectiveBy = born.Add(1*time.Hour), born.Add(2*time.Hour), born.Add(3*time.Hour), "admin"
+	a := act(1, keys.ActIssue, time.Hour)
+	a.Attempts, a.Error, a.Ended = 3, "no", born
+	s := subscription(2, keys.Cancelled)
+	s.DecidedBy, s.Reason, s.Decided = "per_b", "why", born
+	mustKeys(t, db, func(ctx context.Context, k keys.Store) error {
+		return errors.Join(k.AddCredential(ctx, c), k.AddAct(ctx, a), k.AddSubscription(ctx, s))
+	})
+	mustKeys(t, db, func(ctx context.Context, k keys.Store) error {
+		gotC, err1 := k.Credential(ctx, c.ID)
+		gotA, err2 := k.Act(ctx, a.ID)
+		gotO, err3 := k.OpenAct(ctx, c.ID, keys.ActIssue)
+		gotS, err4 := k.Subscription(ctx, s.ID)
+		if fmt.Sprint(gotC) != fmt.Sprint(c) || gotA != a || gotO != a || gotS != s {
+			t.Errorf("got %+v %+v %+v %+v", gotC, gotA, gotO, gotS)
+		}
+		return errors.Join(err1, err2, err3, err4)
+	})
+}
+
+func TestKeysThatAreNotThere(t *testing.T) {
+	db := withSubscription(t)
+	for name, look := range map[string]func(ctx context.Context, k keys.Store) error{
+		"application":  func(ctx context.Context, k keys.Store) error { _, err := k.Application(ctx, "x"); return err },
+		"subscription": func(ctx context.Context, k keys.Store) error { _, err := k.Subscription(ctx, "x"); return err },
+		"open one": func(ctx context.Context, k keys.Store) error {
+			_, err := k.OpenSubscription(ctx, "app_1", "api_1", "2", portal.Production)
+			return err
+		},
+		"credential": func(ctx context.Context, k keys.Store) error { _, err := k.Credential(ctx, "x"); return err },
+		"act":        func(ctx context.Context, k keys.Store) error { _, err := k.Act(ctx, "x"); return err },
+		"open act": func(ctx context.Context, k keys.Store) error {
+			_, err := k.OpenAct(ctx, "x", keys.ActIssue)
+			return err
+		},
+	} {
+		if err := inKeys(t, db, look); !errors.Is(err, portal.ErrNotFound) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+func TestOneOfEach(t *testing.T) {
+	db := withSubscription(t)
+	add := func(c keys.Credential) error {
+		return inKeys(t, db, func(ctx context.Context, k keys.Store) error { return k.AddCredential(ctx, c) })
+	}
+	n := 0
+	for _, state := range []keys.CredentialState{keys.Pending, keys.Active, keys.Retiring, keys.Revoking, keys.Revoked, keys.Failed} {
+		if err := add(credentialOf(n+1, state)); err != nil {
+			t.Errorf("the first %s: %v", state, err)
+		}
+		single := state == keys.Pending || state.Live()
+		if err := add(credentialOf(n+2, state)); errors.Is(err, portal.ErrConflict) != single || (!single && err != nil) {
+			t.Errorf("a second %s: %v", state, err)
+		}
+		n += 2
+	}
+	for _, state := range []keys.SubscriptionState{keys.Requested, keys.Approved, keys.Suspended} {
+		err := inKeys(t, db, func(ctx context.Context, k keys.Store) error { return k.AddSubscription(ctx, subscription(10, state)) })
+		if !errors.Is(err, portal.ErrConflict) {
+			t.Errorf("a second subscription, %s: %v", state, err)
+		}
+	}
+	for i, state := range []keys.SubscriptionState{keys.Rejected, keys.Cancelled, keys.Cancelled} {
+		if err := inKeys(t, db, func(ctx context.Context, k keys.Store) error {
+			return k.AddSubscription(ctx, subscription(20+i, state))
+		}); err != nil {
+			t.Errorf("one that is over: %v", err)
+		}
+	}
+	mustKeys(t, db, func(ctx context.Context, k keys.Store) error { return k.AddAct(ctx, act(1, keys.ActIssue, 0)) })
+	second := act(1, keys.ActIssue, 0)
+	second.ID = "act_x"
+	if err := inKeys(t, db, func(ctx context.Context, k keys.Store) error { return k.AddAct(ctx, second) }); !errors.Is(err, portal.ErrConflict) {
+		t.Errorf("a second open issue: %v", err)
+	}
+	second.Kind = keys.ActRevoke
+	mustKeys(t, db, func(ctx context.Context, k keys.Store) error { return k.AddAct(ctx, second) })
+}
+
+func TestKeysChangeFromWhatTheyWere(t *testing.T) {
+	db := withSubscription(t)
+	c, a := credentialOf(1, keys.Pending), act(1, keys.ActIssue, 0)
+	mustKeys(t, db, func(ctx context.Context, k keys.Store) error {
+		return errors.Join(k.AddCredential(ctx, c), k.AddAct(ctx, a))
+	})
+	c.State, a.Lease = keys.Active, "yours"
+	s := subscription(1, keys.Cancelled)
+	for name, update := range map[string]func(ctx context.Context, k keys.Store) error{
+		"credential":   func(ctx context.Context, k keys.Store) error { return k.UpdateCredential(ctx, c, keys.Pending) },
+		"subscription": func(ctx context.Context, k keys.Store) error { return k.UpdateSubscription(ctx, s, keys.Approved) },
+		"act":          func(ctx context.Context, k keys.Store) error { return k.UpdateAct(ctx, a, "mine") },
+	} {
+		mustKeys(t, db, update)
+		if err := inKeys(t, db, update); !errors.Is(err, portal.ErrConflict) {
+			t.Errorf("%s a second time: %v", name, err)
+		}
+	}
+	mustKeys(t, db, func(ctx context.Context, k keys.Store) error {
+		a.State = keys.ActDone
+		return k.UpdateAct(ctx, a, "yours")
+	})
+	if err := inKeys(t, db, func(ctx context.Context, k keys.Store) error { return k.UpdateAct(ctx, a, "yours") }); !errors.Is(err, portal.ErrConflict) {
+		t.Errorf("an act that is over: %v", err)
+	}
+}
+
+func TestKeysPageNewestFirst(t *testing.T) {
+	db := openTest(t)
+	var want []portal.ApplicationID
+	mustKeys(t, db, func(ctx context.Context, k keys.Store) error {
+		var errs []error
+		for n := range 7 {
+			a := application(n)
+			a.Created = born.Add(time.Duration(n/3) * time.Second) // several at once
+			errs = append(errs, k.AddApplication(ctx, a))
+			want = append(want, a.ID)
+		}
+		other := application(99)
+		other.Organisation = "org_b"
+		return errors.Join(append(errs, k.AddApplication(ctx, other))...)
+	})
+	slices.Reverse(want)
+	var got []portal.ApplicationID
+	page := keys.Page{Limit: 2}
+	for {
+		var found []keys.Application
+		mustKeys(t, db, func(ctx context.Context, k keys.Store) (err error) {
+			found, err = k.Applications(ctx, "org_a", page)
+			return err
+		})
+		for _, a := range found {
+			got = append(got, a.ID)
+		}
+		if len(found) < page.Limit {
+			break
+		}
+		page.After = string(found[len(found)-1].ID)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v; want %v", got, want)
+	}
+}
+
+func TestKeysFilters(t *testing.T) {
+	db := withSubscription(t)
+	none, payments := portal.Division(""), portal.Division("payments")
+	mustKeys(t, db, func(ctx context.Context, k keys.Store) error {
+		stray := subscription(2, keys.Requested)
+		stray.Division, stray.API = "", "api_2"
+		revoked, elsewhere := credentialOf(2, keys.Revoked), credentialOf(3, keys.Failed)
+		elsewhere.Gateway = "south"
+		return errors.Join(k.AddSubscription(ctx, stray), k.AddCredential(ctx, credentialOf(1, keys.Active)), k.AddCredential(ctx, revoked), k.AddCredential(ctx, elsewhere))
+	})
+	all := keys.Page{Limit: 10}
+	mustKeys(t, db, func(ctx context.Context, k keys.Store) error {
+		for want, f := range map[string]keys.SubscriptionFilter{
+			"sub_2 sub_1": {}, "sub_1": {Division: &payments}, "sub_2": {Division: &none}, "": {Organisation: "org_b"},
+			"sub_1 ": {State: keys.Approved}, " ": {Application: "app_2"},
+		} {
+			found, err := k.Subscriptions(ctx, f, all)
+			var got []string
+			for _, s := range found {
+				got = append(got, string(s.ID))
+			}
+			if err != nil || strings.Join(got, " ") != strings.TrimSpace(want) {
+				t.Errorf("%+v: got %v, %v", f, got, err)
+			}
+		}
+		for want, f := range map[string]keys.CredentialFilter{
+			"crd_3 crd_2 crd_1": {}, "crd_1": {Open: true}, "crd_3": {Gateway: "south"}, "crd_2": {State: keys.Revoked, Subscription: "sub_1"},
+			"": {Organisation: "org_b"}, " ": {Application: "app_2"},
+		} {
+			found, err := k.Credentials(ctx, f, all)
+			var got []string
+			for _, c := range found {
+				got = append(got, string(c.ID))
+			}
+			if err != nil || strings.Join(got, " ") != strings.TrimSpace(want) {
+				t.Errorf("%+v: got %v, %v", f, got, err)
+			}
+		}
+		return nil
+	})
+}
+
+func TestEndedCredentials(t *testing.T) {
+	db := openTest(t)
+	mustKeys(t, db, func(ctx context.Context, k keys.Store) error {
+		errs := []error{k.AddApplication(ctx, application(1))}
+		for n, c := range []struct {
+			state         keys.CredentialState
+			ends, expires time.Time
+		}{
+			{keys.Retiring, born, time.Time{}},                           // 0: ends now
+			{keys.Retiring, born.Add(time.Microsecond), time.Time{}},     // 1: later
+			{keys.Active, time.Time{}, born},                             // 2: expires now
+			{keys.Active, time.Time{}, born.Add(time.Microsecond)},       // 3: later
+			{keys.Active, time.Time{}, time.Time{}},                      // 4: never
+			{keys.Retiring, born.Add(time.Hour), born.Add(-time.Second)}, // 5: expires before its end
+			{keys.Revoked, born, born},                                   // 6: over
+			{keys.Active, born, time.Time{}},                             // 7: retires no more
+		} {
+			s := subscription(n, keys.Approved)
+			s.API = portal.APIID(fmt.Sprint("api_", n))
+			cred := credentialOf(n, c.state)
+			cred.Subscription, cred.Ends, cred.Expires = s.ID, c.ends, c.expires
+			errs = append(errs, k.AddSubscription(ctx, s), k.AddCredential(ctx, cred))
+		}
+		return errors.Join(errs...)
+	})
+	mustKeys(t, db, func(ctx context.Context, k keys.Store) error {
+		for limit, want := range map[int][]portal.CredentialID{10: {"crd_0", "crd_2", "crd_5"}, 1: {"crd_0"}} {
+			found, err := k.EndedCredentials(ctx, born, limit)
+			var got []portal.CredentialID
+			for _, c := range found {
+				got = append(got, c.ID)
+			}
+			if err != nil || !slices.Equal(got, want) {
+				t.Errorf("got %v, %v; want %v", got, err, want)
+			}
+		}
+		return nil
+	})
+}
+
+// Revocations come first, then what has waited longest; and a gateway with much to do leaves room for the others.
+func TestDueActs(t *testing.T) {
+	db := withSubscription(t)
+	mustKeys(t, db, func(ctx context.Context, k keys.Store) error {
+		var errs []error
+		for n := range 9 {
+			errs = append(errs, k.AddCredential(ctx, credentialOf(n, keys.Revoked)))
+		}
+		quiet, over := act(7, keys.ActIssue, 0), act(8, keys.ActRevoke, -time.Hour)
+		quiet.Gateway, over.State = "south", keys.ActDone
+		for _, a := range []keys.Act{
+			act(1, keys.ActIssue, -time.Hour), act(2, keys.ActRevoke, -time.Second), act(3, keys.ActIssue, -2*time.Hour), act(4, keys.ActRevoke, -time.Minute),
+			act(5, keys.ActRevoke, time.Microsecond), act(6, keys.ActIssue, 0), quiet, over,
+		} {
+			errs = append(errs, k.AddAct(ctx, a))
+		}
+		return errors.Join(errs...)
+	})
+	mustKeys(t, db, func(ctx context.Context, k keys.Store) error {
+		for limit, want := range map[int]map[portal.GatewayID][]portal.ActID{
+			10: {"north": {"act_04", "act_02", "act_03", "act_01", "act_06"}, "south": {"act_07"}},
+			2:  {"north": {"act_04", "act_02"}, "south": {"act_07"}},
+		} {
+			found, err := k.DueActs(ctx, born, limit)
+			got := map[portal.GatewayID][]portal.ActID{}
+			for _, a := range found {
+				got[a.Gateway] = append(got[a.Gateway], a.ID)
+			}
+			if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("got %v, %v; want %v", got, err, want)
+			}
+		}
+		return nil
+	})
+}
+
+// What runs with every claim and twice a second reads no table from end to end, however many keys there are.
+func TestKeysAreFoundByIndex(t *testing.T) {
+	db := openTest(t)
+	q := newest("credentials", credentialColumns, keys.Page{})
+	q.where("subscription", "sub_1")
+	for name, query := range map[string]string{"of a subscription": q.text(), "due": dueActs, "ended": endedCredentials} {
+		rows, err := db.read.Query("EXPLAIN QUERY PLAN "+query, 1, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var id, parent, unused int
+			var detail string
+			if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+				t.Fatal(err)
+			}
+			if detail == "SCAN credentials" || detail == "SCAN acts" {
+				t.Errorf("%s: %s", name, detail)
+			}
+		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
