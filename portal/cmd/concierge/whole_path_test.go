@@ -23,12 +23,12 @@ import (
 	"testing"
 	"time"
 
+	"concierge/connectors/sample"
 	"concierge/connectors/sample/gateway"
 	"concierge/connectors/sample/sampletest"
 	"concierge/portal"
 	"concierge/portal/access"
 	"concierge/portal/api"
-	"concierge/portal/catalog"
 	"concierge/portal/ingest"
 	"concierge/portal/people"
 	v1 "concierge/portal/web/v1"
@@ -741,20 +741,11 @@ func TestIdempotencyKey(t *testing.T) {
 	}
 }
 
-// paymentsGateway is a registered sample gateway with two APIs for partners in production.
+// paymentsGateway is a sample gateway with two APIs, for partners in production.
 func paymentsGateway(t testing.TB) (*gateway.Gateway, ingest.Registration) {
 	t.Helper()
 	g := sampletest.Start(t, gateway.Options{APIs: []gateway.API{{Name: "payments", Version: "1.0.0"}, {Name: "orders", Version: "1.0.0"}}})
-	return g, ingest.Registration{
-		Gateway: catalog.Gateway{
-			ID: "sample", Title: "Sample", Kind: "sample", Address: g.AdminURL(), Site: portal.SiteLocal, Division: "ops",
-			Defaults: map[portal.Axis]string{
-				portal.AxisAudience: string(portal.Partner), portal.AxisEnvironment: string(portal.Production), portal.AxisDivision: "ops",
-			},
-			AllowPrivate: []string{"127.0.0.0/8"}, Source: catalog.FromConfiguration,
-		},
-		Credentials: map[string]portal.Secret{"token": g.AdminToken()},
-	}
+	return g, registration(sample.Kind, sampletest.Config(g, g.AdminToken()), portal.Partner)
 }
 
 // TestTwoClaimsMakeOneKey lets two clients claim for one subscription at once, on a gateway that takes its time: one of
@@ -819,16 +810,34 @@ func program(t testing.TB, tags ...string) string {
 // process is a running program.
 type process struct {
 	*exec.Cmd
-	lines  chan string // of standard output; closed at its end
-	errors *bytes.Buffer
+	lines chan string // of standard output; closed at its end
+	log   transcript  // its standard error
 }
 
-// start runs a program until the test ends. Its temporary files are in temp.
-func start(t testing.TB, temp, path string, args ...string) *process {
+// transcript is what a program has written so far.
+type transcript struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (t *transcript) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.Write(p)
+}
+
+func (t *transcript) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.String()
+}
+
+// start runs a program, with variables beside those of the test, until the test ends.
+func start(t testing.TB, variables []string, path string, args ...string) *process {
 	t.Helper()
-	p := &process{Cmd: exec.Command(path, args...), lines: make(chan string, 100), errors: &bytes.Buffer{}}
-	p.Env = append(os.Environ(), "TMPDIR="+temp)
-	p.Stderr = p.errors
+	p := &process{Cmd: exec.Command(path, args...), lines: make(chan string, 100)}
+	p.Env = append(os.Environ(), variables...)
+	p.Stderr = &p.log
 	out, err := p.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -858,7 +867,7 @@ func (p *process) told(t testing.TB, limit time.Duration) (r demoReady) {
 	case line, ok := <-p.lines:
 		if !ok {
 			_ = p.Wait()
-			t.Fatalf("the demo ended: %s", p.errors)
+			t.Fatalf("the demo ended: %s", &p.log)
 		}
 		if err := json.Unmarshal([]byte(line), &r); err != nil {
 			t.Fatalf("%v: %s", err, line)
@@ -881,7 +890,7 @@ func (p *process) end(t testing.TB) (rest []string) {
 		rest = append(rest, line)
 	}
 	if err := p.Wait(); err != nil {
-		t.Errorf("the program ended badly: %v\n%s", err, p.errors)
+		t.Errorf("the program ended badly: %v\n%s", err, &p.log)
 	}
 	return rest
 }
@@ -890,7 +899,7 @@ func (p *process) end(t testing.TB) (rest []string) {
 func TestDemoProgram(t *testing.T) {
 	path, temp := program(t), t.TempDir()
 	began := time.Now()
-	p := start(t, temp, path, "demo", "--json")
+	p := start(t, []string{"TMPDIR=" + temp}, path, "demo", "--json")
 	ready := p.told(t, 10*time.Second)
 	t.Logf("ready in %s", time.Since(began).Round(time.Millisecond))
 	if got := get[api.Me](meet(t, ready).partner, "/me"); got.Audience != string(portal.Partner) {
@@ -913,7 +922,7 @@ func TestDemoKeepsData(t *testing.T) {
 	path, temp, data := program(t), t.TempDir(), filepath.Join(t.TempDir(), "kept")
 	e := endpoint{"shipments", "2", "production"}
 
-	p := start(t, temp, path, "demo", "--json", "--data", data)
+	p := start(t, []string{"TMPDIR=" + temp}, path, "demo", "--json", "--data", data)
 	partner := meet(t, p.told(t, 10*time.Second)).partner
 	key := partner.claim(partner.subscribe(e).ID)
 	_, doc := partner.document(e)
@@ -921,7 +930,7 @@ func TestDemoKeepsData(t *testing.T) {
 	within(t, workingWithin, "with the key", func() int { return use(t, address, key.Parts) }, works)
 	p.end(t)
 
-	p = start(t, temp, path, "demo", "--json", "--data", data)
+	p = start(t, []string{"TMPDIR=" + temp}, path, "demo", "--json", "--data", data)
 	again := meet(t, p.told(t, 10*time.Second)).partner
 	if a, err := partner.try(http.MethodGet, "/api/v1/me", nil); err == nil && a.status != http.StatusUnauthorized {
 		t.Errorf("the token of the time before: %d", a.status)
