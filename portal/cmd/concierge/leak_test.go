@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"concierge/connectors/sample/gateway"
 	"concierge/frontend"
@@ -242,7 +243,7 @@ func (r reply) like(asked ids) string {
 }
 
 // ask sends one request. Pages get the cookie and what a browser says of a request from the same site; the API gets the
-// token; both surfaces get nothing else.
+// token; both surfaces get nothing else. A call that comes too soon for its token is made again.
 func (s *server) ask(who somebody, surface web.Surface, method, target, body string, change ...func(*http.Request)) reply {
 	var content io.Reader
 	if body != "" {
@@ -267,6 +268,10 @@ func (s *server) ask(who somebody, surface web.Surface, method, target, body str
 	}
 	w := httptest.NewRecorder()
 	s.handler.ServeHTTP(w, r)
+	if surface == web.SurfaceAPI && w.Code == http.StatusTooManyRequests {
+		time.Sleep(50 * time.Millisecond)
+		return s.ask(who, surface, method, target, body, change...)
+	}
 	return reply{w.Code, w.Result().Header, w.Body.String()}
 }
 
