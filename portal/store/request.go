@@ -16,7 +16,7 @@ type RequestKey struct {
 // Request is what is known of it.
 type Request struct {
 	RequestKey
-	Body    string    // hash of the body
+	Body    string    // keyed hash of the body
 	Acted   bool      // its first writing transaction was committed
 	Result  string    // id of what came of it; empty while it runs
 	Created time.Time // of this record; records are kept for a day

@@ -126,7 +126,7 @@ func (s *server) wire(ctx context.Context, registrations []ingest.Registration) 
 	d := desk.New(desk.Parts{
 		DB: s.db, Live: s.live, Keys: s.keys, Policy: c.policy(), People: s.people, Ingest: s.ingest, Gateways: gateways, Kinds: kinds, Sealer: box,
 	})
-	if err := s.routes(d); err != nil {
+	if err := s.routes(d, box); err != nil {
 		return err
 	}
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -156,10 +156,10 @@ func audiences(a access.Audiences) []portal.Audience {
 }
 
 // routes registers everything that the portal answers.
-func (s *server) routes(d *desk.Service) error {
+func (s *server) routes(d *desk.Service, box *seal.Box) error {
 	s.router = web.NewRouter()
 	v1.Register(s.router, v1.Options{
-		Caller: s.caller, Desk: d.For, Requests: s.db, PublicURL: s.config.PublicURL, Log: s.log,
+		Caller: s.caller, Desk: d.For, Requests: s.db, Fingerprint: box.Fingerprint, PublicURL: s.config.PublicURL, Log: s.log,
 	})
 	health := func(pattern string, ok func(context.Context) error) {
 		s.router.Handle(web.Route{Method: http.MethodGet, Pattern: pattern, Surface: web.SurfaceOperations, Access: web.AccessAnonymous},

@@ -2,8 +2,6 @@ package v1
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,14 +27,14 @@ func once[O any](ctx context.Context, s *server, key string, body any, do func(c
 	if err != nil {
 		return nil, fmt.Errorf("hashing the request: %w", err)
 	}
-	hash := sha256.Sum256(b)
+	hash := s.Fingerprint("request", b) // it may hold secrets: of a gateway that is registered
 	c, now := callOf(ctx), s.Now()
 	k := store.RequestKey{Caller: string(c.caller.Person) + " " + string(c.caller.Organisation), Method: "POST", Path: c.path, Key: key}
-	found, began, err := s.Requests.BeginRequest(ctx, store.Request{RequestKey: k, Body: hex.EncodeToString(hash[:]), Lease: now.Add(requestLease)}, now)
+	found, began, err := s.Requests.BeginRequest(ctx, store.Request{RequestKey: k, Body: hash, Lease: now.Add(requestLease)}, now)
 	switch {
 	case err != nil:
 		return nil, err
-	case found.Body != hex.EncodeToString(hash[:]):
+	case found.Body != hash:
 		return nil, fmt.Errorf("this Idempotency-Key was used with another body; use a new key for a new request: %w", portal.ErrInvalid)
 	case !began && found.Result != "":
 		return again(ctx, found.Result)

@@ -31,6 +31,8 @@ type Options struct {
 	Desk   func(c access.Caller) api.Desk
 	// Requests keeps idempotency keys.
 	Requests store.Requests
+	// Fingerprint tells two bodies apart without keeping anything of them: a keyed hash.
+	Fingerprint func(purpose string, data []byte) string
 	// PublicURL is the portal's own address, without a trailing slash.
 	PublicURL string
 	Log       *slog.Logger

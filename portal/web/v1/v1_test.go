@@ -3,6 +3,8 @@ package v1_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -148,7 +150,7 @@ func start(t *testing.T, change func(*v1.Options)) *bench {
 			person, ok := strings.CutPrefix(got, token)
 			return access.Caller{Person: portal.PersonID("per_1" + person), Organisation: "org_1"}, ok
 		},
-		Desk: func(access.Caller) api.Desk { return b.desk }, Requests: b.db, PublicURL: "https://apis.example.com",
+		Desk: func(access.Caller) api.Desk { return b.desk }, Requests: b.db, Fingerprint: fingerprint, PublicURL: "https://apis.example.com",
 		Log: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: func() time.Time { return b.now },
 	}
 	if change != nil {
@@ -570,4 +572,10 @@ func TestDocument(t *testing.T) {
 	if len(served) < 35 {
 		t.Errorf("only %d routes", len(served))
 	}
+}
+
+// fingerprint stands in for the sealed key's.
+func fingerprint(purpose string, data []byte) string {
+	sum := sha256.Sum256(append([]byte(purpose), data...))
+	return hex.EncodeToString(sum[:])
 }
