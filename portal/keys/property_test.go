@@ -32,6 +32,7 @@ func TestEverythingSettles(t *testing.T) {
 		r := &run{rapid: rt, w: w, ctx: ctx, sub: sub.ID, healthy: w.service(w.keysDB()), shown: map[portal.CredentialID]shown{}}
 		for range rapid.IntRange(3, 12).Draw(rt, "steps") {
 			r.step()
+			r.look()
 		}
 		problems := w.settled(ctx, r.healthy, app.ID)
 		if r.waiting() { // what somebody has to approve is not for the sweeper to end
@@ -46,6 +47,11 @@ func TestEverythingSettles(t *testing.T) {
 		}
 		for _, problem := range problems {
 			rt.Error(problem)
+		}
+		for _, c := range r.open() {
+			if _, seen := r.shown[c.ID]; !seen {
+				rt.Errorf("%s is %s, and nobody saw its secret", c.ID, c.State)
+			}
 		}
 		for id, s := range r.shown {
 			c, err := r.healthy.Credential(ctx, ann, id)
@@ -87,6 +93,7 @@ type run struct {
 	healthy *keys.Service
 	shown   map[portal.CredentialID]shown
 	late    []func()
+	later   bool // a gateway has acted after everybody had given up
 }
 
 // step does one thing, on a replica that may die at any of its transactions.
@@ -101,10 +108,14 @@ func (r *run) step() {
 	g := r.w.gateways[rapid.SampledFrom([]portal.GatewayID{"north", "south"}).Draw(r.rapid, "gateway")]
 	switch what {
 	case "claim":
-		r.show(s.Claim(r.client(g), ann, r.sub))
+		ctx := r.client(g)
+		c, err := s.Claim(ctx, ann, r.sub)
+		r.show(ctx, c, err)
 	case "rotate":
 		if c, ok := r.pick(); ok {
-			r.show(s.Rotate(r.client(g), ann, c.ID, rapid.SampledFrom([]time.Duration{0, time.Second, time.Hour}).Draw(r.rapid, "overlap")))
+			ctx, overlap := r.client(g), rapid.SampledFrom([]time.Duration{0, time.Second, time.Hour}).Draw(r.rapid, "overlap")
+			c, err := s.Rotate(ctx, ann, c.ID, overlap)
+			r.show(ctx, c, err)
 		}
 	case "revoke":
 		if c, ok := r.pick(); ok {
@@ -132,6 +143,7 @@ func (r *run) step() {
 		r.fault(g)
 	case "late":
 		for _, do := range r.late {
+			r.later = true
 			do()
 		}
 		r.late = nil
@@ -172,6 +184,7 @@ func (r *run) fault(g *gateway) {
 		g.keep++
 	case 7: // it answers after everybody else has given up
 		g.issue = append(g.issue, func(_ context.Context, act func() issued) (issued, error) {
+			r.later = true
 			for range 3 {
 				r.w.clock.advance(time.Minute)
 				_ = r.healthy.SweepOnce(r.ctx)
@@ -180,8 +193,8 @@ func (r *run) fault(g *gateway) {
 		})
 	case 8: // revoked while it is made
 		g.issue = append(g.issue, func(_ context.Context, act func() issued) (issued, error) {
-			if c, ok := r.pick(); ok {
-				_, _ = r.healthy.Revoke(r.ctx, ann, c.ID)
+			if open := r.open(); len(open) > 0 { // the newest
+				_, _ = r.healthy.Revoke(r.ctx, ann, open[0].ID)
 				r.ended()
 			}
 			return act(), nil
@@ -203,9 +216,10 @@ func (r *run) client(g *gateway) context.Context {
 	return ctx
 }
 
-func (r *run) show(c keys.Claimed, err error) {
-	if (err != nil || !c.Ready) && secret(c) != "" {
-		r.rapid.Errorf("a secret was shown beside %v", err)
+// show takes the answer to whoever asked, if they are still there.
+func (r *run) show(ctx context.Context, c keys.Claimed, err error) {
+	if (err != nil || !c.Ready || ctx.Err() != nil) && secret(c) != "" {
+		r.rapid.Errorf("a secret was shown to nobody, or beside %v", err)
 	}
 	if err != nil || !c.Ready {
 		return
@@ -214,6 +228,24 @@ func (r *run) show(c keys.Claimed, err error) {
 		r.rapid.Errorf("a %s key was shown that does not work", c.Credential.State)
 	}
 	r.shown[c.Credential.ID] = shown{secret: secret(c)}
+}
+
+// look holds what the portal says at any moment against the gateways: what counts as revoked does not work.
+func (r *run) look() {
+	if r.later {
+		return // until somebody reconciles
+	}
+	for _, g := range r.w.gateways {
+		for _, mark := range g.working() {
+			c, err := r.healthy.Credential(r.ctx, ann, mark.Credential)
+			if err != nil {
+				r.rapid.Fatal(err)
+			}
+			if c.State.Final() {
+				r.rapid.Errorf("%s counts as %s and works", c.ID, c.State)
+			}
+		}
+	}
 }
 
 // pick is one of the application's credentials that are not over.
