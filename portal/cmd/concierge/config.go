@@ -110,25 +110,27 @@ func readConfig(path string, kinds map[string]connectors.Kind) (config, error) {
 		return config{}, fmt.Errorf("configuration: %w; name the file with --config", err)
 	}
 	c, err := parseConfig(b, filepath.Dir(path))
-	if err != nil {
-		return config{}, fmt.Errorf("configuration %s:\n%w", path, err)
-	}
-	if err := c.check(kinds); err != nil {
+	if err := errors.Join(err, c.check(kinds)); err != nil {
 		return config{}, fmt.Errorf("configuration %s:\n%w", path, err)
 	}
 	return c, nil
 }
 
-// parseConfig reads the text of a file whose relative paths are below dir.
+// parseConfig reads the text of a file whose relative paths are below dir. With an error comes what could be read, so that
+// it can be checked too.
 func parseConfig(text []byte, dir string) (config, error) {
 	var c config
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
-	if err := d.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
-		return config{}, err
+	err := d.Decode(&c)
+	switch {
+	case errors.Is(err, io.EOF):
+		err = nil
+	case err == nil && !errors.Is(d.Decode(new(yaml.Node)), io.EOF):
+		err = errors.New("  only one document may be in the file: remove what follows the line ---")
 	}
 	c.complete(dir)
-	return c, nil
+	return c, err
 }
 
 func (c *config) complete(dir string) {
