@@ -320,8 +320,8 @@ func TestBrowserSmall(t *testing.T) {
 			continue
 		}
 		w.open(s)
-		if wide := w.eval("document.documentElement.scrollWidth - innerWidth"); wide != "0" && !strings.HasPrefix(wide, "-") {
-			t.Errorf("%s: %s pixels wider than the window", s.name, wide)
+		if wide := w.eval("document.documentElement.scrollWidth"); wide != "375" { // innerWidth would grow with it
+			t.Errorf("%s: %s pixels wide", s.name, wide)
 		}
 		if slices.Contains([]string{"home-partner", "catalog", "api-partner", "keys"}, s.name) {
 			w.photograph(s.name + "-small")
@@ -334,11 +334,15 @@ func TestBrowserFromSearchToKey(t *testing.T) {
 	w := newWindow(t, webtest.New(time.Now).Options())
 	w.signIn(webtest.Newcomer)
 
-	w.do(chromedp.KeyEvent("/"))
-	w.until(`document.activeElement.id === "global-search"`)
+	// The protocol would write the letter as well, which a browser does not after preventDefault.
+	const slash = `!document.body.dispatchEvent(new KeyboardEvent("keydown", {key: "/", bubbles: true, cancelable: true}))`
+	if taken := w.eval(slash); taken != "true" || w.eval("document.activeElement.id") != "global-search" {
+		t.Error("a slash does not go to the search field")
+	}
 	w.goTo("/apis")
-	w.do(chromedp.KeyEvent("/"))
-	w.until(`document.activeElement.id === "q"`)
+	if taken := w.eval(slash); taken != "true" || w.eval("document.activeElement.id") != "q" {
+		t.Error("a slash does not go to the catalog's search field")
+	}
 	w.do(chromedp.SendKeys(chromedp.CSS("#q"), "booking"))
 	w.until(`document.querySelectorAll(".api-card").length === 1 && location.search.includes("q=booking")`)
 	w.until(`document.activeElement.id === "q"`)
@@ -370,7 +374,7 @@ func TestBrowserFromSearchToKey(t *testing.T) {
 	if strings.Contains(w.eval("document.documentElement.outerHTML"), secret) {
 		t.Error("the key's page has its secret")
 	}
-	w.do(chromedp.NavigateBack())
+	_ = chromedp.Do(w.ctx, chromedp.NavigateBack()) // the browser has nothing to show: the page was not stored
 	if strings.Contains(w.eval("document.documentElement.outerHTML"), secret) {
 		t.Error("going back shows the secret again")
 	}
