@@ -69,7 +69,6 @@ type Service struct {
 	gateways Gateways
 	sealer   Sealer
 	opts     Options
-	swept    chan struct{} // wakes the sweeper
 }
 
 // NewService returns a key ring. Run its Sweep in the background.
@@ -86,7 +85,7 @@ func NewService(db DB, router Router, gateways Gateways, sealer Sealer, o Option
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{db: db, router: router, gateways: gateways, sealer: sealer, opts: o, swept: make(chan struct{}, 1)}
+	return &Service{db: db, router: router, gateways: gateways, sealer: sealer, opts: o}
 }
 
 func (s *Service) now() time.Time { return s.opts.Now().UTC().Truncate(time.Microsecond) }

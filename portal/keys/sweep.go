@@ -34,16 +34,7 @@ func (s *Service) Sweep(ctx context.Context) {
 			w.running.Wait()
 			return
 		case <-tick.C:
-		case <-s.swept:
 		}
-	}
-}
-
-// wake makes the sweeper look now.
-func (s *Service) wake() {
-	select {
-	case s.swept <- struct{}{}:
-	default:
 	}
 }
 
