@@ -401,3 +401,19 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	}
 	t.Errorf("it never came about that %s", what)
 }
+
+// TestLockedKeychain runs where the keychain of the whole path is there and nobody unlocks it. The window says so instead
+// of waiting for ever, keeps nothing, and goes on.
+func TestLockedKeychain(t *testing.T) {
+	d := startDemo(t)
+	token := d.token(t, "developer", "internal")
+	a := startApplication(t)
+	a.until(`document.querySelector("h1").textContent === "Unlock your keyring" && document.querySelector("a[href='/']") !== null`)
+	a.screenshot("locked")
+	a.do(fmt.Sprintf(`fetch("/connect", {method: "POST", headers: {"HX-Request": "true", "Content-Type": "application/x-www-form-urlencoded"},
+		body: new URLSearchParams({address: %q, token: %q}).toString()}).then(r => r.text()).then(text => { window.answer = text })`, d.URL, token.Reveal()))
+	a.until(`(window.answer ?? "").includes("Unlock your keyring")`)
+	if strings.Contains(a.eval("window.answer"), token.Reveal()) || strings.Contains(a.log.String(), token.Reveal()) {
+		t.Error("the token is in the answer or in the log")
+	}
+}
