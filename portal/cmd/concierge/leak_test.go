@@ -458,11 +458,6 @@ paths:
 			Document:       innerDocument,
 		},
 		{
-			Name: "inside", Path: "/inside", Stages: []string{internalWord + "stage"}, Title: w.internal("sametitle"), Summary: w.internal("samesummary"),
-			Description: w.internal("samedescription"), Version: "7.1.0", Entry: "payments", Tags: []string{w.internal("sametag")}, Owner: w.internal("sameowner"),
-			Plans: []gateway.Plan{{ID: w.internal("sameplan"), Title: w.internal("sameplantitle")}}, Document: innerDocument,
-		},
-		{
 			Name: "undocumented", Title: w.internal("undocumented"), Version: "1.0.0", Stages: []string{internalWord + "stage"},
 		},
 	}}, catalog.Gateway{
@@ -501,6 +496,18 @@ paths:
 	}}, catalog.Gateway{ID: portal.GatewayID(w.private("nowhere")), Title: "numbatnowhere", Division: division})
 
 	w.server = openPortal(t, t.TempDir(), edgeAt, innerAt, labAt, nowhereAt)
+	// Added last: an entry is named after the title that is read first, and the partner's name for it is to be the plain one.
+	err = inner.Add(gateway.API{
+		Name: "inside", Path: "/inside", Stages: []string{internalWord + "stage"}, Title: w.internal("sametitle"), Summary: w.internal("samesummary"),
+		Description: w.internal("samedescription"), Version: "7.1.0", Entry: "payments", Tags: []string{w.internal("sametag")}, Owner: w.internal("sameowner"),
+		Plans: []gateway.Plan{{ID: w.internal("sameplan"), Title: w.internal("sameplantitle")}}, Document: innerDocument,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if run := w.syncNow(t, innerAt.ID); !run.State.Good() {
+		t.Fatalf("the sync %s: %s", run.State, run.Error)
+	}
 	for _, g := range []*gateway.Gateway{inner, nowhere} {
 		w.secret = append(w.secret, strings.TrimPrefix(g.PublicURL(), "http://"))
 	}
