@@ -159,7 +159,7 @@ func audiences(a access.Audiences) []portal.Audience {
 func (s *server) routes(d *desk.Service, box *seal.Box) error {
 	s.router = web.NewRouter()
 	v1.Register(s.router, v1.Options{
-		Caller: s.caller, Desk: d.For, Requests: s.db, Fingerprint: box.Fingerprint, PublicURL: s.config.PublicURL, Log: s.log,
+		Caller: s.caller, Desk: d.For, State: func() any { return s.live.Table() }, Requests: s.db, Fingerprint: box.Fingerprint, PublicURL: s.config.PublicURL, Log: s.log,
 	})
 	health := func(pattern string, ok func(context.Context) error) {
 		s.router.Handle(web.Route{Method: http.MethodGet, Pattern: pattern, Surface: web.SurfaceOperations, Access: web.AccessAnonymous},

@@ -748,6 +748,26 @@ func paymentsGateway(t testing.TB) (*gateway.Gateway, ingest.Registration) {
 	return g, registration(sample.Kind, sampletest.Config(g, g.AdminToken()), portal.Partner)
 }
 
+// TestAnswersFollowTheCatalog asks the same question before and after what it is about has changed.
+func TestAnswersFollowTheCatalog(t *testing.T) {
+	g, registration := paymentsGateway(t)
+	r := run(t, registration)
+	r.sync(t, "sample")
+	c, e := r.person(t, "petra@brightmart.example", partners, access.Developer), endpoint{"payments", "1", "production"}
+	for range 2 {
+		if d := c.resolve(e); d.Lifecycle == string(portal.Deprecated) {
+			t.Fatalf("it is %s already", d.Lifecycle)
+		}
+	}
+	if err := g.Add(gateway.API{Name: "payments", Version: "1.0.0", Lifecycle: portal.Deprecated}); err != nil {
+		t.Fatal(err)
+	}
+	r.sync(t, "sample")
+	if d := c.resolve(e); d.Lifecycle != string(portal.Deprecated) {
+		t.Errorf("after the sync it is %s", d.Lifecycle)
+	}
+}
+
 // TestTwoClaimsMakeOneKey lets two clients claim for one subscription at once, on a gateway that takes its time: one of
 // them gets the key, the other is told which one is in the way.
 func TestTwoClaimsMakeOneKey(t *testing.T) {

@@ -1,8 +1,6 @@
 package v1
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -23,12 +21,12 @@ func (s *server) raw(r *web.Router) {
 		Parameters: query("api", "version", "environment", "region", "application"),
 		Responses:  s.responses("application/json", s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[api.Decision](), true, "Decision")),
 	})
-	s.handle(r, prefix+"/apis/{id}/spec", s.spec, huma.Operation{
+	s.handle(r, prefix+"/apis/{id}/spec", s.guard(s.spec), huma.Operation{
 		OperationID: "spec", Summary: "The document of my endpoint, with that endpoint in it; YAML for Accept: application/yaml",
 		Parameters: append(query("version", "environment"), &huma.Param{Name: "id", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}}),
 		Responses:  s.responses("application/json", &huma.Schema{Type: huma.TypeObject, Description: "An OpenAPI document"}),
 	})
-	s.handle(r, "/.well-known/api-catalog", s.linkset, huma.Operation{
+	s.handle(r, "/.well-known/api-catalog", s.guard(s.linkset), huma.Operation{
 		OperationID: "api-catalog", Summary: "A link set of the APIs that are for me (RFC 9727)",
 		Responses: s.responses(linksetType, &huma.Schema{Type: huma.TypeObject, Description: "A link set (RFC 9264)"}),
 	})
@@ -39,7 +37,7 @@ func (s *server) handle(r *web.Router, path string, h http.HandlerFunc, op huma.
 	s.api.OpenAPI().AddOperation(&op)
 	route := classify(http.MethodGet, path)
 	route.Method, route.Pattern = http.MethodGet, path
-	r.Handle(route, s.guard(h))
+	r.Handle(route, h)
 }
 
 func query(names ...string) []*huma.Param {
@@ -59,7 +57,22 @@ func (s *server) responses(mediaType string, schema *huma.Schema) map[string]*hu
 	}
 }
 
+// resolve answers from what is kept where it can: it is the call that every start of every client makes.
 func (s *server) resolve(w http.ResponseWriter, r *http.Request) {
+	var state any
+	if s.State != nil {
+		state = s.State() // first: whatever is found out below is at least as new
+	}
+	caller, ok := s.admit(w, r)
+	if !ok {
+		return
+	}
+	key := answerKey{caller.Person, caller.Organisation, r.URL.RawQuery}
+	if a, ok := s.answers.get(state, key, s.Now()); ok {
+		a.write(w, r)
+		return
+	}
+	r = s.as(caller, w, r)
 	q := r.URL.Query()
 	d, err := callOf(r.Context()).desk.Resolve(r.Context(), api.ResolveQuery{
 		API: q.Get("api"), Version: q.Get("version"), Environment: q.Get("environment"), Region: q.Get("region"), Application: q.Get("application"),
@@ -73,8 +86,11 @@ func (s *server) resolve(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	sum := sha256.Sum256(body)
-	s.write(w, r, body, "application/json", `"`+base64.RawURLEncoding.EncodeToString(sum[:16])+`"`)
+	a := newAnswer(body, "application/json", hashed(body))
+	if !q.Has("application") { // whether it is the caller's is looked up each time
+		s.answers.put(state, key, a, d.Expires)
+	}
+	a.write(w, r)
 }
 
 func (s *server) spec(w http.ResponseWriter, r *http.Request) {
@@ -90,19 +106,7 @@ func (s *server) spec(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.write(w, r, d.Content, d.ContentType, d.ETag)
-}
-
-// write answers with a validator, or says that the caller has it already.
-func (s *server) write(w http.ResponseWriter, r *http.Request, body []byte, mediaType, etag string) {
-	h := w.Header()
-	h["Etag"] = []string{etag}
-	if match := r.Header.Get("If-None-Match"); match != "" && (match == "*" || strings.Contains(match, etag)) {
-		w.WriteHeader(http.StatusNotModified)
-		return
-	}
-	h["Content-Type"] = []string{mediaType}
-	_, _ = w.Write(body)
+	newAnswer(d.Content, d.ContentType, d.ETag).write(w, r)
 }
 
 const linksetType = `application/linkset+json`
@@ -159,6 +163,5 @@ func (s *server) linkset(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	sum := sha256.Sum256(body)
-	s.write(w, r, body, linksetType, `"`+base64.RawURLEncoding.EncodeToString(sum[:16])+`"`)
+	newAnswer(body, linksetType, hashed(body)).write(w, r)
 }

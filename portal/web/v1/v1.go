@@ -23,12 +23,15 @@ import (
 	"concierge/portal/web"
 )
 
-// Options of the API. All fields are needed but Now, Rate and Burst.
+// Options of the API. All fields are needed but State, Now, Rate and Burst.
 type Options struct {
 	// Caller returns who holds a token; ok is false for one that is unknown, ended or revoked. It is on the path of
 	// every call.
 	Caller func(token string, now time.Time) (c access.Caller, ok bool)
 	Desk   func(c access.Caller) api.Desk
+	// State is another value, by ==, whenever Caller may return somebody else or a Desk may resolve otherwise, but for the
+	// passing of time. Answers are kept as long as it stays. Nil: no answer is kept.
+	State func() any
 	// Requests keeps idempotency keys.
 	Requests store.Requests
 	// Fingerprint tells two bodies apart without keeping anything of them: a keyed hash.
@@ -50,8 +53,9 @@ const (
 
 type server struct {
 	Options
-	api    huma.API
-	limits *limiter
+	api     huma.API
+	limits  *limiter
+	answers answers
 }
 
 // Register adds the API's routes.
@@ -130,27 +134,39 @@ func callOf(ctx context.Context) call {
 // guard lets in who holds a token and stays within its limits.
 func (s *server) guard(h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		header := w.Header()
-		header["Vary"] = vary
-		header["Cache-Control"] = private
-		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		var caller access.Caller
-		if ok {
-			caller, ok = s.Caller(token, s.Now())
+		if caller, ok := s.admit(w, r); ok {
+			h(w, s.as(caller, w, r))
 		}
-		if !ok {
-			s.fail(w, r, &api.Problem{Type: "/problems/unauthorized", Title: "A token is needed", Status: http.StatusUnauthorized,
-				Detail: "send Authorization: Bearer TOKEN with a token that is valid; make one on your account page"})
-			return
-		}
-		if wait := s.limits.wait(sha256.Sum256([]byte(token)), s.Now()); wait > 0 {
-			s.fail(w, r, api.TooManyRequests(wait))
-			return
-		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxBodyBytes)
-		ctx := context.WithValue(r.Context(), callKey{}, call{desk: s.Desk(caller), caller: caller, path: r.URL.Path})
-		h(w, r.WithContext(ctx))
 	}
+}
+
+// admit says who calls. It answers everyone else, and who calls too often.
+func (s *server) admit(w http.ResponseWriter, r *http.Request) (caller access.Caller, ok bool) {
+	header, now := w.Header(), s.Now()
+	header["Vary"] = vary
+	header["Cache-Control"] = private
+	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if ok {
+		caller, ok = s.Caller(token, now)
+	}
+	if !ok {
+		s.fail(w, r, &api.Problem{Type: "/problems/unauthorized", Title: "A token is needed", Status: http.StatusUnauthorized,
+			Detail: "send Authorization: Bearer TOKEN with a token that is valid; make one on your account page"})
+		return caller, false
+	}
+	if wait := s.limits.wait(sha256.Sum256([]byte(token)), now); wait > 0 {
+		s.fail(w, r, api.TooManyRequests(wait))
+		return caller, false
+	}
+	return caller, true
+}
+
+// as is the request as operations get it: of a known caller, with a body that has an end.
+func (s *server) as(caller access.Caller, w http.ResponseWriter, r *http.Request) *http.Request {
+	ctx := context.WithValue(r.Context(), callKey{}, call{desk: s.Desk(caller), caller: caller, path: r.URL.Path})
+	r = r.WithContext(ctx)
+	r.Body = http.MaxBytesReader(w, r.Body, maxBodyBytes)
+	return r
 }
 
 var (
