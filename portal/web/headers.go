@@ -17,6 +17,9 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 // maxFormBytes bounds what a form may send. The largest of ours has a reason of 500 letters.
 const maxFormBytes = 64 << 10
 
+// Values that every answer shares.
+var noSniff, sameOrigin = []string{"nosniff"}, []string{"same-origin"}
+
 type requestIDKey struct{}
 
 // RequestID returns the id that was given to a request, for logs and for people who report an error.
@@ -32,9 +35,8 @@ func (s *site) outermost(next http.Handler) http.Handler {
 		id := strings.ToLower(rand.Text()[:12])
 		r = r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id))
 		h := w.Header()
-		h.Set("X-Request-Id", id)
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "same-origin")
+		h["X-Request-Id"] = []string{id}
+		h["X-Content-Type-Options"], h["Referrer-Policy"] = noSniff, sameOrigin
 		if s.Secure {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
