@@ -46,7 +46,12 @@ func (n *native) goTo(path string) {
 }
 
 func (n *native) save(_ context.Context, name string, content []byte) error {
-	path, err := runtime.SaveFileDialog(n.ctx, runtime.SaveDialogOptions{DefaultFilename: filepath.Base(name)})
+	name = filepath.Base(name)
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return fmt.Errorf("looking for a place to save to: %w", err)
+	}
+	path, err := runtime.SaveFileDialog(n.ctx, runtime.SaveDialogOptions{Title: name, DefaultFilename: name, DefaultDirectory: home})
 	if err != nil || path == "" {
 		return err
 	}

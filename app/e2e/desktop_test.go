@@ -271,6 +271,25 @@ func TestWholePath(t *testing.T) {
 		a.at("/keys/" + second.ID)
 	})
 
+	t.Run("documents are saved", func(t *testing.T) {
+		a.goTo("/apis/" + chosen.ID + "?environment=" + decision.Environment)
+		a.do(`document.querySelector("a[download][href*='json']").click()`)
+		eventually(t, "the system asks where to save", func() bool {
+			return exec.Command("xdotool", "search", "--onlyvisible", "--name", "json$").Run() == nil
+		})
+		time.Sleep(500 * time.Millisecond) // GTK draws its dialog before it takes keys
+		native(t, "save")
+		press(t, "Return")
+		eventually(t, "the document is there", func() bool {
+			found, _ := filepath.Glob(filepath.Join(os.Getenv("HOME"), "*.json"))
+			if len(found) != 1 {
+				return false
+			}
+			content, _ := os.ReadFile(found[0])
+			return strings.Contains(string(content), decision.BaseURL)
+		})
+	})
+
 	t.Run("preferences stay", func(t *testing.T) {
 		a.do(`document.querySelector("form[action='/preferences'] button[value=fr]").click()`)
 		a.until(`document.documentElement.lang === "fr"`)
@@ -279,6 +298,11 @@ func TestWholePath(t *testing.T) {
 		a.screenshot("catalog-fr")
 	})
 
+	native(t, "window")
+	press(t, "ctrl+q")
+	eventually(t, "the menu's shortcut ends the application", func() bool {
+		return exited(a.cmd.Process.Pid)
+	})
 	end(a.cmd)
 	if strings.Contains(a.log.String(), token.Reveal()) || strings.Contains(a.log.String(), key.secret().Reveal()) {
 		t.Errorf("the application's log has a secret in it")
@@ -390,6 +414,32 @@ func clipboard(t *testing.T) string {
 		t.Logf("reading the clipboard: %v", err)
 	}
 	return string(out)
+}
+
+// native keeps what the whole display shows: the window's frame and menu, and dialogs of the system.
+func native(t *testing.T, name string) {
+	t.Helper()
+	dir := os.Getenv("CONCIERGE_SCREENSHOTS")
+	if dir == "" {
+		return
+	}
+	if err := exec.Command("import", "-window", "root", filepath.Join(dir, "desktop-native-"+name+".png")).Run(); err != nil {
+		t.Errorf("keeping a picture of the display: %v", err)
+	}
+}
+
+// press presses keys in the window that has the focus.
+func press(t *testing.T, keys string) {
+	t.Helper()
+	if err := exec.Command("xdotool", "key", keys).Run(); err != nil {
+		t.Errorf("pressing %s: %v", keys, err)
+	}
+}
+
+// exited reports whether a process of ours has ended and only waits to be asked for its status.
+func exited(pid int) bool {
+	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err != nil || strings.Contains(string(content), ") Z ")
 }
 
 func eventually(t *testing.T, what string, holds func() bool) {

@@ -42,6 +42,11 @@ export function setUpDesktop(): void {
       return;
     }
     const link = target.closest<HTMLAnchorElement>("a[href]");
+    if (link?.hasAttribute("download")) {
+      event.preventDefault(); // the web view has no downloads: the application asks where to save
+      void fetch(link.href, { headers: { "HX-Request": "true" } });
+      return;
+    }
     if (link && /^https?:$/.test(link.protocol) && link.host !== location.host) {
       event.preventDefault(); // the window itself never leaves the portal's pages
       window.runtime?.BrowserOpenURL(link.href);
