@@ -53,6 +53,11 @@ var discoveryKeys = map[string]string{
 	"snapshot": "ability.discovery.snapshot", "since": "ability.discovery.since", "watch": "ability.discovery.watch",
 }
 
+var scopeKeys = map[string]string{
+	"native": "ability.scope.native", "group": "ability.scope.group", "policy": "ability.scope.policy",
+	"route": "ability.scope.route", "none": "ability.scope.none",
+}
+
 // abilities says what a gateway can do, in words, what is needed most first.
 func (v *visit) abilities(c api.Capabilities) []ui.AbilityLine {
 	t := v.text
@@ -67,8 +72,8 @@ func (v *visit) abilities(c api.Capabilities) []ui.AbilityLine {
 	}
 	either(c.Issue, t.T("ability.issue"), t.T("ability.issue_not", "Reason", c.IssueReason))
 	if c.Issue {
-		if c.Scope != "" {
-			say(true, t.T("ability.scope", "Scope", c.Scope))
+		if k, ok := scopeKeys[c.Scope]; ok {
+			say(c.Scope != "none", t.T(k))
 		}
 		if c.MaxKeys == 0 {
 			say(true, t.T("ability.keys_any"))
@@ -77,10 +82,12 @@ func (v *visit) abilities(c api.Capabilities) []ui.AbilityLine {
 		}
 		either(c.Expiry, t.T("ability.expiry"), t.T("ability.expiry_not"))
 		either(c.Suspend, t.T("ability.suspend"), t.T("ability.suspend_not"))
-		if c.Pipeline {
+		switch d := time.Duration(c.PropagationSeconds * float64(time.Second)).Round(time.Millisecond); {
+		case c.Pipeline:
 			say(false, t.T("ability.pipeline"))
-		} else {
-			d := time.Duration(c.PropagationSeconds * float64(time.Second)).Round(time.Millisecond)
+		case d == 0:
+			say(true, t.T("ability.at_once"))
+		default:
 			say(true, t.T("ability.propagation", "Duration", d))
 		}
 		if c.ReadBack {

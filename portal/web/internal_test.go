@@ -22,6 +22,7 @@ func TestTablesOfKeys(t *testing.T) {
 	}
 	keys = slices.AppendSeq(keys, maps.Values(flashes))
 	keys = slices.AppendSeq(keys, maps.Values(discoveryKeys))
+	keys = slices.AppendSeq(keys, maps.Values(scopeKeys))
 	for _, key := range keys {
 		if said := ui.TextIn("en").T(key); strings.Contains(said, key) {
 			t.Errorf("%s is no message", key)

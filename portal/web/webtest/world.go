@@ -194,7 +194,7 @@ func (w *World) fillKeys() {
 
 func (w *World) fillGateways() {
 	capable := &api.Capabilities{
-		Product: "Kong Gateway 3.9.3", Discovery: "snapshot", Issue: true, Scope: "ACL group", MaxKeys: 2, Suspend: true, ReadBack: true,
+		Product: "Kong Gateway 3.9.3", Discovery: "snapshot", Issue: true, Scope: "group", MaxKeys: 2, Suspend: true, ReadBack: true,
 		PropagationSeconds: 1.5, Documents: true, Probed: at(hour),
 	}
 	readOnly := &api.Capabilities{
