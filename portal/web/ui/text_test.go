@@ -98,8 +98,8 @@ func TestMessagesAreNeitherEmptyNorHalfATemplate(t *testing.T) {
 // TestKeysAreUsedAndThere reads the source: every key that it says is a message, and every message is said.
 func TestKeysAreUsedAndThere(t *testing.T) {
 	messages := translations(t, Languages[0])
-	said := map[string]bool{} // keys in calls of T and N
-	text := map[string]bool{} // every text that is written anywhere
+	said := map[string]bool{}                                                    // keys in calls of T and N
+	text := map[string]bool{}                                                    // every text that is written anywhere
 	for _, sources := range []string{"*.go", "../*.go", "../../../app/*/*.go"} { // the desktop app speaks too
 		files, err := filepath.Glob(sources)
 		if err != nil {
