@@ -60,10 +60,25 @@ func (g *gateway) Revoke(_ context.Context, id string) (api.Credential, error) {
 	return api.Credential{ID: id, State: "revoking"}, g.err
 }
 
-type clipboard struct{ text string }
+type clipboard struct {
+	mu   sync.Mutex
+	text string
+}
 
-func (c *clipboard) SetText(text string) error { c.text = text; return nil }
-func (c *clipboard) Text() (string, error)     { return c.text, nil }
+func (c *clipboard) SetText(text string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.text = text
+	return nil
+}
+
+func (c *clipboard) Text() (string, error) { return c.has(), nil }
+
+func (c *clipboard) has() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.text
+}
 
 type portals struct{ portal *connection.Portal }
 
@@ -196,7 +211,7 @@ func TestAKeyIsNotLost(t *testing.T) {
 		t.Fatalf("got %+v, %v", o, err)
 	}
 	w.discreet(t, o, err)
-	if o, err := w.CopyKey(t.Context(), "crd_1"); err != nil || w.clipboard.text != key {
+	if o, err := w.CopyKey(t.Context(), "crd_1"); err != nil || w.clipboard.has() != key {
 		t.Errorf("got %+v, %v", o, err)
 	}
 	keyring.MockInit() // unlocked
@@ -221,13 +236,13 @@ func TestCopy(t *testing.T) {
 		t.Fatal(err)
 	}
 	o, err := w.CopyKey(t.Context(), "crd_1")
-	if err != nil || w.clipboard.text != key {
-		t.Errorf("clipboard %q, %v", w.clipboard.text, err)
+	if err != nil || w.clipboard.has() != key {
+		t.Errorf("clipboard %q, %v", w.clipboard.has(), err)
 	}
 	w.discreet(t, o, err)
 	o, err = w.CopyCurl(t.Context(), "crd_1")
-	if want := `curl -H 'X-API-Key: k3y-materi'\''al' 'https://gw.example/orders/list'`; err != nil || w.clipboard.text != want {
-		t.Errorf("clipboard %q, %v; want %q", w.clipboard.text, err, want)
+	if want := `curl -H 'X-API-Key: k3y-materi'\''al' 'https://gw.example/orders/list'`; err != nil || w.clipboard.has() != want {
+		t.Errorf("clipboard %q, %v; want %q", w.clipboard.has(), err, want)
 	}
 	w.discreet(t, o, err)
 	if _, err := w.CopyKey(t.Context(), "crd_9"); err == nil || err.Error() != ui.TextIn("en").T("desktop.not_here") {
@@ -244,11 +259,11 @@ func TestCopyOfSeveralParts(t *testing.T) {
 	if _, err := w.Claim(t.Context(), "sub_1"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.CopyKey(t.Context(), "crd_1"); err == nil || w.clipboard.text != "" {
-		t.Errorf("copied %q, %v", w.clipboard.text, err)
+	if _, err := w.CopyKey(t.Context(), "crd_1"); err == nil || w.clipboard.has() != "" {
+		t.Errorf("copied %q, %v", w.clipboard.has(), err)
 	}
-	if _, err := w.CopyCurl(t.Context(), "crd_1"); err != nil || !strings.Contains(w.clipboard.text, "?b=two") {
-		t.Errorf("copied %q, %v", w.clipboard.text, err)
+	if _, err := w.CopyCurl(t.Context(), "crd_1"); err != nil || !strings.Contains(w.clipboard.has(), "?b=two") {
+		t.Errorf("copied %q, %v", w.clipboard.has(), err)
 	}
 }
 
@@ -268,16 +283,16 @@ func TestTheClipboardIsEmptied(t *testing.T) {
 				}
 				time.Sleep(clipboardLife - time.Second)
 				synctest.Wait()
-				if w.clipboard.text != key {
+				if w.clipboard.has() != key {
 					t.Fatalf("emptied too early")
 				}
 				if tc.then != "" {
-					w.clipboard.text = tc.then
+					_ = w.clipboard.SetText(tc.then)
 				}
 				time.Sleep(2 * time.Second)
 				synctest.Wait()
-				if w.clipboard.text != tc.want {
-					t.Errorf("clipboard %q, want %q", w.clipboard.text, tc.want)
+				if w.clipboard.has() != tc.want {
+					t.Errorf("clipboard %q, want %q", w.clipboard.has(), tc.want)
 				}
 			})
 		})
