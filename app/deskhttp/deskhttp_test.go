@@ -154,7 +154,10 @@ func TestCookiesStayInGo(t *testing.T) {
 	a := New(pages(), Options{})
 	w := window(a, "GET", "/enter", "", http.Header{"Cookie": {"who=mallory"}})
 	if got := w.Header().Values("Set-Cookie"); got != nil {
-		t.Errorf("the window was given %q", got)
+		t.Errorf("the window was given %q with a redirect", got)
+	}
+	if got := window(New(pages(), Options{}), "GET", "/leave", "", nil).Header().Values("Set-Cookie"); got != nil {
+		t.Errorf("the window was given %q with a page", got)
 	}
 	for _, r := range []struct{ path, want string }{{"/who", "who=ana"}, {"/leave", ""}, {"/who", "who= "}} {
 		if got := window(a, "GET", r.path, "", http.Header{"Cookie": {"who=mallory"}}).Body.String(); !strings.HasPrefix(got, r.want) {
