@@ -50,6 +50,10 @@ func issue(t *testing.T, c connectors.Issuer) (connectors.Mark, connectors.Issue
 	return mark, issued
 }
 
+// fresh makes a connection for every call. Caddy starts to close the connections of its old configuration before it
+// answers a change, and one that is still open may be answered from the old one: that is the delay that Probe declares.
+var fresh = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+
 // call asks for a path of payments with a key, and returns status and body.
 func call(t *testing.T, g *caddytest.Gateway, issued connectors.Issued) (int, string) {
 	t.Helper()
@@ -60,7 +64,7 @@ func call(t *testing.T, g *caddytest.Gateway, issued connectors.Issued) (int, st
 	for _, p := range issued.Parts {
 		req.Header.Set(p.Name, p.Prefix+p.Value.Reveal())
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := fresh.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
