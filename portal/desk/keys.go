@@ -243,6 +243,10 @@ func (d *desk) credential(ctx context.Context, c keys.Credential) (api.Credentia
 		Expires: timeOrNil(c.Expires), Ends: timeOrNil(c.Ends), Replaces: string(c.Replaces), Note: c.Note,
 	}
 	shown.API, shown.Title = d.named(sub)
+	// A gateway that has not answered says nothing about how many keys it holds.
+	if able, err := d.Service.Gateways.Capabilities(ctx, c.Gateway); err == nil {
+		shown.SingleKey = able.MaxKeys == 1
+	}
 	if !c.Effective.IsZero() {
 		shown.Effective = &api.Effective{By: c.EffectiveBy, At: c.Effective}
 	}
