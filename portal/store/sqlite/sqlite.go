@@ -141,15 +141,25 @@ func migrate(ctx context.Context, db *sql.DB, path string, log *slog.Logger) err
 	return nil
 }
 
-// Close waits for running transactions and closes the file.
+// Close waits for running transactions and closes the file, so that nothing of it is in use when the lock is given back.
 func (db *DB) Close() error {
 	var errs []error
 	for _, d := range []*sql.DB{db.read, db.write} {
 		if d != nil {
-			errs = append(errs, d.Close())
+			errs = append(errs, d.Close(), drained(d))
 		}
 	}
 	return errors.Join(append(errs, db.unlock())...)
+}
+
+// drained waits for the connections of a closed database: one whose transaction was cancelled goes a moment later.
+func drained(d *sql.DB) error {
+	for start := time.Now(); d.Stats().OpenConnections > 0; time.Sleep(time.Millisecond) {
+		if time.Since(start) > busyTimeout {
+			return fmt.Errorf("closing the database: %d connections are still in use", d.Stats().OpenConnections)
+		}
+	}
+	return nil
 }
 
 // InTx implements store.DB.

@@ -245,3 +245,28 @@ func TestCancelledReadEnds(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A transaction that was cancelled gives its connection back by itself, a moment after its error: Close waits for that, and
+// the file holds everything, with no log beside it.
+func TestCloseLeavesOneFile(t *testing.T) {
+	for range 8 {
+		path := filepath.Join(t.TempDir(), "concierge.db")
+		db := openAt(t, path)
+		for range 4 {
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() {
+				_ = db.InTx(ctx, func(tx store.Tx) error {
+					cancel()
+					return tx.Audit().Append(ctx, audit.Event{Action: "test.done"})
+				})
+			}()
+			<-ctx.Done()
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(path + "-wal"); !errors.Is(err, fs.ErrNotExist) {
+			t.Fatalf("a log is left: %v", err)
+		}
+	}
+}
