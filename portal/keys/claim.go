@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -101,8 +102,13 @@ func (s *Service) issue(ctx context.Context, c access.Caller, id portal.Subscrip
 	case err != nil:
 		return Claimed{}, s.withoutAnswer(work, issuer, caps, act, &portal.GatewayError{Gateway: d.Gateway, Op: "Issue", Err: err})
 	case issued.Progress == connectors.Pending:
-		cred, err = s.recordWaiting(work, act, cred.ID, issued)
+		cred, err = s.recordWaiting(work, act, cred, issued)
 		return Claimed{Credential: cred, Deployment: d}, err
+	}
+	if !hasSecret(issued.Parts) {
+		if issued.Parts, err = s.keptParts(cred); err != nil {
+			return Claimed{}, err // the lease ends by itself, then the sweeper revokes the key
+		}
 	}
 	seen := ctx.Err() == nil && hasSecret(issued.Parts)
 	cred, revoke, err := s.recordIssued(work, act, cred.ID, issued, overlap, seen)
@@ -337,14 +343,26 @@ func (s *Service) retire(ctx context.Context, tx Tx, id portal.CredentialID, end
 	return s.credentialEvent(ctx, tx, "system:keys", "credential.retire", old, map[string]string{"ends": ends.Format(time.RFC3339)})
 }
 
-// recordWaiting saves that the gateway has to act before there is a key.
-func (s *Service) recordWaiting(ctx context.Context, act Act, id portal.CredentialID, issued connectors.Issued) (cred Credential, err error) {
-	sealed, err := s.sealHandle(id, issued.Handle)
+// recordWaiting saves that the gateway has to act before there is a key. A secret that the gateway has shown already, and
+// will not show again, waits with it, sealed, for the claim that finds the key ready.
+func (s *Service) recordWaiting(ctx context.Context, act Act, cred Credential, issued connectors.Issued) (Credential, error) {
+	parts := issued.Parts
+	if !hasSecret(parts) {
+		var err error
+		if parts, err = s.keptParts(cred); err != nil {
+			return Credential{}, err
+		}
+	}
+	h, err := keepParts(issued.Handle, parts)
+	if err != nil {
+		return Credential{}, fmt.Errorf("secret of pending credential %s: %w", cred.ID, err)
+	}
+	sealed, err := s.sealHandle(cred.ID, h)
 	if err != nil {
 		return Credential{}, err
 	}
 	err = s.db.InTx(ctx, func(tx Tx) error {
-		if cred, err = tx.Keys().Credential(ctx, id); err != nil {
+		if cred, err = tx.Keys().Credential(ctx, cred.ID); err != nil {
 			return err
 		}
 		cred.Handle, cred.Sealed, cred.Note = issued.Handle.Open, sealed, issued.Note
@@ -440,6 +458,7 @@ func (s *Service) nothingCame(ctx context.Context, tx Tx, act Act, cause string)
 	}
 	if cred.State == Pending {
 		cred.State, cred.Note = Failed, "the gateway did not make this key; claim again"
+		s.dropParts(&cred)
 		if err := tx.Keys().UpdateCredential(ctx, cred, Pending); err != nil {
 			return err
 		}
@@ -500,7 +519,14 @@ func (s *Service) sealHandle(id portal.CredentialID, h connectors.Handle) ([]byt
 	return sealed, nil
 }
 
+// handle is what the gateway gave to find a credential by.
 func (s *Service) handle(c Credential) (connectors.Handle, error) {
+	h, err := s.unsealHandle(c)
+	delete(h.Sealed, keptPartsKey)
+	return h, err
+}
+
+func (s *Service) unsealHandle(c Credential) (connectors.Handle, error) {
 	h := connectors.Handle{Open: c.Handle}
 	if len(c.Sealed) == 0 {
 		return h, nil
@@ -518,6 +544,62 @@ func (s *Service) handle(c Credential) (connectors.Handle, error) {
 		h.Sealed[k] = portal.NewSecret(v)
 	}
 	return h, nil
+}
+
+// keptPartsKey is where the parts of a pending key lie in its sealed handle.
+const keptPartsKey = "concierge:parts"
+
+// keptPart is a connectors.Part with its value in clear, to be sealed.
+type keptPart struct {
+	In, Name, Prefix, Value string
+	Public                  bool
+}
+
+// keepParts adds parts to a copy of the handle.
+func keepParts(h connectors.Handle, parts []connectors.Part) (connectors.Handle, error) {
+	if !hasSecret(parts) {
+		return h, nil
+	}
+	kept := make([]keptPart, len(parts))
+	for i, p := range parts {
+		kept[i] = keptPart{p.In, p.Name, p.Prefix, p.Value.Reveal(), p.Public}
+	}
+	b, err := json.Marshal(kept)
+	if err != nil {
+		return h, err
+	}
+	sealed := map[string]portal.Secret{keptPartsKey: portal.NewSecret(string(b))}
+	maps.Copy(sealed, h.Sealed)
+	return connectors.Handle{Open: h.Open, Sealed: sealed}, nil
+}
+
+// keptParts are those that wait with a pending credential; none where its gateway has shown none yet.
+func (s *Service) keptParts(c Credential) ([]connectors.Part, error) {
+	h, err := s.unsealHandle(c)
+	if err != nil || h.Sealed[keptPartsKey].IsZero() {
+		return nil, err
+	}
+	var kept []keptPart
+	if err := json.Unmarshal([]byte(h.Sealed[keptPartsKey].Reveal()), &kept); err != nil {
+		return nil, fmt.Errorf("secret of pending credential %s: %w", c.ID, err)
+	}
+	parts := make([]connectors.Part, len(kept))
+	for i, k := range kept {
+		parts[i] = connectors.Part{In: k.In, Name: k.Name, Prefix: k.Prefix, Value: portal.NewSecret(k.Value), Public: k.Public}
+	}
+	return parts, nil
+}
+
+// dropParts forgets the secret of a credential that nobody will fetch any more. A seal that does not open keeps it from
+// everybody anyway.
+func (s *Service) dropParts(c *Credential) {
+	h, err := s.handle(*c)
+	if err != nil {
+		return
+	}
+	if sealed, err := s.sealHandle(c.ID, h); err == nil {
+		c.Sealed = sealed
+	}
 }
 
 // fingerprint is what is kept of a secret: enough to compare, useless to call with.

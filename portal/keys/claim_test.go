@@ -342,12 +342,18 @@ func TestSecretIsNotShownAgain(t *testing.T) {
 }
 
 func TestPendingThenDone(t *testing.T) {
+	for name, early := range map[string]bool{"its secret comes when it is ready": false, "its secret comes at once": true} {
+		t.Run(name, func(t *testing.T) { pendingThenDone(t, early) })
+	}
+}
+
+func pendingThenDone(t *testing.T, early bool) {
 	w := newWorld(t)
 	north := w.gateways["north"]
-	north.slow = true
+	north.slow, north.early = true, early
 	sub := w.subscribed(t)
 	first, err := w.Claim(t.Context(), ann, sub.ID)
-	if err != nil || first.Ready || first.Credential.Note != "somebody has to approve" {
+	if err != nil || first.Ready || len(first.Parts) > 0 || first.Credential.Note != "somebody has to approve" {
 		t.Fatalf("got %+v, %v", first, err)
 	}
 	for range 3 {

@@ -74,6 +74,9 @@ const patience = 3 * time.Second
 func (s *Service) startRevoking(ctx context.Context, tx Tx, actor string, cred *Credential, note string) (Act, error) {
 	from := cred.State
 	cred.State, cred.Note = Revoking, note
+	if from == Pending {
+		s.dropParts(cred)
+	}
 	if err := tx.Keys().UpdateCredential(ctx, *cred, from); err != nil {
 		return Act{}, err
 	}
