@@ -54,7 +54,7 @@ func TestLinesAreInTotalOrder(t *testing.T) {
 }
 
 func FuzzFold(f *testing.F) {
-	for _, s := range []string{"", "Zürich", "ÉTÉ", "straße", "a\x00b", "  two\twords\n", "\xff\xfe", "ﬁ", "İ"} {
+	for _, s := range []string{"", "Zürich", "ÉTÉ", "straße", "a\x00b", "  two\twords\n", "\xff\xfe", "ﬁ", "İ", "\xf3˛"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -23,6 +23,7 @@ func fold(s string) string {
 }
 
 func foldUnicode(s string) string {
+	s = strings.ToValidUTF8(s, string(utf8.RuneError)) // normalisation stops short after a byte that is none
 	s = cases.Fold().String(norm.NFKD.String(s))
 	return strings.Map(func(r rune) rune {
 		if unicode.Is(unicode.Mn, r) {
