@@ -12,10 +12,13 @@ import (
 	"concierge/portal/store"
 )
 
-// Source feeds the routing table from the stores. Version, Changes and Notify are the database's.
+// Source feeds the routing table from the stores. Version and Changes are the database's.
 func Source(db store.DB) routing.Source { return source{db} }
 
 type source struct{ store.DB }
+
+// Notify implements routing.Source.
+func (s source) Notify(ctx context.Context) <-chan struct{} { return s.Listen(ctx, store.TopicChanges) }
 
 // tx is what the table is compiled from.
 type tx interface {

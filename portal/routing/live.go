@@ -12,7 +12,7 @@ import (
 	"concierge/portal/store"
 )
 
-// Source is the store as a table needs it. Version, Changes and Notify are those of store.DB.
+// Source is the store as a table needs it. Version and Changes are those of store.DB; Notify listens to store.TopicChanges.
 type Source interface {
 	// Load returns everything, of one consistent state with its Version. Live adds the Config.
 	Load(ctx context.Context) (Input, error)

@@ -17,12 +17,15 @@ type Tx interface {
 	Audit() audit.Store
 	// Changed notes that what the routing table is compiled from has changed; see DB.Changes.
 	Changed(kind ChangeKind, id string)
+	// Tell wakes who listens to a topic, on every replica, once this transaction is committed.
+	Tell(topic string)
 }
 
 // DB is a database. It is safe for concurrent use.
 type DB interface {
-	// InTx runs fn in one transaction that may write, and commits when fn returns nil. Errors: portal.ErrUnavailable
-	// when the database is busy, full or gone (nothing was written), portal.ErrConflict where a unique index forbids.
+	// InTx runs fn in one transaction that may write, and commits when fn returns nil. It is as if no other transaction
+	// ran at the same time; where one got in the way fn is run again, so it sets what it returns and never adds to it.
+	// Errors: portal.ErrUnavailable when the database is busy, full or gone, portal.ErrConflict where a unique index forbids.
 	InTx(ctx context.Context, fn func(Tx) error) error
 	// View runs fn in one transaction that reads one consistent state.
 	View(ctx context.Context, fn func(Tx) error) error
@@ -32,11 +35,15 @@ type DB interface {
 	// Changes returns what changed after a version, each thing once, and the newest number. complete is false when
 	// the log no longer reaches back that far: load everything then.
 	Changes(ctx context.Context, after int64) (changes []Change, newest int64, complete bool, err error)
-	// Notify returns a channel that receives after commits that noted changes, of this process at least.
-	Notify(ctx context.Context) <-chan struct{}
+	// Listen returns a channel that receives after commits that told the topic, of every process on this database, and
+	// whenever some may have been missed. It is a hint: nothing may be lost where one does not come.
+	Listen(ctx context.Context, topic string) <-chan struct{}
 
 	Close() error
 }
+
+// TopicChanges is told by every transaction that noted a change.
+const TopicChanges = "changes"
 
 // ChangeKind says what sort of thing changed.
 type ChangeKind string

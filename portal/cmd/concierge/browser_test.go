@@ -142,7 +142,7 @@ func TestBrowserWholePath(t *testing.T) {
 	started := make(chan demoReady, 1)
 	ended := make(chan error, 1)
 	go func() {
-		ended <- demo(ctx, "", "127.0.0.1:0", slog.New(slog.DiscardHandler), func(r demoReady) error { started <- r; return nil })
+		ended <- demo(ctx, demoOptions{listen: "127.0.0.1:0"}, slog.New(slog.DiscardHandler), func(r demoReady) error { started <- r; return nil })
 	}()
 	var ready demoReady
 	select {

@@ -31,7 +31,8 @@ type config struct {
 	PublicURL string `yaml:"public_url"`
 	// Data is the folder of the database and the key file. Default: data, beside the configuration file.
 	Data string `yaml:"data"`
-	// Database is the file of the database. Default: concierge.db in Data.
+	// Database is a file, or the postgres:// URL of a database that several replicas share. A password belongs into PGPASSWORD
+	// or the file that PGPASSFILE names. Default: the file concierge.db in Data.
 	Database string `yaml:"database"`
 	// KeyFile holds the key that seals secrets. Keep a copy elsewhere than the database's. Default: concierge.key in Data.
 	KeyFile string `yaml:"key_file"`
@@ -142,7 +143,9 @@ func (c *config) complete(dir string) {
 	}
 	c.Listen = cmp.Or(c.Listen, "127.0.0.1:8080")
 	c.Data = below(dir, cmp.Or(c.Data, "data"))
-	c.Database = below(c.Data, cmp.Or(c.Database, "concierge.db"))
+	if c.Database = cmp.Or(c.Database, "concierge.db"); !strings.Contains(c.Database, "://") {
+		c.Database = below(c.Data, c.Database)
+	}
 	c.KeyFile = below(c.Data, cmp.Or(c.KeyFile, "concierge.key"))
 	if c.PublicURL == "" {
 		c.PublicURL = "http://" + c.Listen
@@ -165,6 +168,9 @@ func (c *config) check(kinds map[string]connectors.Kind) error {
 	}
 	if u, err := url.Parse(c.PublicURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || u.Path != "" {
 		wrong("public_url %q: write scheme and host without a path, such as https://apis.example.com", c.PublicURL)
+	}
+	if _, err := databaseName("", c.Database); err != nil {
+		wrong("%v", err)
 	}
 	if filepath.Dir(c.KeyFile) == filepath.Dir(c.Database) && c.KeyFile == c.Database {
 		wrong("key_file and database are the same file")

@@ -17,6 +17,7 @@ import (
 	"concierge/portal/catalog"
 	"concierge/portal/cmd/concierge/estate"
 	"concierge/portal/ingest"
+	"concierge/portal/store/postgres"
 )
 
 // demoPerson is one of the people of the demo, with everything that it takes to be them.
@@ -39,7 +40,7 @@ type demoReady struct {
 }
 
 func demoCommand() *cobra.Command {
-	var data, listenOn string
+	var o demoOptions
 	var asJSON, verbose bool
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -51,7 +52,7 @@ func demoCommand() *cobra.Command {
 			if !verbose && !asJSON {
 				log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 			}
-			return demo(cmd.Context(), data, listenOn, log, func(ready demoReady) error {
+			return demo(cmd.Context(), o, log, func(ready demoReady) error {
 				if asJSON {
 					return json.NewEncoder(cmd.OutOrStdout()).Encode(ready)
 				}
@@ -59,27 +60,35 @@ func demoCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&data, "data", "", "folder that keeps everything for the next start")
-	cmd.Flags().StringVar(&listenOn, "listen", "127.0.0.1:0", "loopback address to serve on; port 0 takes a free one")
+	cmd.Flags().StringVar(&o.data, "data", "", "folder that keeps everything for the next start")
+	cmd.Flags().StringVar(&o.listen, "listen", "127.0.0.1:0", "loopback address to serve on; port 0 takes a free one")
+	cmd.Flags().StringVar(&o.database, "database", "", "database, a file or postgres://USER@HOST:5432/NAME; without --data, one on PostgreSQL is left as it was")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one line of JSON when everything is ready, and log")
 	cmd.Flags().BoolVar(&verbose, "verbose", false, "log more")
 	return cmd
 }
 
+// demoOptions say where the demo listens and what it keeps.
+type demoOptions struct {
+	data     string // folder; empty: nothing is kept
+	listen   string
+	database string // empty: a file in the folder
+}
+
 // demo runs the portal of the made-up company until ctx ends. ready is called once, when everything can be used.
-func demo(ctx context.Context, data, address string, log *slog.Logger, ready func(demoReady) error) (err error) {
-	folder := data
+func demo(ctx context.Context, o demoOptions, log *slog.Logger, ready func(demoReady) error) (err error) {
+	folder := o.data
 	if folder == "" {
 		if folder, err = os.MkdirTemp("", "concierge-demo-"); err != nil {
 			return fmt.Errorf("temporary folder: %w", err)
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	}
-	l, err := listen(address)
+	l, err := listen(o.listen)
 	if err != nil {
 		return err
 	}
-	company, err := estate.Start(data)
+	company, err := estate.Start(o.data)
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
@@ -91,6 +100,18 @@ func demo(ctx context.Context, data, address string, log *slog.Logger, ready fun
 	}
 	c.Data = folder
 	c.Database, c.KeyFile = filepath.Join(folder, "concierge.db"), filepath.Join(folder, "concierge.key")
+	if o.database != "" {
+		if c.Database, err = databaseName(".", o.database); err != nil {
+			return errors.Join(err, l.Close())
+		}
+	}
+	if o.data == "" && onPostgres(c.Database) {
+		var drop func() error
+		if c.Database, drop, err = postgres.Temporary(ctx, c.Database); err != nil {
+			return errors.Join(err, l.Close())
+		}
+		defer func() { err = errors.Join(err, drop()) }()
+	}
 	c.PublicURL = "http://" + l.Addr().String()
 	c.Keys.Reconcile = time.Minute
 	// What is filed with the authorities waits for a person; everything else is for whoever may see it.

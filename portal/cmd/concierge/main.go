@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -63,7 +62,7 @@ func serveCommand() *cobra.Command {
 				c.Listen = listenOn
 			}
 			if database != "" {
-				if c.Database, err = filepath.Abs(database); err != nil {
+				if c.Database, err = databaseName(".", database); err != nil {
 					return err
 				}
 			}
@@ -72,7 +71,7 @@ func serveCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&file, "config", "concierge.yaml", "configuration file")
 	cmd.Flags().StringVar(&listenOn, "listen", "", "address to serve on, instead of the configuration's")
-	cmd.Flags().StringVar(&database, "database", "", "database file, instead of the configuration's")
+	cmd.Flags().StringVar(&database, "database", "", "database, a file or postgres://USER@HOST:5432/NAME, instead of the configuration's")
 	cmd.Flags().BoolVar(&verbose, "verbose", false, "log more")
 	return cmd
 }

@@ -28,7 +28,6 @@ import (
 	"concierge/portal/routing"
 	"concierge/portal/seal"
 	"concierge/portal/store"
-	"concierge/portal/store/sqlite"
 	"concierge/portal/web"
 	v1 "concierge/portal/web/v1"
 )
@@ -45,7 +44,7 @@ var kinds = map[string]connectors.Kind{
 type server struct {
 	config  config
 	log     *slog.Logger
-	db      *sqlite.DB
+	db      database
 	people  *people.Service
 	ingest  *ingest.Service
 	live    *routing.Live
@@ -62,7 +61,7 @@ const canarySetting = "seal.canary"
 
 // open wires the portal and starts what it does in the background. Close it.
 func open(ctx context.Context, c config, gateways []ingest.Registration, log *slog.Logger) (*server, error) {
-	db, err := sqlite.Open(ctx, c.Database, log)
+	db, err := openDatabase(ctx, c.Database, log)
 	if err != nil {
 		return nil, err
 	}

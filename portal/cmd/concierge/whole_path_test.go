@@ -368,7 +368,7 @@ func startDemo(t testing.TB) company {
 	ctx, stop := context.WithCancel(context.Background())
 	ready, ended := make(chan demoReady, 1), make(chan error, 1)
 	go func() {
-		ended <- demo(ctx, "", "127.0.0.1:0", slog.New(slog.DiscardHandler), func(r demoReady) error {
+		ended <- demo(ctx, demoOptions{listen: "127.0.0.1:0"}, slog.New(slog.DiscardHandler), func(r demoReady) error {
 			ready <- r
 			return nil
 		})

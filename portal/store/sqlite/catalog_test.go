@@ -16,6 +16,7 @@ import (
 	"concierge/portal/catalog"
 	"concierge/portal/document"
 	"concierge/portal/store"
+	"concierge/portal/store/sqlstore"
 )
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -350,14 +351,14 @@ func TestRuns(t *testing.T) {
 	if err := end(good); !errors.Is(err, portal.ErrConflict) {
 		t.Errorf("ended twice: %v", err)
 	}
-	for n := 1; n <= keptRuns+1; n++ {
+	for n := 1; n <= sqlstore.KeptRuns+1; n++ {
 		if err := errors.Join(start(run(n, catalog.Running)), end(run(n, catalog.Failed))); err != nil {
 			t.Fatal(err)
 		}
 	}
 	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
 		st, err := s.Standing(ctx, "kong-eu")
-		last := run(keptRuns+1, catalog.Failed)
+		last := run(sqlstore.KeptRuns+1, catalog.Failed)
 		want := catalog.Standing{Deployments: 1, Probed: last.Probed, LastRun: &last, LastGood: &good}
 		if diff := cmp.Diff(want, st); diff != "" {
 			t.Errorf("standing differs:\n%s", diff)
@@ -376,7 +377,7 @@ func TestRuns(t *testing.T) {
 			}
 			n, before = n+len(page), page[len(page)-1].ID
 		}
-		if n != keptRuns+1 { // the last good one beside the newest
+		if n != sqlstore.KeptRuns+1 { // the last good one beside the newest
 			t.Errorf("%d runs are kept", n)
 		}
 		_, runErr := s.Run(ctx, "other", "run_000")
@@ -406,7 +407,7 @@ func TestSealedSecretsStayOutOfTheRegistration(t *testing.T) {
 	db := openAt(t, path)
 	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error { return s.PutGateway(ctx, testGateway("g")) })
 	var config []byte
-	if err := db.read.QueryRow(`SELECT config FROM gateways`).Scan(&config); err != nil {
+	if err := db.engine.read.QueryRow(`SELECT config FROM gateways`).Scan(&config); err != nil {
 		t.Fatal(err)
 	}
 	if bytes.Contains(config, []byte("c2VhbGVk")) || bytes.Contains(config, []byte("sealed")) {

@@ -332,30 +332,3 @@ func TestDueActs(t *testing.T) {
 		return nil
 	})
 }
-
-// What runs with every claim and twice a second reads no table from end to end, however many keys there are.
-func TestKeysAreFoundByIndex(t *testing.T) {
-	db := openTest(t)
-	q := newest("credentials", credentialColumns, keys.Page{})
-	q.where("subscription", "sub_1")
-	for name, query := range map[string]string{"of a subscription": q.text(), "due": dueActs, "ended": endedCredentials} {
-		rows, err := db.read.Query("EXPLAIN QUERY PLAN "+query, 1, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var id, parent, unused int
-			var detail string
-			if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
-				t.Fatal(err)
-			}
-			if detail == "SCAN credentials" || detail == "SCAN acts" {
-				t.Errorf("%s: %s", name, detail)
-			}
-		}
-		if err := rows.Err(); err != nil {
-			t.Fatal(err)
-		}
-	}
-}

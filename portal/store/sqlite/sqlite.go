@@ -14,7 +14,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -22,30 +21,29 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"concierge/portal"
-	"concierge/portal/audit"
-	"concierge/portal/store"
+	"concierge/portal/store/sqlstore"
 )
 
 //go:embed migrations/*.sql
 var migrations embed.FS
 
 const (
-	readers       = 4
-	busyTimeout   = 5 * time.Second
-	keptChanges   = 100_000 // rows of the change log
-	changesToTrim = 10_000
+	readers     = 4
+	busyTimeout = 5 * time.Second
 )
+
+// engine is one file.
+type engine struct {
+	write, read *sql.DB
+	unlock      func() error
+	topics      sqlstore.Topics
+}
 
 // DB is one file. It is safe for concurrent use by one process.
 type DB struct {
-	write, read *sql.DB
-	unlock      func() error
-
-	mu        sync.Mutex
-	listeners map[chan struct{}]bool
+	*sqlstore.DB
+	engine *engine
 }
-
-var _ store.DB = (*DB)(nil)
 
 // Open opens or creates the file and brings its tables up to date. Errors say what to do: a second process on the
 // file, a file that a newer version wrote, a damaged one, a folder that cannot be written.
@@ -61,15 +59,15 @@ func Open(ctx context.Context, path string, log *slog.Logger) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{unlock: unlock, listeners: map[chan struct{}]bool{}}
-	if err := db.open(ctx, path, log); err != nil {
-		_ = db.Close()
+	e := &engine{unlock: unlock}
+	if err := e.open(ctx, path, log); err != nil {
+		_ = e.Close()
 		return nil, err
 	}
-	return db, nil
+	return &DB{sqlstore.New(e), e}, nil
 }
 
-func (db *DB) open(ctx context.Context, path string, log *slog.Logger) error {
+func (e *engine) open(ctx context.Context, path string, log *slog.Logger) error {
 	// The file holds password hashes and fingerprints: nobody else on the machine reads it.
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -78,24 +76,24 @@ func (db *DB) open(ctx context.Context, path string, log *slog.Logger) error {
 	if err := f.Close(); err != nil {
 		return fmt.Errorf("database file: %w", err)
 	}
-	if db.write, err = connect(path, "immediate", "journal_mode(WAL)", "synchronous(FULL)"); err != nil {
+	if e.write, err = connect(path, "immediate", "journal_mode(WAL)", "synchronous(FULL)"); err != nil {
 		return err
 	}
-	db.write.SetMaxOpenConns(1)
+	e.write.SetMaxOpenConns(1)
 	var sound string
-	if err := db.write.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&sound); err != nil {
+	if err := e.write.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&sound); err != nil {
 		return fmt.Errorf("%s is not a sound database: %w; restore it from a backup", path, err)
 	}
 	if sound != "ok" {
 		return fmt.Errorf("%s is damaged (%s); nothing was changed, restore it from a backup", path, sound)
 	}
-	if err := migrate(ctx, db.write, path, log); err != nil {
+	if err := migrate(ctx, e.write, path, log); err != nil {
 		return err
 	}
-	if db.read, err = connect(path, "deferred", "query_only(ON)"); err != nil {
+	if e.read, err = connect(path, "deferred", "query_only(ON)"); err != nil {
 		return err
 	}
-	db.read.SetMaxOpenConns(readers)
+	e.read.SetMaxOpenConns(readers)
 	return nil
 }
 
@@ -142,14 +140,14 @@ func migrate(ctx context.Context, db *sql.DB, path string, log *slog.Logger) err
 }
 
 // Close waits for running transactions and closes the file, so that nothing of it is in use when the lock is given back.
-func (db *DB) Close() error {
+func (e *engine) Close() error {
 	var errs []error
-	for _, d := range []*sql.DB{db.read, db.write} {
+	for _, d := range []*sql.DB{e.read, e.write} {
 		if d != nil {
 			errs = append(errs, d.Close(), drained(d))
 		}
 	}
-	return errors.Join(append(errs, db.unlock())...)
+	return errors.Join(append(errs, e.unlock())...)
 }
 
 // drained waits for the connections of a closed database: one whose transaction was cancelled goes a moment later.
@@ -162,38 +160,65 @@ func drained(d *sql.DB) error {
 	return nil
 }
 
-// InTx implements store.DB.
-func (db *DB) InTx(ctx context.Context, fn func(store.Tx) error) error {
-	sqlTx, err := db.write.BeginTx(ctx, nil)
+// Write implements sqlstore.Engine. There is one writer at a time.
+func (e *engine) Write(ctx context.Context, fn func(sqlstore.Querier) ([]string, error)) error {
+	tx, err := e.write.BeginTx(ctx, nil)
 	if err != nil {
 		return kind(fmt.Errorf("beginning a transaction: %w", err))
 	}
-	tx := &Tx{sql: sqlTx}
-	defer func() { _ = sqlTx.Rollback() }() // after Commit it does nothing
-	if err := fn(tx); err != nil {
+	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
+	topics, err := fn(querier{tx})
+	if err != nil {
 		return kind(err)
 	}
-	if err := errors.Join(tx.logChanges(ctx), tx.noteRequest(ctx)); err != nil {
-		return kind(err)
-	}
-	if err := sqlTx.Commit(); err != nil {
+	if err := tx.Commit(); err != nil {
 		return kind(fmt.Errorf("committing: %w", err))
 	}
-	if len(tx.changes) > 0 {
-		db.tell()
-	}
+	e.topics.Tell(topics...)
 	return nil
 }
 
-// View implements store.DB.
-func (db *DB) View(ctx context.Context, fn func(store.Tx) error) error {
-	sqlTx, err := db.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+// Read implements sqlstore.Engine.
+func (e *engine) Read(ctx context.Context, fn func(sqlstore.Querier) error) error {
+	tx, err := e.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return kind(fmt.Errorf("beginning to read: %w", err))
 	}
-	defer func() { _ = sqlTx.Rollback() }()
-	return kind(fn(&Tx{sql: sqlTx}))
+	defer func() { _ = tx.Rollback() }()
+	return kind(fn(querier{tx}))
 }
+
+// Listen implements sqlstore.Engine.
+func (e *engine) Listen(ctx context.Context, topic string) <-chan struct{} {
+	return e.topics.Listen(ctx, topic)
+}
+
+// querier is a transaction as sqlstore sees it.
+type querier struct{ tx *sql.Tx }
+
+func (q querier) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	res, err := q.tx.ExecContext(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+func (q querier) Query(ctx context.Context, query string, args ...any) (sqlstore.Rows, error) {
+	rs, err := q.tx.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	return result{rs}, nil
+}
+
+// Serialise has nothing to do: there is one writer.
+func (querier) Serialise(context.Context) error { return nil }
+
+type result struct{ *sql.Rows }
+
+// Close ends the query; what went wrong is told by Err.
+func (r result) Close() { _ = r.Rows.Close() }
 
 // kind turns what the engine says into the kinds of package portal.
 func kind(err error) error {
@@ -210,189 +235,4 @@ func kind(err error) error {
 		return fmt.Errorf("database: %w: %w", portal.ErrUnavailable, err)
 	}
 	return err
-}
-
-// Version implements store.DB.
-func (db *DB) Version(ctx context.Context) (int64, error) {
-	var v int64
-	err := db.read.QueryRowContext(ctx, `SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'changes'), 0)`).Scan(&v)
-	if err != nil {
-		return 0, kind(fmt.Errorf("reading the version: %w", err))
-	}
-	return v, nil
-}
-
-// Changes implements store.DB.
-func (db *DB) Changes(ctx context.Context, after int64) (changes []store.Change, newest int64, complete bool, err error) {
-	err = db.View(ctx, func(t store.Tx) error {
-		tx := t.(*Tx)
-		var oldest int64
-		err := tx.sql.QueryRowContext(ctx, `SELECT coalesce(min(seq), 0), coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'changes'), 0) FROM changes`).Scan(&oldest, &newest)
-		if err != nil {
-			return fmt.Errorf("reading the change log: %w", err)
-		}
-		complete = after == newest || (oldest > 0 && after >= oldest-1)
-		if !complete {
-			return nil
-		}
-		changes, err = rows(ctx, tx, func(r *sql.Rows) (c store.Change, err error) { return c, r.Scan(&c.Kind, &c.ID) },
-			`SELECT DISTINCT kind, id FROM changes WHERE seq > $1`, after)
-		return err
-	})
-	return changes, newest, complete, err
-}
-
-// Notify implements store.DB.
-func (db *DB) Notify(ctx context.Context) <-chan struct{} {
-	ch := make(chan struct{}, 1)
-	db.mu.Lock()
-	db.listeners[ch] = true
-	db.mu.Unlock()
-	context.AfterFunc(ctx, func() {
-		db.mu.Lock()
-		delete(db.listeners, ch)
-		db.mu.Unlock()
-	})
-	return ch
-}
-
-func (db *DB) tell() {
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	for ch := range db.listeners {
-		select {
-		case ch <- struct{}{}:
-		default: // it has one waiting
-		}
-	}
-}
-
-// Tx is one transaction.
-type Tx struct {
-	sql     *sql.Tx
-	changes map[store.Change]bool
-}
-
-// Changed implements store.Tx.
-func (tx *Tx) Changed(kind store.ChangeKind, id string) {
-	if tx.changes == nil {
-		tx.changes = map[store.Change]bool{}
-	}
-	tx.changes[store.Change{Kind: kind, ID: id}] = true
-}
-
-func (tx *Tx) logChanges(ctx context.Context) error {
-	if len(tx.changes) == 0 {
-		return nil
-	}
-	insert, err := tx.sql.PrepareContext(ctx, `INSERT INTO changes (kind, id) VALUES ($1, $2)`)
-	if err != nil {
-		return fmt.Errorf("noting changes: %w", err)
-	}
-	defer insert.Close()
-	var last int64
-	for c := range tx.changes {
-		res, err := insert.ExecContext(ctx, string(c.Kind), c.ID)
-		if err != nil {
-			return fmt.Errorf("noting changes: %w", err)
-		}
-		if last, err = res.LastInsertId(); err != nil {
-			return fmt.Errorf("noting changes: %w", err)
-		}
-	}
-	if last%changesToTrim < int64(len(tx.changes)) {
-		if err := tx.exec(ctx, `DELETE FROM changes WHERE seq <= $1`, last-keptChanges); err != nil {
-			return fmt.Errorf("trimming the change log: %w", err)
-		}
-	}
-	return nil
-}
-
-// exec runs a statement whose effect nobody counts.
-func (tx *Tx) exec(ctx context.Context, query string, args ...any) error {
-	_, err := tx.sql.ExecContext(ctx, query, args...)
-	return err
-}
-
-// affected runs a conditional update and says how many rows it met.
-func (tx *Tx) affected(ctx context.Context, query string, args ...any) (int64, error) {
-	res, err := tx.sql.ExecContext(ctx, query, args...)
-	if err != nil {
-		return 0, err
-	}
-	return res.RowsAffected()
-}
-
-// one scans a single row; portal.ErrNotFound where there is none.
-func (tx *Tx) one(ctx context.Context, dest []any, query string, args ...any) error {
-	err := tx.sql.QueryRowContext(ctx, query, args...).Scan(dest...)
-	if errors.Is(err, sql.ErrNoRows) {
-		return portal.ErrNotFound
-	}
-	return err
-}
-
-// rows reads all rows of a query.
-func rows[T any](ctx context.Context, tx *Tx, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
-	rs, err := tx.sql.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rs.Close()
-	var all []T
-	for rs.Next() {
-		t, err := scan(rs)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, t)
-	}
-	return all, rs.Err()
-}
-
-// micros is how a time is kept: whole microseconds UTC, 0 for none.
-func micros(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMicro()
-}
-
-// instant is the reverse of micros.
-func instant(us int64) time.Time {
-	if us == 0 {
-		return time.Time{}
-	}
-	return time.UnixMicro(us).UTC()
-}
-
-// Audit implements store.Tx.
-func (tx *Tx) Audit() audit.Store { return auditStore{tx} }
-
-// scanner is a row, alone or among many.
-type scanner interface{ Scan(dest ...any) error }
-
-// get reads one row; portal.ErrNotFound where there is none.
-func get[T any](ctx context.Context, tx *Tx, scan func(scanner) (T, error), query string, args ...any) (T, error) {
-	t, err := scan(tx.sql.QueryRowContext(ctx, query, args...))
-	if errors.Is(err, sql.ErrNoRows) {
-		err = portal.ErrNotFound
-	}
-	return t, err
-}
-
-// doing wraps an error with what was being done; nil stays nil.
-func doing(err error, format string, args ...any) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf(format+": %w", append(args, err)...)
-}
-
-// met turns a conditional update that met no row into portal.ErrConflict.
-func met(n int64, err error, format string, args ...any) error {
-	if err == nil && n == 0 {
-		err = portal.ErrConflict
-	}
-	return doing(err, format, args...)
 }

@@ -47,7 +47,7 @@ func TestSecondProcessIsRefused(t *testing.T) {
 func TestBadFiles(t *testing.T) {
 	newer := func(t *testing.T, path string) {
 		db := openAt(t, path)
-		if _, err := db.write.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`); err != nil {
+		if _, err := db.engine.write.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`); err != nil {
 			t.Fatal(err)
 		}
 		if err := db.Close(); err != nil {
@@ -111,7 +111,7 @@ func TestFileIsPrivate(t *testing.T) {
 
 func TestChanges(t *testing.T) {
 	db, ctx := openTest(t), t.Context()
-	told := db.Notify(ctx)
+	told := db.Listen(ctx, store.TopicChanges)
 	note := func(id string) {
 		t.Helper()
 		if err := db.InTx(ctx, func(tx store.Tx) error {
@@ -138,7 +138,7 @@ func TestChanges(t *testing.T) {
 	if err != nil || !complete || newest != 3 || len(got) != 2 {
 		t.Fatalf("%v %d %v %v", got, newest, complete, err)
 	}
-	if _, err := db.write.Exec(`DELETE FROM changes WHERE seq <= 2`); err != nil {
+	if _, err := db.engine.write.Exec(`DELETE FROM changes WHERE seq <= 2`); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, complete, _ := db.Changes(ctx, 1); complete {
@@ -185,7 +185,7 @@ func TestEventsAreImmutable(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, q := range []string{`UPDATE events SET actor = 'other'`, `DELETE FROM events`} {
-		if _, err := db.write.ExecContext(ctx, q); err == nil {
+		if _, err := db.engine.write.ExecContext(ctx, q); err == nil {
 			t.Errorf("%s passed", q)
 		}
 	}

@@ -1,11 +1,11 @@
-package sqlite
+package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"concierge/connectors"
@@ -13,8 +13,8 @@ import (
 	"concierge/portal/catalog"
 )
 
-// keptRuns is how many runs of a gateway are kept.
-const keptRuns = 200
+// KeptRuns is how many runs of a gateway are kept.
+const KeptRuns = 200
 
 // Catalog implements catalog.Tx.
 func (tx *Tx) Catalog() catalog.Store { return catalogStore{tx} }
@@ -51,7 +51,7 @@ func (s catalogStore) Gateway(ctx context.Context, id portal.GatewayID) (catalog
 }
 
 func (s catalogStore) Gateways(ctx context.Context, after portal.GatewayID, limit int) ([]catalog.Gateway, error) {
-	all, err := rows(ctx, s.tx, func(r *sql.Rows) (catalog.Gateway, error) { return scanGateway(r.Scan) },
+	all, err := rows(ctx, s.tx, func(r scanner) (catalog.Gateway, error) { return scanGateway(r.Scan) },
 		`SELECT `+gatewayColumns+` FROM gateways WHERE id > $1 ORDER BY id LIMIT $2`, string(after), noLimit(limit))
 	if err != nil {
 		return nil, fmt.Errorf("listing gateways: %w", err)
@@ -59,11 +59,11 @@ func (s catalogStore) Gateways(ctx context.Context, after portal.GatewayID, limi
 	return all, nil
 }
 
-func noLimit(limit int) int {
+func noLimit(limit int) int64 {
 	if limit <= 0 {
-		return -1
+		return math.MaxInt64
 	}
-	return limit
+	return int64(limit)
 }
 
 func (s catalogStore) PutGateway(ctx context.Context, g catalog.Gateway) error {
@@ -113,7 +113,7 @@ func (s catalogStore) Standing(ctx context.Context, id portal.GatewayID) (st cat
 		}
 	}()
 	err = s.tx.one(ctx, []any{&st.Deployments, &st.Unclassified},
-		`SELECT count(*), count(*) FILTER (WHERE classified = 0) FROM deployments WHERE gateway = $1 AND removed = 0`, string(id))
+		`SELECT count(*), count(*) FILTER (WHERE NOT classified) FROM deployments WHERE gateway = $1 AND removed = 0`, string(id))
 	if err != nil {
 		return st, err
 	}
@@ -170,7 +170,7 @@ func scanRecord(scan func(...any) error) (r catalog.Record, err error) {
 }
 
 func (s catalogStore) Records(ctx context.Context, gateway portal.GatewayID) ([]catalog.Record, error) {
-	all, err := rows(ctx, s.tx, func(r *sql.Rows) (catalog.Record, error) { return scanRecord(r.Scan) },
+	all, err := rows(ctx, s.tx, func(r scanner) (catalog.Record, error) { return scanRecord(r.Scan) },
 		`SELECT `+recordColumns+` FROM deployments WHERE gateway = $1 ORDER BY remote, exposure`, string(gateway))
 	if err != nil {
 		return nil, fmt.Errorf("deployments of gateway %s: %w", gateway, err)
@@ -199,7 +199,7 @@ func recordArgs(r catalog.Record) ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []any{d.RemoteID, d.Exposure, d.Title, d.Placement.Classified(), sql.NullString{String: d.Document, Valid: d.Document != ""},
+	return []any{d.RemoteID, d.Exposure, d.Title, d.Placement.Classified(), orNull(d.Document),
 		r.Fingerprint, string(published), string(from), micros(r.Created), micros(r.Changed), micros(r.Removed)}, nil
 }
 
@@ -243,7 +243,7 @@ func (s catalogStore) Move(ctx context.Context, id portal.DeploymentID, to porta
 const entryColumns = `id, division, explicit, title, joined, created`
 
 func (s catalogStore) entries(ctx context.Context, where string, args ...any) ([]catalog.Entry, error) {
-	return rows(ctx, s.tx, func(r *sql.Rows) (e catalog.Entry, err error) {
+	return rows(ctx, s.tx, func(r scanner) (e catalog.Entry, err error) {
 		var created int64
 		err = r.Scan(&e.ID, &e.Division, &e.Explicit, &e.Title, &e.Joined, &created)
 		e.Created = instant(created)
@@ -258,12 +258,12 @@ type slugRow struct {
 }
 
 func (s catalogStore) slugs(ctx context.Context, where string, args ...any) ([]slugRow, error) {
-	return rows(ctx, s.tx, func(r *sql.Rows) (row slugRow, err error) { return row, r.Scan(&row.slug, &row.api, &row.alias) },
+	return rows(ctx, s.tx, func(r scanner) (row slugRow, err error) { return row, r.Scan(&row.slug, &row.api, &row.alias) },
 		`SELECT slug, api, alias FROM api_slugs `+where+` ORDER BY slug`, args...)
 }
 
 func (s catalogStore) deployments(ctx context.Context, where string, args ...any) ([]portal.Deployment, error) {
-	return rows(ctx, s.tx, func(r *sql.Rows) (d portal.Deployment, err error) {
+	return rows(ctx, s.tx, func(r scanner) (d portal.Deployment, err error) {
 		var id, api, published string
 		if err := r.Scan(&id, &api, &published); err != nil {
 			return d, err
@@ -361,7 +361,7 @@ func (s catalogStore) EntryBySlug(ctx context.Context, slug string) (catalog.Ent
 
 func (s catalogStore) Candidates(ctx context.Context, division portal.Division) ([]catalog.Candidate, error) {
 	var all []catalog.Candidate
-	_, err := rows(ctx, s.tx, func(r *sql.Rows) (struct{}, error) {
+	_, err := rows(ctx, s.tx, func(r scanner) (struct{}, error) {
 		var c catalog.Candidate
 		var title string
 		if err := r.Scan(&c.ID, &c.Slug, &c.Explicit, &title); err != nil {
@@ -374,7 +374,7 @@ func (s catalogStore) Candidates(ctx context.Context, division portal.Division) 
 		last.Titles = append(last.Titles, title)
 		return struct{}{}, nil
 	}, `SELECT a.id, s.slug, a.explicit, t.title FROM apis a
-		JOIN api_slugs s ON s.api = a.id AND s.alias = 0
+		JOIN api_slugs s ON s.api = a.id AND NOT s.alias
 		JOIN (SELECT id AS api, title FROM apis UNION SELECT api, title FROM deployments WHERE removed = 0) t ON t.api = a.id
 		WHERE a.division = $1 AND a.joined = '' ORDER BY a.id, t.title`, string(division))
 	if err != nil {
@@ -387,7 +387,7 @@ func (s catalogStore) AddEntry(ctx context.Context, e catalog.Entry) error {
 	err := s.tx.exec(ctx, `INSERT INTO apis (id, division, explicit, title, joined, created) VALUES ($1, $2, $3, $4, '', $5)`,
 		string(e.ID), string(e.Division), e.Explicit, e.Title, micros(e.Created))
 	if err == nil {
-		err = s.tx.exec(ctx, `INSERT INTO api_slugs (slug, api, alias) VALUES ($1, $2, 0)`, e.Slug, string(e.ID))
+		err = s.tx.exec(ctx, `INSERT INTO api_slugs (slug, api, alias) VALUES ($1, $2, FALSE)`, e.Slug, string(e.ID))
 	}
 	if err != nil {
 		return fmt.Errorf("adding catalog entry %q: %w", e.Slug, err)
@@ -406,7 +406,7 @@ func (s catalogStore) SetExplicit(ctx context.Context, id portal.APIID, explicit
 func (s catalogStore) Join(ctx context.Context, from, to portal.APIID) error {
 	for _, step := range []string{
 		`UPDATE deployments SET api = $2 WHERE api = $1`,
-		`UPDATE api_slugs SET api = $2, alias = 1 WHERE api = $1`,
+		`UPDATE api_slugs SET api = $2, alias = TRUE WHERE api = $1`,
 		`UPDATE apis SET joined = $2, explicit = '' WHERE id = $1`,
 	} {
 		if err := s.tx.exec(ctx, step, string(from), string(to)); err != nil {
@@ -454,7 +454,7 @@ func (s catalogStore) SweepDocuments(ctx context.Context, before time.Time) erro
 }
 
 func (s catalogStore) runs(ctx context.Context, query string, args ...any) ([]catalog.Run, error) {
-	return rows(ctx, s.tx, func(r *sql.Rows) (run catalog.Run, err error) {
+	return rows(ctx, s.tx, func(r scanner) (run catalog.Run, err error) {
 		var report string
 		if err := r.Scan(&report); err != nil {
 			return run, err
@@ -484,7 +484,7 @@ func (s catalogStore) EndRun(ctx context.Context, r catalog.Run) error {
 	if err == nil {
 		err = s.tx.exec(ctx, `DELETE FROM runs WHERE gateway = $1 AND started < (SELECT started FROM runs WHERE gateway = $1 ORDER BY started DESC LIMIT 1 OFFSET $2)
 			AND id <> coalesce((SELECT id FROM runs WHERE gateway = $1 AND state IN ('applied', 'unchanged') ORDER BY started DESC, id DESC LIMIT 1), '')`,
-			string(r.Gateway), keptRuns-1)
+			string(r.Gateway), KeptRuns-1)
 	}
 	if err != nil {
 		return fmt.Errorf("ending sync %s: %w", r.ID, err)

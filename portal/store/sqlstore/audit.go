@@ -1,8 +1,7 @@
-package sqlite
+package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 
@@ -29,7 +28,7 @@ func (s auditStore) Append(ctx context.Context, e audit.Event) error {
 }
 
 func (s auditStore) Events(ctx context.Context, target string, limit int) ([]audit.Event, error) {
-	return rows(ctx, s.tx, func(r *sql.Rows) (e audit.Event, err error) {
+	return rows(ctx, s.tx, func(r scanner) (e audit.Event, err error) {
 		var at int64
 		var detail string
 		if err := r.Scan(&e.ID, &at, &e.Actor, &e.Action, &e.Target, &e.Organisation, &e.Gateway, &detail); err != nil {

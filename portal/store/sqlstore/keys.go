@@ -1,8 +1,7 @@
-package sqlite
+package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -147,7 +146,7 @@ const endedCredentials = `SELECT ` + credentialColumns + ` FROM (
 	) AS ended WHERE place <= $2 ORDER BY place, id`
 
 func (s keyStore) EndedCredentials(ctx context.Context, now time.Time, limit int) ([]keys.Credential, error) {
-	ended, err := rows(ctx, s.tx, func(r *sql.Rows) (keys.Credential, error) { return scanCredential(r) }, endedCredentials, micros(now), limit)
+	ended, err := rows(ctx, s.tx, func(r scanner) (keys.Credential, error) { return scanCredential(r) }, endedCredentials, micros(now), limit)
 	return ended, doing(err, "listing ended credentials")
 }
 
@@ -187,13 +186,13 @@ const dueActs = `SELECT ` + actColumns + ` FROM (
 	) AS overdue WHERE place <= $2 ORDER BY place, id`
 
 func (s keyStore) DueActs(ctx context.Context, now time.Time, limit int) ([]keys.Act, error) {
-	due, err := rows(ctx, s.tx, func(r *sql.Rows) (keys.Act, error) { return scanAct(r) }, dueActs, micros(now), limit)
+	due, err := rows(ctx, s.tx, func(r scanner) (keys.Act, error) { return scanAct(r) }, dueActs, micros(now), limit)
 	return due, doing(err, "listing due acts")
 }
 
 func (s keyStore) Bindings(ctx context.Context, app portal.ApplicationID) ([]keys.Binding, error) {
 	// Where a key retires, its successor's deployment is the binding: active sorts before retiring.
-	bs, err := rows(ctx, s.tx, func(r *sql.Rows) (b keys.Binding, err error) {
+	bs, err := rows(ctx, s.tx, func(r scanner) (b keys.Binding, err error) {
 		return b, r.Scan(&b.Application, &b.API, &b.Line, &b.Environment, &b.Deployment)
 	}, `SELECT c.application, s.api, s.line, s.environment, c.deployment FROM credentials c JOIN subscriptions s ON s.id = c.subscription
 		WHERE c.state IN ('active', 'retiring') AND ($1 = '' OR c.application = $1) ORDER BY c.application, s.api, s.line, s.environment, c.state`, app)
@@ -250,6 +249,6 @@ func (q *pageQuery) text() string {
 }
 
 func list[T any](ctx context.Context, tx *Tx, scan func(scanner) (T, error), q *pageQuery) ([]T, error) {
-	all, err := rows(ctx, tx, func(r *sql.Rows) (T, error) { return scan(r) }, q.text(), q.args...)
+	all, err := rows(ctx, tx, func(r scanner) (T, error) { return scan(r) }, q.text(), q.args...)
 	return all, doing(err, "listing %s", q.table)
 }

@@ -1,8 +1,7 @@
-package sqlite
+package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -55,7 +54,7 @@ func (s peopleStore) OrganisationByName(ctx context.Context, name string) (peopl
 }
 
 func (s peopleStore) Organisations(ctx context.Context, after string, limit int) ([]people.Organisation, error) {
-	return rows(ctx, s.tx, func(r *sql.Rows) (o people.Organisation, err error) {
+	return rows(ctx, s.tx, func(r scanner) (o people.Organisation, err error) {
 		dest, done := organisationInto(&o)
 		err = r.Scan(append(dest, &o.Members)...)
 		done()
@@ -68,13 +67,13 @@ func (s peopleStore) SetOrganisationDisabled(ctx context.Context, id portal.Orga
 }
 
 func (s peopleStore) Members(ctx context.Context, id portal.OrganisationID) ([]portal.PersonID, error) {
-	return rows(ctx, s.tx, func(r *sql.Rows) (p portal.PersonID, err error) { return p, r.Scan(&p) },
+	return rows(ctx, s.tx, func(r scanner) (p portal.PersonID, err error) { return p, r.Scan(&p) },
 		`SELECT person FROM memberships WHERE organisation = $1 ORDER BY person`, id)
 }
 
 func (s peopleStore) AddPerson(ctx context.Context, p people.Person) error {
 	n, err := s.tx.affected(ctx, `INSERT INTO people (id, name, name_key, email, password, disabled, created, seen)
-		VALUES ($1, $2, $3, $4, '', 0, $5, 0) ON CONFLICT (email) DO NOTHING`,
+		VALUES ($1, $2, $3, $4, '', FALSE, $5, 0) ON CONFLICT (email) DO NOTHING`,
 		p.ID, p.Name, people.SortKey(p.Name), p.Email, micros(p.Created))
 	if err != nil {
 		return err
@@ -93,7 +92,7 @@ func (s peopleStore) AddPerson(ctx context.Context, p people.Person) error {
 // persons reads people, each with their memberships, from a query for their ids.
 func (s peopleStore) persons(ctx context.Context, ids string, args ...any) ([]people.Person, error) {
 	var all []people.Person
-	_, err := rows(ctx, s.tx, func(r *sql.Rows) (struct{}, error) {
+	_, err := rows(ctx, s.tx, func(r scanner) (struct{}, error) {
 		var p people.Person
 		var m people.Membership
 		var password, disabled bool
@@ -152,11 +151,11 @@ func (s peopleStore) Account(ctx context.Context, email string) (a people.Accoun
 }
 
 func (s peopleStore) SignedIn(ctx context.Context, id portal.PersonID, hash portal.Secret, at time.Time) (bool, error) {
-	return s.met(ctx, `UPDATE people SET seen = $3 WHERE id = $1 AND password = $2 AND password <> '' AND disabled = 0`, id, hash.Reveal(), micros(at))
+	return s.met(ctx, `UPDATE people SET seen = $3 WHERE id = $1 AND password = $2 AND password <> '' AND NOT disabled`, id, hash.Reveal(), micros(at))
 }
 
 func (s peopleStore) SetPassword(ctx context.Context, id portal.PersonID, name string, hash portal.Secret) (bool, error) {
-	return s.met(ctx, `UPDATE people SET name = $2, name_key = $3, password = $4 WHERE id = $1 AND disabled = 0`, id, name, people.SortKey(name), hash.Reveal())
+	return s.met(ctx, `UPDATE people SET name = $2, name_key = $3, password = $4 WHERE id = $1 AND NOT disabled`, id, name, people.SortKey(name), hash.Reveal())
 }
 
 func (s peopleStore) SetDisabled(ctx context.Context, id portal.PersonID, disabled bool) (bool, error) {
@@ -185,7 +184,7 @@ func readRoles(list string) (roles []access.Role, err error) {
 // LockAdministrators writes one row that every such transaction writes, so that an engine with row locks lets one
 // after the other count.
 func (s peopleStore) LockAdministrators(ctx context.Context) error {
-	return s.tx.exec(ctx, `INSERT INTO settings (name, value) VALUES ('people.administrators', x'') ON CONFLICT (name) DO UPDATE SET value = excluded.value`)
+	return s.tx.exec(ctx, `INSERT INTO settings (name, value) VALUES ('people.administrators', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, []byte{})
 }
 
 func (s peopleStore) Administrators(ctx context.Context) (n int, err error) {
@@ -196,7 +195,7 @@ func (s peopleStore) Administrators(ctx context.Context) (n int, err error) {
 
 // activeMembers are the people who can sign in, with each organisation that they can act for.
 const activeMembers = `people p JOIN memberships m ON m.person = p.id JOIN organisations o ON o.id = m.organisation
-	AND p.password <> '' AND p.disabled = 0 AND o.disabled = 0`
+	AND p.password <> '' AND NOT p.disabled AND NOT o.disabled`
 
 const callerColumns = `p.id, p.name, p.email, o.id, o.name, o.audience, o.division, o.region, m.roles`
 
@@ -239,7 +238,7 @@ func (s peopleStore) CallerByToken(ctx context.Context, h people.Hash) (people.T
 }
 
 func (s peopleStore) tokenCallers(ctx context.Context, where string, args ...any) ([]people.TokenCaller, error) {
-	return rows(ctx, s.tx, func(r *sql.Rows) (t people.TokenCaller, err error) {
+	return rows(ctx, s.tx, func(r scanner) (t people.TokenCaller, err error) {
 		var hash []byte
 		var expires int64
 		dest, done := callerInto(&t.Caller)
@@ -261,7 +260,7 @@ func (s peopleStore) AddToken(ctx context.Context, h people.Hash, person portal.
 }
 
 func (s peopleStore) Tokens(ctx context.Context, person portal.PersonID, in portal.OrganisationID) ([]people.Token, error) {
-	return rows(ctx, s.tx, func(r *sql.Rows) (t people.Token, err error) {
+	return rows(ctx, s.tx, func(r scanner) (t people.Token, err error) {
 		var created, used, expires int64
 		err = r.Scan(&t.ID, &t.Name, &t.Hint, &created, &used, &expires)
 		t.Created, t.LastUsed, t.Expires = instant(created), instant(used), instant(expires)

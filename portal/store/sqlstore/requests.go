@@ -1,4 +1,4 @@
-package sqlite
+package sqlstore
 
 import (
 	"context"
@@ -37,7 +37,7 @@ func (db *DB) BeginRequest(ctx context.Context, r store.Request, now time.Time) 
 			return err
 		}
 		found, began = r, true
-		return tx.exec(ctx, `INSERT INTO requests (`+requestColumns+`) VALUES ($1, $2, $3, $4, $5, 0, '', $6, $7)`,
+		return tx.exec(ctx, `INSERT INTO requests (`+requestColumns+`) VALUES ($1, $2, $3, $4, $5, FALSE, '', $6, $7)`,
 			r.Caller, r.Method, r.Path, r.Key, r.Body, micros(now), micros(r.Lease))
 	})
 	return found, began, doing(err, "beginning a request")
@@ -46,7 +46,7 @@ func (db *DB) BeginRequest(ctx context.Context, r store.Request, now time.Time) 
 // EndRequest implements store.Requests.
 func (db *DB) EndRequest(ctx context.Context, k store.RequestKey, result string) error {
 	return db.InTx(ctx, func(t store.Tx) error {
-		return doing(t.(*Tx).exec(ctx, `UPDATE requests SET acted = 1, result = $1 WHERE caller = $2 AND method = $3 AND path = $4 AND key = $5`,
+		return doing(t.(*Tx).exec(ctx, `UPDATE requests SET acted = TRUE, result = $1 WHERE caller = $2 AND method = $3 AND path = $4 AND key = $5`,
 			result, k.Caller, k.Method, k.Path, k.Key), "ending a request")
 	})
 }
@@ -72,6 +72,6 @@ func (tx *Tx) noteRequest(ctx context.Context) error {
 	if !ok {
 		return nil
 	}
-	return doing(tx.exec(ctx, `UPDATE requests SET acted = 1 WHERE caller = $1 AND method = $2 AND path = $3 AND key = $4 AND acted = 0`,
+	return doing(tx.exec(ctx, `UPDATE requests SET acted = TRUE WHERE caller = $1 AND method = $2 AND path = $3 AND key = $4 AND NOT acted`,
 		k.Caller, k.Method, k.Path, k.Key), "noting the request")
 }
