@@ -255,6 +255,7 @@ type Gateway struct {
 	Address      string            `json:"address"`
 	Division     string            `json:"division"`
 	Site         string            `json:"site"`
+	SiteState    string            `json:"site_state,omitempty" enum:"connected,gone" doc:"Whether a worker of its site is there; empty for the local site"`
 	Source       string            `json:"source" enum:"configuration,api"`
 	Paused       bool              `json:"paused"`
 	Placement    map[string]string `json:"placement" doc:"Defaults for its deployments, by axis"`
