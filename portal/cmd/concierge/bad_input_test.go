@@ -253,6 +253,7 @@ func TestFirstAdministrator(t *testing.T) {
 		must(t, l.Close())
 		c, err := parseConfig([]byte("listen: "+address), dir)
 		must(t, err)
+		c.Database = testDatabase(t, c.Database)
 		ctx, cancel := context.WithCancel(t.Context())
 		var out safeBuffer
 		ended := make(chan error, 1)

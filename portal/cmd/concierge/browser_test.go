@@ -138,11 +138,12 @@ func status(t *testing.T, url, name, value string) int {
 // TestBrowserWholePath walks the demo as a partner and as an internal developer do: the same API and environment, two
 // endpoints, a key each, which works until it is revoked.
 func TestBrowserWholePath(t *testing.T) {
+	o := demoOptions{listen: "127.0.0.1:0", database: testDatabase(t, filepath.Join(t.TempDir(), "demo.db"))}
 	ctx, stop := context.WithCancel(t.Context())
 	started := make(chan demoReady, 1)
 	ended := make(chan error, 1)
 	go func() {
-		ended <- demo(ctx, demoOptions{listen: "127.0.0.1:0"}, slog.New(slog.DiscardHandler), func(r demoReady) error { started <- r; return nil })
+		ended <- demo(ctx, o, slog.New(slog.DiscardHandler), func(r demoReady) error { started <- r; return nil })
 	}()
 	var ready demoReady
 	select {

@@ -30,7 +30,6 @@ import (
 	"concierge/portal/audit"
 	"concierge/portal/people"
 	"concierge/portal/store"
-	"concierge/portal/store/sqlite"
 )
 
 const (
@@ -67,8 +66,10 @@ func newMortal(t testing.TB, program string, between func(http.Handler) http.Han
 		address = front.URL
 	}
 	m := &mortal{t: t, program: program, config: filepath.Join(t.TempDir(), "concierge.yaml"), gateway: g}
+	database := testDatabase(t, filepath.Join(filepath.Dir(m.config), "data", "concierge.db"))
 	text := fmt.Sprintf(`
 listen: 127.0.0.1:0
+database: %s
 keys: {call_timeout: 1s, reconcile: 500ms}
 approval: [{approval: automatic}]
 gateways:
@@ -79,7 +80,7 @@ gateways:
     placement: {audience: internal, environment: production}
     allow_private: [127.0.0.0/8]
     secrets: {token: {env: %s}}
-`, address, tokenVariable)
+`, database, address, tokenVariable)
 	if err := os.WriteFile(m.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +248,7 @@ func (m *mortal) claimsAgain(subscription string) {
 func (m *mortal) audited(id string, want ...string) {
 	m.t.Helper()
 	m.end(m.t)
-	db, err := sqlite.Open(m.t.Context(), filepath.Join(filepath.Dir(m.config), "data", "concierge.db"), slog.New(slog.DiscardHandler))
+	db, err := openDatabase(m.t.Context(), testDatabase(m.t, filepath.Join(filepath.Dir(m.config), "data", "concierge.db")), slog.New(slog.DiscardHandler))
 	if err != nil {
 		m.t.Fatal(err)
 	}

@@ -304,7 +304,7 @@ func openPortal(t *testing.T, dir string, gateways ...ingest.Registration) *serv
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Database, c.KeyFile = filepath.Join(dir, "concierge.db"), filepath.Join(dir, "concierge.key")
+	c.Database, c.KeyFile = testDatabase(t, filepath.Join(dir, "concierge.db")), filepath.Join(dir, "concierge.key")
 	s, err := open(t.Context(), c, gateways, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -61,6 +62,9 @@ const canarySetting = "seal.canary"
 
 // open wires the portal and starts what it does in the background. Close it.
 func open(ctx context.Context, c config, gateways []ingest.Registration, log *slog.Logger) (*server, error) {
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("folder of the data: %w; create it or choose another with data", err)
+	}
 	db, err := openDatabase(ctx, c.Database, log)
 	if err != nil {
 		return nil, err

@@ -304,6 +304,7 @@ func run(t testing.TB, gateways ...ingest.Registration) running {
 		t.Fatal(err)
 	}
 	c.PublicURL = "http://" + l.Addr().String()
+	c.Database = testDatabase(t, c.Database)
 	c.Approval = []approvalConfig{{Approval: portal.Automatic}}
 	s, err := open(t.Context(), c, gateways, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -365,10 +366,11 @@ type company struct {
 
 func startDemo(t testing.TB) company {
 	t.Helper()
+	o := demoOptions{listen: "127.0.0.1:0", database: testDatabase(t, filepath.Join(t.TempDir(), "demo.db"))}
 	ctx, stop := context.WithCancel(context.Background())
 	ready, ended := make(chan demoReady, 1), make(chan error, 1)
 	go func() {
-		ended <- demo(ctx, demoOptions{listen: "127.0.0.1:0"}, slog.New(slog.DiscardHandler), func(r demoReady) error {
+		ended <- demo(ctx, o, slog.New(slog.DiscardHandler), func(r demoReady) error {
 			ready <- r
 			return nil
 		})
@@ -919,7 +921,7 @@ func (p *process) end(t testing.TB) (rest []string) {
 func TestDemoProgram(t *testing.T) {
 	path, temp := program(t), t.TempDir()
 	began := time.Now()
-	p := start(t, []string{"TMPDIR=" + temp}, path, "demo", "--json")
+	p := start(t, []string{"TMPDIR=" + temp}, path, "demo", "--json", "--database", testDatabase(t, filepath.Join(t.TempDir(), "demo.db")))
 	ready := p.told(t, 10*time.Second)
 	t.Logf("ready in %s", time.Since(began).Round(time.Millisecond))
 	if got := get[api.Me](meet(t, ready).partner, "/me"); got.Audience != string(portal.Partner) {
@@ -941,8 +943,9 @@ func TestDemoProgram(t *testing.T) {
 func TestDemoKeepsData(t *testing.T) {
 	path, temp, data := program(t), t.TempDir(), filepath.Join(t.TempDir(), "kept")
 	e := endpoint{"shipments", "2", "production"}
+	demo := []string{"demo", "--json", "--data", data, "--database", testDatabase(t, filepath.Join(data, "concierge.db"))}
 
-	p := start(t, []string{"TMPDIR=" + temp}, path, "demo", "--json", "--data", data)
+	p := start(t, []string{"TMPDIR=" + temp}, path, demo...)
 	partner := meet(t, p.told(t, 10*time.Second)).partner
 	key := partner.claim(partner.subscribe(e).ID)
 	_, doc := partner.document(e)
@@ -950,7 +953,7 @@ func TestDemoKeepsData(t *testing.T) {
 	within(t, workingWithin, "with the key", func() int { return use(t, address, key.Parts) }, works)
 	p.end(t)
 
-	p = start(t, []string{"TMPDIR=" + temp}, path, "demo", "--json", "--data", data)
+	p = start(t, []string{"TMPDIR=" + temp}, path, demo...)
 	again := meet(t, p.told(t, 10*time.Second)).partner
 	if a, err := partner.try(http.MethodGet, "/api/v1/me", nil); err == nil && a.status != http.StatusUnauthorized {
 		t.Errorf("the token of the time before: %d", a.status)
