@@ -204,7 +204,7 @@ func (e *engine) Write(ctx context.Context, fn func(sqlstore.Querier) ([]string,
 			}
 			return nil
 		})
-		if !again(err) {
+		if !again(err, try) {
 			return kind(err)
 		}
 		if try == tries {
@@ -218,10 +218,15 @@ func (e *engine) Write(ctx context.Context, fn func(sqlstore.Querier) ([]string,
 	}
 }
 
-// again reports whether a transaction came to nothing because of another one, so that it may be tried again.
-func again(err error) bool {
+// again reports whether a transaction came to nothing because of another one, so that it may be tried again. What a unique
+// index forbids is tried once more: fn may have looked before the other row was there, and says it better when it sees it
+// (PostgreSQL 15, 13.5.1).
+func again(err error, try int) bool {
 	var e *pgconn.PgError
-	return errors.As(err, &e) && (e.Code == "40001" || e.Code == "40P01")
+	if !errors.As(err, &e) {
+		return false
+	}
+	return e.Code == "40001" || e.Code == "40P01" || (e.Code == "23505" && try == 1)
 }
 
 // Read implements sqlstore.Engine.
