@@ -8,13 +8,14 @@ package postgres
 
 import (
 	"context"
+	"database/sql"
 	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"math/rand/v2"
-	"net"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -39,11 +40,16 @@ const (
 	// changesLock is the advisory lock under which the change log is written: "concierg" as a number.
 	changesLock = 0x636f6e6369657267
 
-	connections      = 12 // of each pool, unless the URL says pool_max_conns
+	oldestVersion = 140_000 // of the server
+
+	connections      = 12 // of each of two pools, unless the URL says pool_max_conns; one more listens
 	connectTimeout   = 5 * time.Second
 	statementTimeout = 30 * time.Second
 	lockTimeout      = 10 * time.Second
 	idleTimeout      = time.Minute // of a transaction that does nothing
+
+	commitTimeout = 15 * time.Second
+	settleTimeout = 10 * time.Second // until it is known what became of a commit that was not answered
 
 	tries    = 20                    // of a transaction that others get in the way of
 	maxPause = 50 * time.Millisecond // between two of them
@@ -75,21 +81,17 @@ func Open(ctx context.Context, address string, log *slog.Logger) (*DB, error) {
 }
 
 func (e *engine) open(ctx context.Context, address string) (err error) {
-	// Without this a serialisable transaction that reads one row of a small table locks all of it.
+	// Without this a serializable transaction that reads one row of a small table locks all of it; see decision 9.
 	if e.write, err = connect(ctx, address, map[string]string{"default_transaction_isolation": "serializable", "enable_seqscan": "off"}); err != nil {
 		return err
 	}
 	if e.read, err = connect(ctx, address, map[string]string{"default_transaction_isolation": "repeatable read", "default_transaction_read_only": "on"}); err != nil {
 		return err
 	}
-	var encoding string
-	if err := e.read.QueryRow(ctx, `SHOW server_encoding`).Scan(&encoding); err != nil {
-		return fmt.Errorf("database: %w; check the server, the address and the user given with --database", unavailable(err))
+	if err := usable(ctx, e.write); err != nil {
+		return err
 	}
-	if encoding != "UTF8" {
-		return fmt.Errorf("the database has the encoding %s: create one with ENCODING 'UTF8'", encoding)
-	}
-	if err := migrate(ctx, e.write, e.log); err != nil {
+	if err := migrate(ctx, address, e.log); err != nil {
 		return err
 	}
 	listen, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -105,19 +107,64 @@ func (e *engine) open(ctx context.Context, address string) (err error) {
 	return nil
 }
 
+// usable reports what a person has to change before the portal can work on the database.
+func usable(ctx context.Context, pool *pgxpool.Pool) error {
+	c := pool.Config().ConnConfig
+	var version int
+	var encoding string
+	var readOnly bool
+	err := pool.QueryRow(ctx, `SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), pg_is_in_recovery()`).Scan(&version, &encoding, &readOnly)
+	switch {
+	case err != nil:
+		return fmt.Errorf("database %s on %s:%d: %s: %w", c.Database, c.Host, c.Port, advice(err, c), kind(ctx, err))
+	case version < oldestVersion:
+		return fmt.Errorf("the database server is PostgreSQL %d: version %d or newer is needed", version/10_000, oldestVersion/10_000)
+	case encoding != "UTF8":
+		return fmt.Errorf("the database has the encoding %s: create one with ENCODING 'UTF8'", encoding)
+	case readOnly:
+		return fmt.Errorf("the database server %s:%d is a read-only standby: give the address of the primary, or of all servers as postgres://USER@A,B/NAME?target_session_attrs=read-write: %w", c.Host, c.Port, portal.ErrUnavailable)
+	}
+	return nil
+}
+
+// advice says what to do about an error of the first connection.
+func advice(err error, c *pgx.ConnConfig) string {
+	var refusal *pgconn.PgError
+	if !errors.As(err, &refusal) {
+		return "the server does not answer; check the address given with --database, and that PostgreSQL runs there and can be reached"
+	}
+	switch {
+	case strings.HasPrefix(refusal.Code, "28"):
+		return fmt.Sprintf("the server does not let the user %s in; check name and password, and pg_hba.conf on the server", c.User)
+	case refusal.Code == "3D000":
+		return fmt.Sprintf(`there is no such database; create it with CREATE DATABASE "%s" ENCODING 'UTF8'`, c.Database)
+	case refusal.Code == "53300":
+		return "the server has no connection left; raise its max_connections, or ask for fewer with pool_max_conns in the address"
+	case refusal.Code == "57P03":
+		return "the server is starting or stopping; try again in a moment"
+	}
+	return "the server refuses the connection"
+}
+
 // parse reads the URL. Its errors do not hold the password.
 func parse(address string) (*pgxpool.Config, error) {
 	c, err := pgxpool.ParseConfig(address)
-	if err != nil {
-		return nil, errors.New("the address of the database is not one of PostgreSQL: write postgres://USER:PASSWORD@HOST:5432/NAME")
+	if err == nil {
+		if !strings.Contains(address, "pool_max_conns") {
+			c.MaxConns = connections
+		}
+		if c.ConnConfig.ConnectTimeout == 0 {
+			c.ConnConfig.ConnectTimeout = connectTimeout
+		}
+		return c, nil
 	}
-	if !strings.Contains(address, "pool_max_conns") {
-		c.MaxConns = connections
+	// What is wrong with a setting may be told; what is wrong with a URL may quote any part of it.
+	const message = "the address of the database is not one of PostgreSQL: write postgres://USER:PASSWORD@HOST:5432/NAME, with signs other than letters and digits in the password as %XX"
+	var setting *pgconn.ParseConfigError
+	if _, notURL := url.Parse(address); notURL == nil && errors.As(err, &setting) && setting.Unwrap() != nil {
+		return nil, fmt.Errorf("%s: %w", message, setting.Unwrap())
 	}
-	if c.ConnConfig.ConnectTimeout == 0 {
-		c.ConnConfig.ConnectTimeout = connectTimeout
-	}
-	return c, nil
+	return nil, errors.New(message)
 }
 
 func connect(ctx context.Context, address string, params map[string]string) (*pgxpool.Pool, error) {
@@ -136,45 +183,67 @@ func connect(ctx context.Context, address string, params map[string]string) (*pg
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, c)
 	if err != nil {
-		return nil, fmt.Errorf("database: %w", unavailable(err))
+		return nil, fmt.Errorf("database: %w", err)
 	}
 	return pool, nil
 }
 
 func milliseconds(d time.Duration) string { return fmt.Sprint(d.Milliseconds()) }
 
-func migrate(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) error {
-	files, err := fs.Sub(migrations, "migrations")
+// migrate brings the tables up to date, on a connection whose statements may take as long as they need.
+func migrate(ctx context.Context, address string, log *slog.Logger) error {
+	c, err := parse(address)
 	if err != nil {
-		return fmt.Errorf("migrations: %w", err)
+		return err
 	}
-	one, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60)) // seconds between tries, and tries
-	if err != nil {
-		return fmt.Errorf("migrations: %w", err)
-	}
-	db := stdlib.OpenDBFromPool(pool)
+	db := stdlib.OpenDB(*c.ConnConfig)
 	defer func() { _ = db.Close() }()
-	p, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithDisableGlobalRegistry(true), goose.WithSessionLocker(one))
+	p, err := migrator(db)
 	if err != nil {
-		return fmt.Errorf("migrations: %w", err)
+		return err
 	}
 	sources := p.ListSources()
 	newest := sources[len(sources)-1].Version
 	have, err := p.GetDBVersion(ctx)
 	if err != nil {
-		return fmt.Errorf("version of the database: %w", kind(err))
+		return fmt.Errorf("version of the database: %w", mayNot(ctx, err))
 	}
 	if have > newest {
 		return fmt.Errorf("the database was written by a newer version of Concierge (tables %d, this program knows %d); start the newer program, or restore a backup from before the upgrade", have, newest)
 	}
 	done, err := p.Up(ctx)
 	if err != nil {
-		return fmt.Errorf("bringing the database up to date: %w", kind(err))
+		return fmt.Errorf("bringing the database up to date: %w", mayNot(ctx, err))
 	}
 	if len(done) > 0 {
 		log.Info("database is up to date", "from", have, "to", newest)
 	}
 	return nil
+}
+
+// migrator applies migrations; of several processes one does so and the others wait.
+func migrator(db *sql.DB) (*goose.Provider, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, fmt.Errorf("migrations: %w", err)
+	}
+	one, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 600)) // seconds between tries, and tries
+	if err != nil {
+		return nil, fmt.Errorf("migrations: %w", err)
+	}
+	p, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithDisableGlobalRegistry(true), goose.WithSessionLocker(one))
+	if err != nil {
+		return nil, fmt.Errorf("migrations: %w", err)
+	}
+	return p, nil
+}
+
+// mayNot says what to do where the user may not make tables.
+func mayNot(ctx context.Context, err error) error {
+	if is(err, "42501") {
+		return fmt.Errorf("the user may not make tables; make it the owner of the database, or GRANT CREATE ON SCHEMA public to it: %w", err)
+	}
+	return kind(ctx, err)
 }
 
 // Close implements sqlstore.Engine.
@@ -189,23 +258,18 @@ func (e *engine) Close() error {
 	return nil
 }
 
-// Write implements sqlstore.Engine.
+// Write implements sqlstore.Engine. What came to nothing because of another transaction, or because the connection was
+// lost before the commit, is run again.
 func (e *engine) Write(ctx context.Context, fn func(sqlstore.Querier) ([]string, error)) error {
+	forbidden := false
 	for try := 1; ; try++ {
-		err := pgx.BeginFunc(ctx, e.write, func(tx pgx.Tx) error {
-			topics, err := fn(querier{tx})
-			if err != nil {
-				return err
-			}
-			for _, topic := range topics {
-				if _, err := tx.Exec(ctx, `SELECT pg_notify($1, $2)`, channel, topic); err != nil {
-					return fmt.Errorf("telling: %w", err)
-				}
-			}
-			return nil
-		})
-		if !again(err, try) {
-			return kind(err)
+		err := e.try(ctx, fn)
+		// What a unique index forbids is tried once more: fn may have looked before the other row was there, and says it
+		// better when it sees it (PostgreSQL 15, 13.5.1).
+		first := !forbidden && is(err, "23505")
+		forbidden = forbidden || first
+		if err == nil || !(first || again(err)) || ctx.Err() != nil {
+			return kind(ctx, err)
 		}
 		if try == tries {
 			return fmt.Errorf("database: others were faster %d times: %w: %w", try, portal.ErrUnavailable, err)
@@ -218,51 +282,131 @@ func (e *engine) Write(ctx context.Context, fn func(sqlstore.Querier) ([]string,
 	}
 }
 
-// again reports whether a transaction came to nothing because of another one, so that it may be tried again. What a unique
-// index forbids is tried once more: fn may have looked before the other row was there, and says it better when it sees it
-// (PostgreSQL 15, 13.5.1).
-func again(err error, try int) bool {
-	var e *pgconn.PgError
-	if !errors.As(err, &e) {
-		return false
+func (e *engine) try(ctx context.Context, fn func(sqlstore.Querier) ([]string, error)) error {
+	q, end, err := begin(ctx, e.write)
+	if err != nil {
+		return err
 	}
-	return e.Code == "40001" || e.Code == "40P01" || (e.Code == "23505" && try == 1)
-}
-
-// Read implements sqlstore.Engine.
-func (e *engine) Read(ctx context.Context, fn func(sqlstore.Querier) error) error {
-	return kind(pgx.BeginFunc(ctx, e.read, func(tx pgx.Tx) error { return fn(querier{tx}) }))
-}
-
-// kind turns what the server says into the kinds of package portal. Codes: PostgreSQL 15, appendix A.
-func kind(err error) error {
-	var e *pgconn.PgError
-	switch {
-	case err == nil:
-		return nil
-	case !errors.As(err, &e):
-		return unavailable(err)
-	case e.Code == "23505": // unique_violation
-		return fmt.Errorf("%w: %w", portal.ErrConflict, err)
-	case e.Code == "22021", e.Code == "22P05": // characters that text cannot hold
-		return fmt.Errorf("%w: %w", portal.ErrInvalid, err)
-	case strings.HasPrefix(e.Code, "08"), // connection
-		strings.HasPrefix(e.Code, "53"),                    // out of disk, memory, connections
-		strings.HasPrefix(e.Code, "57"),                    // shutting down, cancelled by a time-out
-		strings.HasPrefix(e.Code, "58"),                    // system error
-		strings.HasPrefix(e.Code, "28"), e.Code == "3D000", // not let in, no such database
-		e.Code == "55P03", e.Code == "25006", e.Code == "25P03": // lock not available, read-only standby, idle too long
-		return fmt.Errorf("database: %w: %w", portal.ErrUnavailable, err)
+	defer end()
+	topics, err := fn(q)
+	if err != nil {
+		return err
+	}
+	var number *string // of the transaction; none was given to one that wrote nothing
+	err = q.tx.QueryRow(ctx, `SELECT pg_current_xact_id_if_assigned()::text, count(pg_notify($1, topic)) FROM unnest($2::text[]) AS topic`, channel, topics).Scan(&number, nil)
+	if err != nil {
+		return q.fault(ctx, fmt.Errorf("telling: %w", err))
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	// Once sent, a commit is not taken back: whoever gives up waiting would not know.
+	commit, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+	defer cancel()
+	err = q.fault(commit, q.tx.Commit(commit))
+	if number != nil && (errors.Is(err, errLost) || commit.Err() != nil) {
+		return e.settle(ctx, *number, err)
 	}
 	return err
 }
 
-// unavailable marks errors of the connection.
-func unavailable(err error) error {
+// settle finds out what became of a transaction whose commit was not answered, once the server is back.
+func (e *engine) settle(ctx context.Context, number string, lost error) error {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	for {
+		var status *string
+		err := e.write.QueryRow(ctx, `SELECT pg_xact_status($1::text::xid8)`, number).Scan(&status)
+		switch {
+		case err == nil && status != nil && *status == "committed":
+			return nil
+		case err == nil && status != nil && *status == "aborted":
+			return fmt.Errorf("%w: %w", errLost, lost)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("database: %w: the connection was lost during a commit, and it is not known whether it was done", portal.ErrUnavailable)
+		case <-time.After(maxPause):
+		}
+	}
+}
+
+// errLost marks a transaction that came to nothing because its connection was lost.
+var errLost = errors.New("the connection was lost")
+
+// again reports whether a transaction came to nothing for a reason that may have passed.
+func again(err error) bool {
+	return is(err, "40001") || is(err, "40P01") || errors.Is(err, errLost) // serialization_failure, deadlock_detected
+}
+
+func is(err error, code string) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Code == code
+}
+
+// Read implements sqlstore.Engine.
+func (e *engine) Read(ctx context.Context, fn func(sqlstore.Querier) error) error {
+	q, end, err := begin(ctx, e.read)
+	if err != nil {
+		return kind(ctx, err)
+	}
+	defer end()
+	return kind(ctx, fn(q))
+}
+
+// begin starts a transaction; end rolls back what is left of it and gives its connection back. A connection that turns out
+// to be dead, as all do after a restart of the server, is replaced by another.
+func begin(ctx context.Context, pool *pgxpool.Pool) (q querier, end func(), err error) {
+	for range tries {
+		conn, err := pool.Acquire(ctx)
+		if err != nil {
+			return querier{}, nil, fmt.Errorf("connecting: %w", err)
+		}
+		tx, err := conn.BeginTx(ctx, pgx.TxOptions{})
+		if err == nil {
+			return querier{tx}, func() {
+				ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), connectTimeout)
+				defer cancel()
+				_ = tx.Rollback(ctx) // after Commit it does nothing
+				conn.Release()
+			}, nil
+		}
+		dead := conn.Conn().IsClosed()
+		conn.Release()
+		if !dead || ctx.Err() != nil {
+			return querier{}, nil, fmt.Errorf("beginning a transaction: %w", err)
+		}
+	}
+	return querier{}, nil, fmt.Errorf("beginning a transaction: %w", errLost)
+}
+
+// kind turns what the server says into the kinds of package portal. Codes: PostgreSQL 15, appendix A.
+func kind(ctx context.Context, err error) error {
+	var e *pgconn.PgError
 	var connecting *pgconn.ConnectError
-	var network net.Error
-	if errors.As(err, &connecting) || errors.As(err, &network) || pgconn.SafeToRetry(err) ||
-		errors.Is(err, net.ErrClosed) || strings.Contains(err.Error(), "conn closed") || strings.Contains(err.Error(), "unexpected EOF") {
+	switch {
+	case err == nil, errors.Is(err, portal.ErrUnavailable), errors.Is(err, portal.ErrConflict), errors.Is(err, portal.ErrInvalid):
+		return err
+	case ctx.Err() != nil:
+		if errors.Is(err, ctx.Err()) {
+			return err
+		}
+		return fmt.Errorf("%w: %w", ctx.Err(), err)
+	case errors.As(err, &connecting), errors.Is(err, errLost):
+		return fmt.Errorf("database: %w: %w", portal.ErrUnavailable, err)
+	case !errors.As(err, &e):
+		return err
+	case e.Code == "23505": // unique_violation
+		return fmt.Errorf("%w: %w", portal.ErrConflict, err)
+	case strings.HasPrefix(e.Code, "08"), // connection
+		strings.HasPrefix(e.Code, "28"), // not let in any more
+		strings.HasPrefix(e.Code, "53"), // out of disk, memory, connections
+		strings.HasPrefix(e.Code, "57"), // shutting down, ended by a time-out
+		strings.HasPrefix(e.Code, "58"), // system error
+		e.Code == "25006",               // read-only: a standby, or a view that writes
+		e.Code == "25P03",               // idle in a transaction for too long
+		e.Code == "3D000",               // no such database
+		e.Code == "55P03", again(err):   // lock not available; others were faster
 		return fmt.Errorf("database: %w: %w", portal.ErrUnavailable, err)
 	}
 	return err
@@ -300,11 +444,11 @@ func (e *engine) hearOnce(ctx context.Context, address string, hearing func()) e
 	c.ConnConfig.RuntimeParams["application_name"] = "concierge listener"
 	conn, err := pgx.ConnectConfig(ctx, c.ConnConfig)
 	if err != nil {
-		return unavailable(err)
+		return err
 	}
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	defer closeNow(conn)
 	if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
-		return kind(err)
+		return err
 	}
 	hearing()
 	e.topics.TellAll() // what was told before this moment was missed
@@ -323,10 +467,10 @@ func (e *engine) hearOnce(ctx context.Context, address string, hearing func()) e
 			err := conn.Ping(ping)
 			cancel()
 			if err != nil {
-				return unavailable(err)
+				return err
 			}
 		default:
-			return unavailable(err)
+			return err
 		}
 	}
 }
@@ -336,14 +480,37 @@ type querier struct{ tx pgx.Tx }
 
 func (q querier) Exec(ctx context.Context, query string, args ...any) (int64, error) {
 	tag, err := q.tx.Exec(ctx, query, args...)
-	return tag.RowsAffected(), err
+	return tag.RowsAffected(), q.fault(ctx, err)
 }
 
 func (q querier) Query(ctx context.Context, query string, args ...any) (sqlstore.Rows, error) {
-	return q.tx.Query(ctx, query, args...)
+	rs, err := q.tx.Query(ctx, query, args...)
+	if err != nil {
+		return nil, q.fault(ctx, err)
+	}
+	return result{rs, q, ctx}, nil
 }
 
 func (q querier) Serialise(ctx context.Context) error {
 	_, err := q.tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(changesLock))
-	return err
+	return q.fault(ctx, err)
 }
+
+// fault gives an error of a statement its kind.
+func (q querier) fault(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() == nil && q.tx.Conn().IsClosed() && !is(err, "25P03") { // who was idle for too long would be so again
+		err = fmt.Errorf("%w: %w", errLost, err)
+	}
+	return kind(ctx, err)
+}
+
+type result struct {
+	pgx.Rows
+	q   querier
+	ctx context.Context // of the query, whose rows these are
+}
+
+func (r result) Err() error { return r.q.fault(r.ctx, r.Rows.Err()) }

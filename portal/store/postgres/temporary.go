@@ -25,11 +25,11 @@ func Temporary(ctx context.Context, address string) (in string, drop func() erro
 	run := func(ctx context.Context, statement string) error {
 		conn, err := pgx.ConnectConfig(ctx, c.ConnConfig)
 		if err != nil {
-			return unavailable(err)
+			return kind(ctx, err)
 		}
-		defer func() { _ = conn.Close(ctx) }()
+		defer closeNow(conn)
 		_, err = conn.Exec(ctx, statement)
-		return kind(err)
+		return kind(ctx, err)
 	}
 	if err := run(ctx, "CREATE SCHEMA "+schema); err != nil {
 		return "", nil, fmt.Errorf("making a schema for the time of the demo: %w", err)
@@ -42,4 +42,11 @@ func Temporary(ctx context.Context, address string) (in string, drop func() erro
 		defer cancel()
 		return run(ctx, "DROP SCHEMA "+schema+" CASCADE")
 	}, nil
+}
+
+// closeNow closes a connection without waiting for a server that does not answer.
+func closeNow(conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
+	defer cancel()
+	_ = conn.Close(ctx)
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/pressly/goose/v3"
+	"golang.org/x/sync/semaphore"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
@@ -37,6 +38,12 @@ type engine struct {
 	write, read *sql.DB
 	unlock      func() error
 	topics      sqlstore.Topics
+
+	// Of a database in memory, which lasts as long as a connection to it; nil for a file.
+	kept *sql.Conn
+	// views is nil for a file. In memory there is no log from which readers could see the state before a commit: the
+	// commit waits for them, and they for it, in the order in which they come.
+	views *semaphore.Weighted
 }
 
 // DB is one file. It is safe for concurrent use by one process.
@@ -102,6 +109,10 @@ func connect(path, lock string, pragmas ...string) (*sql.DB, error) {
 	for _, p := range append([]string{fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), "foreign_keys(ON)"}, pragmas...) {
 		q.Add("_pragma", p)
 	}
+	return open(path, q)
+}
+
+func open(path string, q url.Values) (*sql.DB, error) {
 	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}
 	db, err := sql.Open("sqlite", u.String())
 	if err != nil {
@@ -112,13 +123,9 @@ func connect(path, lock string, pragmas ...string) (*sql.DB, error) {
 }
 
 func migrate(ctx context.Context, db *sql.DB, path string, log *slog.Logger) error {
-	files, err := fs.Sub(migrations, "migrations")
+	p, err := migrator(db)
 	if err != nil {
-		return fmt.Errorf("migrations: %w", err)
-	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithDisableGlobalRegistry(true))
-	if err != nil {
-		return fmt.Errorf("migrations: %w", err)
+		return err
 	}
 	sources := p.ListSources()
 	newest := sources[len(sources)-1].Version
@@ -139,9 +146,25 @@ func migrate(ctx context.Context, db *sql.DB, path string, log *slog.Logger) err
 	return nil
 }
 
+// migrator applies migrations.
+func migrator(db *sql.DB) (*goose.Provider, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, fmt.Errorf("migrations: %w", err)
+	}
+	p, err := goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return nil, fmt.Errorf("migrations: %w", err)
+	}
+	return p, nil
+}
+
 // Close waits for running transactions and closes the file, so that nothing of it is in use when the lock is given back.
 func (e *engine) Close() error {
 	var errs []error
+	if e.kept != nil {
+		errs = append(errs, e.kept.Close())
+	}
 	for _, d := range []*sql.DB{e.read, e.write} {
 		if d != nil {
 			errs = append(errs, d.Close(), drained(d))
@@ -164,15 +187,21 @@ func drained(d *sql.DB) error {
 func (e *engine) Write(ctx context.Context, fn func(sqlstore.Querier) ([]string, error)) error {
 	tx, err := e.write.BeginTx(ctx, nil)
 	if err != nil {
-		return kind(fmt.Errorf("beginning a transaction: %w", err))
+		return kind(ctx, fmt.Errorf("beginning a transaction: %w", err))
 	}
 	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
 	topics, err := fn(querier{tx})
 	if err != nil {
-		return kind(err)
+		return err
+	}
+	if e.views != nil {
+		if err := e.views.Acquire(ctx, readers); err != nil {
+			return err
+		}
+		defer e.views.Release(readers)
 	}
 	if err := tx.Commit(); err != nil {
-		return kind(fmt.Errorf("committing: %w", err))
+		return kind(ctx, fmt.Errorf("committing: %w", err))
 	}
 	e.topics.Tell(topics...)
 	return nil
@@ -180,12 +209,18 @@ func (e *engine) Write(ctx context.Context, fn func(sqlstore.Querier) ([]string,
 
 // Read implements sqlstore.Engine.
 func (e *engine) Read(ctx context.Context, fn func(sqlstore.Querier) error) error {
+	if e.views != nil {
+		if err := e.views.Acquire(ctx, 1); err != nil {
+			return err
+		}
+		defer e.views.Release(1)
+	}
 	tx, err := e.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
-		return kind(fmt.Errorf("beginning to read: %w", err))
+		return kind(ctx, fmt.Errorf("beginning to read: %w", err))
 	}
 	defer func() { _ = tx.Rollback() }()
-	return kind(fn(querier{tx}))
+	return fn(querier{tx})
 }
 
 // Listen implements sqlstore.Engine.
@@ -199,7 +234,7 @@ type querier struct{ tx *sql.Tx }
 func (q querier) Exec(ctx context.Context, query string, args ...any) (int64, error) {
 	res, err := q.tx.ExecContext(ctx, query, args...)
 	if err != nil {
-		return 0, err
+		return 0, kind(ctx, err)
 	}
 	return res.RowsAffected()
 }
@@ -207,21 +242,29 @@ func (q querier) Exec(ctx context.Context, query string, args ...any) (int64, er
 func (q querier) Query(ctx context.Context, query string, args ...any) (sqlstore.Rows, error) {
 	rs, err := q.tx.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, err
+		return nil, kind(ctx, err)
 	}
-	return result{rs}, nil
+	return result{rs, ctx}, nil
 }
 
 // Serialise has nothing to do: there is one writer.
 func (querier) Serialise(context.Context) error { return nil }
 
-type result struct{ *sql.Rows }
+type result struct {
+	*sql.Rows
+	ctx context.Context // of the query, whose rows these are
+}
 
 // Close ends the query; what went wrong is told by Err.
 func (r result) Close() { _ = r.Rows.Close() }
 
+func (r result) Err() error { return kind(r.ctx, r.Rows.Err()) }
+
 // kind turns what the engine says into the kinds of package portal.
-func kind(err error) error {
+func kind(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) { // interrupted, or rolled back since
+		return fmt.Errorf("%w: %w", ctx.Err(), err)
+	}
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
 		return err

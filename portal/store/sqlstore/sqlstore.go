@@ -7,6 +7,9 @@
 // RETURNING, FILTER, row values and window functions; LIMIT without a negative number; an alias for every derived table.
 // What differs is written once per engine, behind Engine and Querier: definitions of tables, how writers are kept apart,
 // notifications, jobs, backups, and search.
+//
+// What engines would do differently is decided here, once: text that one of them cannot keep (with a NUL, or not UTF-8)
+// is portal.ErrInvalid, and a transaction in which a statement failed comes to nothing, whatever its function returns.
 package sqlstore
 
 import (
@@ -72,8 +75,9 @@ func (db *DB) Close() error { return db.engine.Close() }
 // InTx implements store.DB.
 func (db *DB) InTx(ctx context.Context, fn func(store.Tx) error) error {
 	return db.engine.Write(ctx, func(q Querier) ([]string, error) {
-		tx := &Tx{q: q, topics: map[string]bool{}}
-		if err := fn(tx); err != nil {
+		s := &statements{Querier: q}
+		tx := &Tx{q: s, topics: map[string]bool{}}
+		if err := s.outcome(fn(tx)); err != nil {
 			return nil, err
 		}
 		// The log comes last: who writes it keeps others from doing so until the commit.
@@ -89,7 +93,10 @@ func (db *DB) InTx(ctx context.Context, fn func(store.Tx) error) error {
 
 // View implements store.DB.
 func (db *DB) View(ctx context.Context, fn func(store.Tx) error) error {
-	return db.engine.Read(ctx, func(q Querier) error { return fn(&Tx{q: q, topics: map[string]bool{}}) })
+	return db.engine.Read(ctx, func(q Querier) error {
+		s := &statements{Querier: q}
+		return s.outcome(fn(&Tx{q: s, topics: map[string]bool{}}))
+	})
 }
 
 // Listen implements store.DB.

@@ -1,6 +1,7 @@
 // Package postgrestest starts real PostgreSQL servers for tests. It uses the binaries of the machine, in PATH or where
 // Debian's packages put them; where there are none, tests are skipped and say so, or fail where CONCIERGE_REQUIRE_POSTGRES
-// is set. A server listens on loopback, keeps its files in a temporary folder and ends with the test's process.
+// is set. A server listens on loopback and keeps its files in a temporary folder; both go when the test's process has
+// ended, in whatever way.
 package postgrestest
 
 import (
@@ -9,13 +10,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -42,10 +43,7 @@ var shared = func() func(testing.TB) *Server {
 		t.Helper()
 		need(t)
 		once.Do(func() {
-			var folder string
-			if folder, err = os.MkdirTemp("", "concierge-postgres-"); err == nil {
-				server, err = start(folder, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
-			}
+			server, err = start("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -58,18 +56,11 @@ var shared = func() func(testing.TB) *Server {
 func Start(t testing.TB) *Server {
 	t.Helper()
 	need(t)
-	folder, err := os.MkdirTemp("", "concierge-postgres-")
+	s, err := start()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := start(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		s.Stop()
-		_ = os.RemoveAll(folder)
-	})
+	t.Cleanup(s.remove)
 	return s
 }
 
@@ -104,14 +95,23 @@ type Server struct {
 	process     *exec.Cmd
 	ended       chan struct{}
 	said        *bytes.Buffer
+	watcher     *exec.Cmd
+	alive       io.Closer // closed by the system when this process ends
 }
 
-func start(folder string, options ...string) (*Server, error) {
+func start(options ...string) (*Server, error) {
 	bin, err := binaries()
 	if err != nil {
 		return nil, err
 	}
+	folder, err := os.MkdirTemp("", "concierge-postgres-")
+	if err != nil {
+		return nil, err
+	}
 	s := &Server{folder: folder, bin: bin, options: options}
+	if err := s.watch(); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(folder))
+	}
 	if os.Getuid() == 0 { // PostgreSQL refuses to run as root
 		if s.as, err = owner(); err != nil {
 			return nil, err
@@ -125,15 +125,47 @@ func start(folder string, options ...string) (*Server, error) {
 	if out, err := initialise.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
 	}
+	for try := 1; ; try++ {
+		if s.port, err = freePort(); err != nil {
+			return nil, err
+		}
+		err := s.Start()
+		if !errors.Is(err, errPortTaken) || try == 10 {
+			return s, err
+		}
+	}
+}
+
+func freePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	s.port = l.Addr().(*net.TCPAddr).Port
-	if err := l.Close(); err != nil {
-		return nil, err
+	return l.Addr().(*net.TCPAddr).Port, l.Close()
+}
+
+// watch starts a shell that waits for the end of this process, which it sees by the end of its input even where the
+// process is killed, and then ends the server and removes the folder.
+func (s *Server) watch() (err error) {
+	s.watcher = exec.Command("sh", "-c", `
+		cat
+		server=$(head -n 1 "$0/data/postmaster.pid" 2>/dev/null) && kill -QUIT "$server" 2>/dev/null
+		for i in 1 2 3 4 5 6 7 8 9 10; do
+			rm -rf "$0" 2>/dev/null && exit
+			sleep 0.2
+		done`, s.folder)
+	s.watcher.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt from the keyboard is not for it
+	if s.alive, err = s.watcher.StdinPipe(); err != nil {
+		return err
 	}
-	return s, s.Start()
+	return s.watcher.Start()
+}
+
+// remove ends the server and removes its folder.
+func (s *Server) remove() {
+	s.Stop()
+	_ = s.alive.Close()
+	_ = s.watcher.Wait()
 }
 
 // owner is the account that Debian's packages make, or nobody.
@@ -158,29 +190,25 @@ func (s *Server) Start() error {
 	s.process = exec.Command(filepath.Join(s.bin, "postgres"), append([]string{"-D", s.data(), "-p", strconv.Itoa(s.port), "-k", s.folder,
 		"-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200"}, s.options...)...)
 	s.process.Dir, s.process.Stdout, s.process.Stderr = s.folder, s.said, s.said
-	s.process.SysProcAttr = &syscall.SysProcAttr{Credential: s.as, Pdeathsig: syscall.SIGQUIT}
+	s.process.SysProcAttr = &syscall.SysProcAttr{Credential: s.as, Setpgid: true}
 	s.ended = make(chan struct{})
-	started := make(chan error)
+	if err := s.process.Start(); err != nil {
+		return fmt.Errorf("starting PostgreSQL: %w", err)
+	}
 	go func() {
-		runtime.LockOSThread() // the server ends with the thread that started it
-		if err := s.process.Start(); err != nil {
-			started <- err
-			return
-		}
-		started <- nil
 		_ = s.process.Wait()
 		close(s.ended)
 	}()
-	if err := <-started; err != nil {
-		return fmt.Errorf("starting PostgreSQL: %w", err)
-	}
 	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
-		conn, err := pgx.Connect(context.Background(), s.Address("postgres"))
+		err := s.answers()
 		if err == nil {
-			return conn.Close(context.Background())
+			return nil
 		}
 		select {
 		case <-s.ended:
+			if strings.Contains(s.said.String(), "could not bind") {
+				return errPortTaken
+			}
 			return fmt.Errorf("PostgreSQL ended: %s", s.said)
 		default:
 		}
@@ -190,6 +218,27 @@ func (s *Server) Start() error {
 	}
 }
 
+var errPortTaken = errors.New("another program has taken the port")
+
+// answers reports whether this server does, and not another one that has taken the port.
+func (s *Server) answers() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, s.Address("postgres"))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	var data string
+	if err := conn.QueryRow(ctx, "SHOW data_directory").Scan(&data); err != nil {
+		return err
+	}
+	if data != s.data() {
+		return errPortTaken
+	}
+	return nil
+}
+
 // Stop ends the server at once, as a fast shutdown: open transactions are rolled back.
 func (s *Server) Stop() { s.end(syscall.SIGINT) }
 
@@ -197,7 +246,7 @@ func (s *Server) Stop() { s.end(syscall.SIGINT) }
 func (s *Server) Kill() { s.end(syscall.SIGQUIT) }
 
 func (s *Server) end(how syscall.Signal) {
-	_ = s.process.Process.Signal(how)
+	_ = s.process.Process.Signal(how) // one that has ended already gets none
 	<-s.ended
 }
 
