@@ -63,8 +63,11 @@ func start(t *testing.T, around func(http.Handler) http.Handler) bench {
 	t.Cleanup(func() { _ = db.Close() })
 	router := web.NewRouter()
 	v1.Register(router, v1.Options{
-		Caller: func(got string, _ time.Time) (access.Caller, bool) {
-			return access.Caller{Person: "per_1"}, got == token
+		Caller: func(_ context.Context, got string, _ time.Time) (access.Caller, error) {
+			if got != token {
+				return access.Caller{}, portal.ErrDenied
+			}
+			return access.Caller{Person: "per_1"}, nil
 		},
 		Desk: func(access.Caller) api.Desk { return b.desk }, Requests: db, Fingerprint: fingerprint, PublicURL: "https://apis.example.com",
 		Log: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})),

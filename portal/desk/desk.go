@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -112,16 +113,30 @@ func (d *desk) APIs(ctx context.Context, q api.APIsQuery) (api.Page[api.API], er
 	if err != nil {
 		return api.Page[api.API]{}, err
 	}
-	table := d.Live.Table()
-	views, next := table.APIs(d.consumer(), routing.Query{
-		Q: q.Q, Environment: portal.Environment(q.Environment), Tag: q.Tag, After: after, Limit: limit(q.Limit),
+	listed, table, err := routing.Find(ctx, d.Live, func(t *routing.Table) (l listed, err error) {
+		l.views, l.next = t.APIs(d.consumer(), routing.Query{
+			Q: q.Q, Environment: portal.Environment(q.Environment), Tag: q.Tag, After: after, Limit: limit(q.Limit),
+		})
+		if len(l.views) == 0 {
+			err = portal.ErrNotFound
+		}
+		return l, err
 	})
-	page := api.Page[api.API]{Items: make([]api.API, len(views))}
-	for i, v := range views {
+	if err != nil && !errors.Is(err, portal.ErrNotFound) {
+		return api.Page[api.API]{}, err
+	}
+	page := api.Page[api.API]{Items: make([]api.API, len(listed.views))}
+	for i, v := range listed.views {
 		page.Items[i] = d.summary(table, v, admin)
 	}
-	page.Next, err = sealCursor(d, "apis", next)
+	page.Next, err = sealCursor(d, "apis", listed.next)
 	return page, err
+}
+
+// listed is a page of the catalog.
+type listed struct {
+	views []routing.EntryView
+	next  routing.Cursor
 }
 
 // summary shows an entry. Its texts come from gateways and documents, and name no host that is not for the caller.
@@ -138,8 +153,7 @@ func (d *desk) summary(table *routing.Table, v routing.EntryView, admin []string
 }
 
 func (d *desk) API(ctx context.Context, id string) (api.API, error) {
-	table := d.Live.Table()
-	v, err := table.API(d.consumer(), id)
+	v, table, err := routing.Find(ctx, d.Live, func(t *routing.Table) (routing.EntryView, error) { return t.API(d.consumer(), id) })
 	if err != nil {
 		return api.API{}, err
 	}
@@ -159,12 +173,19 @@ func (d *desk) Resolve(ctx context.Context, q api.ResolveQuery) (api.Decision, e
 		return api.Decision{}, fmt.Errorf("api and environment are both needed: %w", portal.ErrInvalid)
 	}
 	if q.Application != "" {
-		if _, err := d.Keys.Application(ctx, d.caller, portal.ApplicationID(q.Application)); err != nil {
+		if err := d.bound(ctx, portal.ApplicationID(q.Application)); err != nil {
 			return api.Decision{}, err
 		}
 	}
-	result, why, err := d.Live.Table().Explain(d.caller.Consumer(portal.ApplicationID(q.Application)), routing.Request{
-		API: q.API, Version: q.Version, Environment: portal.Environment(q.Environment), Region: portal.Region(q.Region),
+	type explained struct {
+		routing.Result
+		why []api.Reason
+	}
+	result, _, err := routing.Find(ctx, d.Live, func(t *routing.Table) (e explained, err error) {
+		e.Result, e.why, err = t.Explain(d.caller.Consumer(portal.ApplicationID(q.Application)), routing.Request{
+			API: q.API, Version: q.Version, Environment: portal.Environment(q.Environment), Region: portal.Region(q.Region),
+		})
+		return e, err
 	})
 	if err != nil {
 		return api.Decision{}, err
@@ -174,7 +195,7 @@ func (d *desk) Resolve(ctx context.Context, q api.ResolveQuery) (api.Decision, e
 		API: result.Name, Title: to.Title, Version: to.Line, Environment: string(to.Placement.Environment()),
 		BaseURL: to.BaseURL, Gateway: string(to.Gateway), Region: string(to.Placement.Region()),
 		Authentication: to.Authentication, Plans: d.plans(result.Name, to), Lifecycle: string(to.Lifecycle),
-		Try: to.Try, KeysRefused: d.refused(to), Why: why, Expires: d.Now().UTC().Truncate(answerGrid).Add(answerGrid),
+		Try: to.Try, KeysRefused: d.refused(to), Why: result.why, Expires: d.Now().UTC().Truncate(answerGrid).Add(answerGrid),
 	}
 	if !to.Sunset.IsZero() {
 		decision.Sunset = &to.Sunset
@@ -183,6 +204,21 @@ func (d *desk) Resolve(ctx context.Context, q api.ResolveQuery) (api.Decision, e
 		}
 	}
 	return decision, nil
+}
+
+// bound makes sure that an application is the caller's, and that the table has its bindings as they are now: where it got
+// a key through another replica a moment ago, its endpoint is that key's. Without the database the table's word counts.
+func (d *desk) bound(ctx context.Context, id portal.ApplicationID) error {
+	err := d.Live.Refresh(ctx)
+	if err == nil {
+		_, err = d.Keys.Application(ctx, d.caller, id)
+	}
+	if errors.Is(err, portal.ErrUnavailable) {
+		if app, ok := d.Live.Table().Application(id); ok && access.MayUseApplications(d.caller, app.Organisation) {
+			return nil
+		}
+	}
+	return err
 }
 
 // plans are the deployment's, with the approval that the portal's policy asks for.
@@ -206,16 +242,17 @@ func (d *desk) refused(to *portal.Deployment) string {
 }
 
 func (d *desk) Spec(ctx context.Context, q api.SpecQuery) (api.Document, error) {
-	table := d.Live.Table()
-	if q.Environment == "" { // the most that the caller has, in configured order
-		envs := table.Environments(d.consumer())
-		for i := len(envs) - 1; i >= 0 && q.Environment == ""; i-- {
-			if _, err := table.Resolve(d.consumer(), routing.Request{API: q.API, Version: q.Version, Environment: envs[i]}); err == nil {
-				q.Environment = string(envs[i])
+	result, table, err := routing.Find(ctx, d.Live, func(t *routing.Table) (routing.Result, error) {
+		env := portal.Environment(q.Environment)
+		if env == "" { // the most that the caller has, in configured order
+			for _, e := range slices.Backward(t.Environments(d.consumer())) {
+				if r, err := t.Resolve(d.consumer(), routing.Request{API: q.API, Version: q.Version, Environment: e}); err == nil {
+					return r, nil
+				}
 			}
 		}
-	}
-	result, err := table.Resolve(d.consumer(), routing.Request{API: q.API, Version: q.Version, Environment: portal.Environment(q.Environment)})
+		return t.Resolve(d.consumer(), routing.Request{API: q.API, Version: q.Version, Environment: env})
+	})
 	if err != nil {
 		return api.Document{}, err
 	}

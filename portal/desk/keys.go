@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"concierge/connectors"
@@ -91,6 +92,9 @@ func (d *desk) subscriptions(ctx context.Context, found []keys.Subscription) ([]
 	if err != nil {
 		return nil, err
 	}
+	if err := d.knows(ctx, found); err != nil {
+		return nil, err
+	}
 	names := map[portal.ApplicationID]string{}
 	items := make([]api.Subscription, len(found))
 	for i, s := range found {
@@ -116,6 +120,16 @@ func (d *desk) decider(w who, s keys.Subscription) string {
 		return ""
 	}
 	return w.people[portal.PersonID(s.DecidedBy)]
+}
+
+// knows makes the table catch up once where it has never heard of a subscription's API.
+func (d *desk) knows(ctx context.Context, subs []keys.Subscription) error {
+	table := d.Live.Table()
+	if !slices.ContainsFunc(subs, func(s keys.Subscription) bool { _, ok := table.Entry(s.API); return !ok }) {
+		return nil
+	}
+	_, err := d.Live.Newest(ctx)
+	return err
 }
 
 // named says what the caller calls an API: what they may see of it, or, for whoever governs it, its own name. An API that

@@ -175,12 +175,16 @@ func change(ctx context.Context, t tx, d *routing.Delta, c store.Change) error {
 	return nil
 }
 
-// Router lets keys ask the routing table.
+// Router lets keys ask the routing table. What it decides about is a change, so it asks the newest one: portal.ErrUnavailable
+// where the store cannot say which that is.
 func Router(live *routing.Live) keys.Router { return router{live} }
 
 type router struct{ live *routing.Live }
 
-func (r router) Decide(c portal.Consumer, api, version string, env portal.Environment) (keys.Decided, error) {
+func (r router) Decide(ctx context.Context, c portal.Consumer, api, version string, env portal.Environment) (keys.Decided, error) {
+	if err := r.live.Refresh(ctx); err != nil {
+		return keys.Decided{}, err
+	}
 	result, err := r.live.Table().Resolve(c, routing.Request{API: api, Version: version, Environment: env})
 	if err != nil {
 		return keys.Decided{}, err

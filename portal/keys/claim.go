@@ -66,7 +66,7 @@ func (s *Service) issue(ctx context.Context, c access.Caller, id portal.Subscrip
 	if err != nil {
 		return Claimed{}, err
 	}
-	decided, err := s.router.Decide(c.Consumer(sub.Application), string(sub.API), sub.Line, sub.Environment)
+	decided, err := s.router.Decide(ctx, c.Consumer(sub.Application), string(sub.API), sub.Line, sub.Environment)
 	if err != nil {
 		return Claimed{}, err
 	}

@@ -17,8 +17,8 @@ import (
 
 // Router sends consumers to deployments. The routing table implements it.
 type Router interface {
-	// Decide returns the deployment for a consumer. Errors: portal.ErrNotFound, portal.NoEndpointError.
-	Decide(c portal.Consumer, api, version string, env portal.Environment) (Decided, error)
+	// Decide returns the deployment for a consumer, of the newest state. Errors: portal.ErrNotFound, portal.NoEndpointError.
+	Decide(ctx context.Context, c portal.Consumer, api, version string, env portal.Environment) (Decided, error)
 }
 
 // Decided is where a consumer is sent.
@@ -173,7 +173,7 @@ const automatic = "system:automatic"
 // Subscribe requests a subscription; it is approved at once where the policy says so. portal.ConflictError names the
 // one that the application has already.
 func (s *Service) Subscribe(ctx context.Context, c access.Caller, req SubscribeRequest) (Subscription, error) {
-	decided, err := s.router.Decide(c.Consumer(req.Application), req.API, req.Version, req.Environment)
+	decided, err := s.router.Decide(ctx, c.Consumer(req.Application), req.API, req.Version, req.Environment)
 	if err != nil {
 		return Subscription{}, err
 	}

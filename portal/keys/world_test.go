@@ -333,7 +333,7 @@ type router struct {
 	to map[string]*portal.Deployment
 }
 
-func (r *router) Decide(c portal.Consumer, api, version string, env portal.Environment) (keys.Decided, error) {
+func (r *router) Decide(_ context.Context, c portal.Consumer, api, version string, env portal.Environment) (keys.Decided, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for slug, d := range r.to {

@@ -2,8 +2,10 @@ package routing
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,19 +28,41 @@ type Source interface {
 }
 
 // Live holds the newest table and follows a Source. It is safe for concurrent use; reading the table takes no lock.
+//
+// The table of a process is a little older than the store: until a notification has come and been followed, some
+// milliseconds as a rule. That is good enough for what is found in it. What is not found there may have been made through
+// another replica a moment ago: ask Newest, or Find, before saying so. What decides about a change asks Refresh first.
 type Live struct {
 	config Config
 	source Source
 	log    *slog.Logger
 	table  atomic.Pointer[Table]
 	ready  atomic.Bool
-	turn   chan struct{} // holds one token while somebody catches up
+	check  time.Duration // between two looks at the version without a notification
 
-	check time.Duration // between two looks at the version without a notification
+	turn  chan struct{} // holds one token while somebody catches up
+	mu    sync.Mutex
+	now   *look     // the one of Refresh that has not begun; whoever comes may share it
+	soon  *look     // the same of Newest
+	again time.Time // when the next one of Newest may begin
 }
 
-// checkEvery is the safety net under notifications.
-const checkEvery = 10 * time.Second
+// look is one look at the source, which many wait for.
+type look struct {
+	done chan struct{}
+	err  error
+}
+
+const (
+	// checkEvery is the safety net under notifications.
+	checkEvery = 5 * time.Second
+	// newestEvery is the least time between two looks that Newest makes: however many ask for what does not exist, the
+	// store is asked fifty times a second for its version, and each of them waits a little.
+	newestEvery = 20 * time.Millisecond
+	// versionTimeout bounds the question for the version, loadTimeout all that may follow.
+	versionTimeout = 2 * time.Second
+	loadTimeout    = time.Minute
+)
 
 // NewLive returns a Live with an empty table, in which nothing is found. Call Refresh to load it, Run to follow.
 func NewLive(config Config, source Source, log *slog.Logger) *Live {
@@ -47,18 +71,49 @@ func NewLive(config Config, source Source, log *slog.Logger) *Live {
 	return l
 }
 
-// Table returns the newest table, never nil.
+// Table returns the newest table that this process has, never nil.
 func (l *Live) Table() *Table { return l.table.Load() }
 
 // Ready reports whether a table has been loaded. It stays so when the source fails later: the last table goes on.
 func (l *Live) Ready() bool { return l.ready.Load() }
 
-// CallerByToken is Table.CallerByToken of the newest table.
-func (l *Live) CallerByToken(hash [32]byte, now time.Time) (access.Caller, bool) {
-	return l.Table().CallerByToken(hash, now)
+// CallerByToken is Table.CallerByToken, where a token is unknown that of the Newest table. Errors: portal.ErrDenied for a
+// token of nobody, or one that is expired; portal.ErrUnavailable where that cannot be said.
+func (l *Live) CallerByToken(ctx context.Context, hash [32]byte, now time.Time) (access.Caller, error) {
+	table := l.Table()
+	if c, ok := table.CallerByToken(hash, now); ok {
+		return c, nil
+	}
+	newest, err := l.Newest(ctx)
+	if err != nil {
+		return access.Caller{}, err
+	}
+	if c, ok := newest.CallerByToken(hash, now); ok {
+		return c, nil
+	}
+	return access.Caller{}, fmt.Errorf("the token is unknown or has expired: %w", portal.ErrDenied)
 }
 
-// Run keeps up with the source until ctx ends: after every notification, and every ten seconds in case one was lost. A
+// Find asks the table; where it answers portal.ErrNotFound, the Newest one. It returns the table that answered. Errors:
+// those of ask, and portal.ErrUnavailable where nothing was found and the store cannot say whether there is something by now.
+func Find[T any](ctx context.Context, l *Live, ask func(*Table) (T, error)) (found T, in *Table, err error) {
+	in = l.Table()
+	found, err = ask(in)
+	if !errors.Is(err, portal.ErrNotFound) {
+		return found, in, err
+	}
+	newest, failed := l.Newest(ctx)
+	switch {
+	case failed != nil:
+		return found, in, failed
+	case newest == in:
+		return found, in, err
+	}
+	found, err = ask(newest)
+	return found, newest, err
+}
+
+// Run keeps up with the source until ctx ends: after every notification, and every five seconds in case one was lost. A
 // failure leaves the table as it is and is logged once, until things work again.
 func (l *Live) Run(ctx context.Context) {
 	changed := l.source.Notify(ctx)
@@ -85,33 +140,66 @@ func (l *Live) Run(ctx context.Context) {
 	}
 }
 
-// Refresh catches up with everything that was committed before the call. On an error the table stays as it is.
+// Refresh catches up with everything that was committed before the call. On an error the table stays as it is. Any number
+// of callers share one look at the source: it costs one question where nothing has changed.
 func (l *Live) Refresh(ctx context.Context) error {
+	l.mu.Lock()
+	next := l.now
+	if next == nil {
+		next = &look{done: make(chan struct{})}
+		l.now = next
+		go l.look(context.WithoutCancel(ctx), next)
+	}
+	l.mu.Unlock()
+	return next.wait(ctx)
+}
+
+func (l *Live) look(ctx context.Context, next *look) {
+	l.turn <- struct{}{}
+	l.mu.Lock()
+	l.now = nil // whoever comes from here on needs a later look
+	l.mu.Unlock()
+	next.err = l.catchUp(ctx)
+	<-l.turn
+	close(next.done)
+}
+
+func (k *look) wait(ctx context.Context) error {
 	select {
-	case l.turn <- struct{}{}:
-		defer func() { <-l.turn }()
+	case <-k.done:
 	case <-ctx.Done():
 		return fmt.Errorf("refreshing the routing table: %w", ctx.Err())
 	}
-	if err := l.catchUp(ctx); err != nil {
-		return fmt.Errorf("refreshing the routing table: %w", err)
+	if k.err != nil {
+		return fmt.Errorf("refreshing the routing table: %w", k.err)
 	}
 	return nil
 }
 
-// WaitFor catches up until the table holds a version, so that whoever committed it reads what they wrote. Errors:
-// portal.ErrUnavailable where the source does not know that version.
-func (l *Live) WaitFor(ctx context.Context, version int64) error {
-	if l.Table().Version() >= version {
-		return nil
+// Newest returns a table that has everything that was committed before the call, for whoever found nothing in Table. It
+// is Refresh at a measured pace, so that asking for what does not exist is no way to load the store.
+func (l *Live) Newest(ctx context.Context) (*Table, error) {
+	l.mu.Lock()
+	next := l.soon
+	if next == nil {
+		next = &look{done: make(chan struct{})}
+		l.soon = next
+		go l.lookSoon(context.WithoutCancel(ctx), next, time.Until(l.again))
 	}
-	if err := l.Refresh(ctx); err != nil {
-		return err
+	l.mu.Unlock()
+	if err := next.wait(ctx); err != nil {
+		return nil, err
 	}
-	if have := l.Table().Version(); have < version {
-		return fmt.Errorf("the routing table is at version %d, not yet at %d: %w", have, version, portal.ErrUnavailable)
-	}
-	return nil
+	return l.Table(), nil
+}
+
+func (l *Live) lookSoon(ctx context.Context, next *look, pause time.Duration) {
+	time.Sleep(pause)
+	l.mu.Lock()
+	l.soon, l.again = nil, time.Now().Add(newestEvery)
+	l.mu.Unlock()
+	next.err = l.Refresh(ctx)
+	close(next.done)
 }
 
 func (l *Live) catchUp(ctx context.Context) error {
@@ -119,10 +207,12 @@ func (l *Live) catchUp(ctx context.Context) error {
 		return l.load(ctx)
 	}
 	table := l.Table()
-	newest, err := l.source.Version(ctx)
+	newest, err := l.version(ctx)
 	if err != nil || newest == table.Version() {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
 	changes, newest, complete, err := l.source.Changes(ctx, table.Version())
 	if err != nil {
 		return err
@@ -137,6 +227,17 @@ func (l *Live) catchUp(ctx context.Context) error {
 	delta.Version = newest
 	l.table.Store(table.With(delta))
 	return nil
+}
+
+// version asks the source for its newest version. One that does not answer in time is portal.ErrUnavailable.
+func (l *Live) version(ctx context.Context) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
+	defer cancel()
+	v, err := l.source.Version(ctx)
+	if err != nil && ctx.Err() != nil {
+		err = fmt.Errorf("the store does not answer: %w: %w", portal.ErrUnavailable, err)
+	}
+	return v, err
 }
 
 func (l *Live) load(ctx context.Context) error {

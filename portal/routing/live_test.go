@@ -30,6 +30,8 @@ type memory struct {
 	fail     error
 	loads    int
 	loadings int // of changed things
+	versions int // questions for it
+	slow     time.Duration
 }
 
 func newMemory() *memory {
@@ -73,18 +75,32 @@ func (m *memory) LoadChanged(_ context.Context, changes []store.Change) (Delta, 
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.loadings++
-	d := Delta{APIs: map[portal.APIID]*Entry{}}
+	d := Delta{APIs: map[portal.APIID]*Entry{}, People: map[portal.PersonID]*Person{}}
 	for _, c := range changes {
+		if c.Kind == store.ChangedPerson {
+			p, ok := m.people[portal.PersonID(c.ID)]
+			d.People[portal.PersonID(c.ID)] = unless(!ok, &p)
+			continue
+		}
 		e, ok := m.entries[portal.APIID(c.ID)]
 		d.APIs[portal.APIID(c.ID)] = unless(!ok, &e)
 	}
 	return d, m.fail
 }
 
-func (m *memory) Version(context.Context) (int64, error) {
+func (m *memory) Version(ctx context.Context) (int64, error) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.version(), m.fail
+	m.versions++
+	v, slow, fail := m.version(), m.slow, m.fail
+	m.mu.Unlock()
+	if slow > 0 {
+		select {
+		case <-time.After(slow):
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
+	return v, fail
 }
 
 func (m *memory) Changes(_ context.Context, after int64) ([]store.Change, int64, bool, error) {
@@ -211,21 +227,134 @@ func TestLiveKeepsTheTableOnErrors(t *testing.T) {
 	})
 }
 
-func TestWaitFor(t *testing.T) {
+func TestRefresh(t *testing.T) {
 	m := newMemory()
 	l, _ := live(m)
-	version := m.put("one", false)
-	if err := l.WaitFor(t.Context(), version); err != nil || !finds(l, "one") {
+	m.put("one", false)
+	if err := l.Refresh(t.Context()); err != nil || !finds(l, "one") {
 		t.Errorf("one's own write is not read: %v", err)
-	}
-	if err := l.WaitFor(t.Context(), version+1); !errors.Is(err, portal.ErrUnavailable) {
-		t.Errorf("a version that nobody knows: %v", err)
 	}
 	l.turn <- struct{}{} // somebody else is catching up
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := l.Refresh(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("waiting does not end: %v", err)
+	}
+	m.put("two", false)
+	<-l.turn
+	if err := l.Refresh(t.Context()); err != nil || !finds(l, "two") {
+		t.Errorf("after one who left: %v", err)
+	}
+}
+
+// Whoever comes while a look at the source is under way shares the next one, and not that one: it may have asked before
+// the newest change.
+func TestRefreshIsShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		l, _ := live(m)
+		if err := l.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		m.do(func() { m.slow = time.Second })
+		asked := m.versions
+		go func() { _ = l.Refresh(t.Context()) }()
+		time.Sleep(m.slow / 2)
+		m.put("late", false)
+		var group sync.WaitGroup
+		for range 1000 {
+			group.Go(func() {
+				if err := l.Refresh(t.Context()); err != nil || !finds(l, "late") {
+					t.Errorf("not found: %v", err)
+				}
+			})
+		}
+		group.Wait()
+		if n := m.versions - asked; n != 2 {
+			t.Errorf("the source was asked %d times, want 2", n)
+		}
+	})
+}
+
+func TestNewest(t *testing.T) {
+	partner := as(portal.Partner)
+	find := func(ctx context.Context, l *Live, slug string) error {
+		_, _, err := Find(ctx, l, func(t *Table) (Result, error) {
+			return t.Resolve(partner, Request{API: slug, Environment: portal.Production})
+		})
+		return err
+	}
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		l, _ := live(m)
+		if err := l.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		asked := m.versions
+		m.put("one", false)
+		if err := find(t.Context(), l, "one"); err != nil {
+			t.Errorf("it was written before it was asked for: %v", err)
+		}
+		if err := find(t.Context(), l, "one"); err != nil || m.versions != asked+1 {
+			t.Errorf("what is found is asked of the source: %d questions, %v", m.versions-asked, err)
+		}
+		asked = m.versions
+		start := time.Now()
+		var group sync.WaitGroup
+		for range 50 {
+			group.Go(func() {
+				for range 20 {
+					if err := find(t.Context(), l, "none"); !errors.Is(err, portal.ErrNotFound) {
+						t.Errorf("found what is not there: %v", err)
+					}
+				}
+			})
+		}
+		group.Wait()
+		took := time.Since(start)
+		if n, most := m.versions-asked, int(took/newestEvery)+1; n > most {
+			t.Errorf("asked %d times in %s, at most %d", n, took, most)
+		}
+		if took > 25*newestEvery {
+			t.Errorf("20 questions in turn took %s", took)
+		}
+		m.do(func() { m.fail = fmt.Errorf("gone: %w", portal.ErrUnavailable) })
+		if err := find(t.Context(), l, "none"); !errors.Is(err, portal.ErrUnavailable) {
+			t.Errorf("nobody knows whether it is there: %v", err)
+		}
+		if err := find(t.Context(), l, "one"); err != nil {
+			t.Errorf("what is known goes on: %v", err)
+		}
+		m.do(func() { m.fail, m.slow = nil, time.Hour })
+		if err := find(t.Context(), l, "none"); !errors.Is(err, portal.ErrUnavailable) {
+			t.Errorf("a source that does not answer: %v", err)
+		}
+	})
+}
+
+func TestLiveCallerByToken(t *testing.T) {
+	m := newMemory()
+	l, _ := live(m)
+	if err := l.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	if _, err := l.CallerByToken(t.Context(), [32]byte{1}, now); !errors.Is(err, portal.ErrDenied) {
+		t.Errorf("a token of nobody: %v", err)
+	}
+	m.do(func() {
+		m.people["ann"] = Person{ID: "ann", Tokens: []Token{{Hash: [32]byte{1}, Expires: now.Add(time.Hour), Caller: access.Caller{Person: "ann"}}}}
+		m.log = append(m.log, store.Change{Kind: store.ChangedPerson, ID: "ann"})
+	})
+	if c, err := l.CallerByToken(t.Context(), [32]byte{1}, now); err != nil || c.Person != "ann" {
+		t.Errorf("a token that was just made elsewhere: %v", err)
+	}
+	if _, err := l.CallerByToken(t.Context(), [32]byte{1}, now.Add(time.Hour)); !errors.Is(err, portal.ErrDenied) {
+		t.Errorf("an expired token: %v", err)
+	}
+	m.do(func() { m.fail = portal.ErrUnavailable })
+	if _, err := l.CallerByToken(t.Context(), [32]byte{2}, now); !errors.Is(err, portal.ErrUnavailable) {
+		t.Errorf("nobody can say whose token it is: %v", err)
 	}
 }
 
@@ -240,7 +369,8 @@ func TestLiveUnderLoad(t *testing.T) {
 		group.Go(func() {
 			for i := range 50 {
 				slug := fmt.Sprintf("api-%d-%d", n, i)
-				if err := l.WaitFor(ctx, m.put(slug, true)); err != nil || !finds(l, slug) {
+				m.put(slug, true)
+				if err := l.Refresh(ctx); err != nil || !finds(l, slug) {
 					t.Errorf("%s is not read after it was written: %v", slug, err)
 				}
 			}
@@ -255,7 +385,7 @@ func TestLiveUnderLoad(t *testing.T) {
 				last = table.Version()
 				table.APIs(as(portal.Partner), Query{Q: "api-1"})
 				table.Explain(as(portal.Partner), Request{API: "api-0-0", Environment: portal.Production})
-				if _, ok := l.CallerByToken([32]byte{1}, time.Time{}); !ok && l.Ready() && last > 0 {
+				if _, ok := table.CallerByToken([32]byte{1}, time.Time{}); !ok && last > 0 {
 					t.Error("the token is unknown")
 				}
 			}

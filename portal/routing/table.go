@@ -385,6 +385,14 @@ func (t *Table) Entry(id portal.APIID) (Entry, bool) {
 	return Entry{}, false
 }
 
+// Application returns an application that holds a live credential; the others are not known here.
+func (t *Table) Application(id portal.ApplicationID) (Application, bool) {
+	if a := t.applications.get(id); a != nil {
+		return *a, true
+	}
+	return Application{}, false
+}
+
 // CallerByToken returns whom a token stands for, by the hash of the token. ok is false for one that is unknown or expired.
 func (t *Table) CallerByToken(hash [32]byte, now time.Time) (caller access.Caller, ok bool) {
 	token := t.tokens.get(hash)

@@ -25,9 +25,9 @@ import (
 
 // Options of the API. All fields are needed but State, Now, Rate and Burst.
 type Options struct {
-	// Caller returns who holds a token; ok is false for one that is unknown, ended or revoked. It is on the path of
-	// every call.
-	Caller func(token string, now time.Time) (c access.Caller, ok bool)
+	// Caller returns who holds a token. Errors: portal.ErrDenied for one that is unknown, ended or revoked, another where
+	// that cannot be said. It is on the path of every call.
+	Caller func(ctx context.Context, token string, now time.Time) (access.Caller, error)
 	Desk   func(c access.Caller) api.Desk
 	// State is another value, by ==, whenever Caller may return somebody else or a Desk may resolve otherwise, but for the
 	// passing of time. Answers are kept as long as it stays. Nil: no answer is kept.
@@ -146,12 +146,17 @@ func (s *server) admit(w http.ResponseWriter, r *http.Request) (caller access.Ca
 	header["Vary"] = vary
 	header["Cache-Control"] = private
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	err := portal.ErrDenied
 	if ok {
-		caller, ok = s.Caller(token, now)
+		caller, err = s.Caller(r.Context(), token, now)
 	}
-	if !ok {
+	switch {
+	case errors.Is(err, portal.ErrDenied):
 		s.fail(w, r, &api.Problem{Type: "/problems/unauthorized", Title: "A token is needed", Status: http.StatusUnauthorized,
 			Detail: "send Authorization: Bearer TOKEN with a token that is valid; make one on your account page"})
+		return caller, false
+	case err != nil:
+		s.fail(w, r, err)
 		return caller, false
 	}
 	if wait := s.limits.wait(sha256.Sum256([]byte(token)), now); wait > 0 {

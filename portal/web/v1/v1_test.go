@@ -146,9 +146,12 @@ func start(t *testing.T, change func(*v1.Options)) *bench {
 	}
 	t.Cleanup(func() { _ = b.db.Close() })
 	o := v1.Options{
-		Caller: func(got string, _ time.Time) (access.Caller, bool) {
+		Caller: func(_ context.Context, got string, _ time.Time) (access.Caller, error) {
 			person, ok := strings.CutPrefix(got, token)
-			return access.Caller{Person: portal.PersonID("per_1" + person), Organisation: "org_1"}, ok
+			if !ok {
+				return access.Caller{}, portal.ErrDenied
+			}
+			return access.Caller{Person: portal.PersonID("per_1" + person), Organisation: "org_1"}, nil
 		},
 		Desk: func(access.Caller) api.Desk { return b.desk }, Requests: b.db, Fingerprint: fingerprint, PublicURL: "https://apis.example.com",
 		Log: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: func() time.Time { return b.now },
