@@ -80,19 +80,16 @@ func (e *engine) open(ctx context.Context, path string, log *slog.Logger) error 
 	if err != nil {
 		return fmt.Errorf("database file: %w; check the folder's permissions and free space, or choose another with --database", err)
 	}
-	if err := f.Close(); err != nil {
+	if err := errors.Join(f.Close(), syncFolder(filepath.Dir(path))); err != nil {
 		return fmt.Errorf("database file: %w", err)
 	}
-	if e.write, err = connect(path, "immediate", "journal_mode(WAL)", "synchronous(FULL)"); err != nil {
+	// fullfsync: on macOS alone, an fsync does not reach the disk.
+	if e.write, err = connect(path, "immediate", "journal_mode(WAL)", "synchronous(FULL)", "fullfsync(ON)", "checkpoint_fullfsync(ON)"); err != nil {
 		return err
 	}
 	e.write.SetMaxOpenConns(1)
-	var sound string
-	if err := e.write.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&sound); err != nil {
-		return fmt.Errorf("%s is not a sound database: %w; restore it from a backup", path, err)
-	}
-	if sound != "ok" {
-		return fmt.Errorf("%s is damaged (%s); nothing was changed, restore it from a backup", path, sound)
+	if err := sound(ctx, e.write, path, "quick_check"); err != nil {
+		return err
 	}
 	if err := migrate(ctx, e.write, path, log); err != nil {
 		return err
@@ -101,6 +98,18 @@ func (e *engine) open(ctx context.Context, path string, log *slog.Logger) error 
 		return err
 	}
 	e.read.SetMaxOpenConns(readers)
+	return nil
+}
+
+// sound asks SQLite to look at a whole file: quick_check at its structure, integrity_check also at its indexes.
+func sound(ctx context.Context, db *sql.DB, path, check string) error {
+	var found string
+	if err := db.QueryRowContext(ctx, `PRAGMA `+check+`(1)`).Scan(&found); err != nil {
+		return fmt.Errorf("%s: %w", path, kind(ctx, err))
+	}
+	if found != "ok" {
+		return fmt.Errorf("%s is damaged (%s); nothing was changed, restore it from a backup", path, found)
+	}
 	return nil
 }
 
@@ -131,14 +140,14 @@ func migrate(ctx context.Context, db *sql.DB, path string, log *slog.Logger) err
 	newest := sources[len(sources)-1].Version
 	have, err := p.GetDBVersion(ctx)
 	if err != nil {
-		return fmt.Errorf("version of %s: %w", path, err)
+		return fmt.Errorf("version of %s: %w", path, kind(ctx, err))
 	}
 	if have > newest {
 		return fmt.Errorf("%s was written by a newer version of Concierge (tables %d, this program knows %d); start the newer program, or restore a backup from before the upgrade", path, have, newest)
 	}
 	done, err := p.Up(ctx)
 	if err != nil {
-		return fmt.Errorf("bringing %s up to date: %w", path, err)
+		return fmt.Errorf("bringing %s up to date: %w", path, kind(ctx, err))
 	}
 	if len(done) > 0 {
 		log.Info("database is up to date", "from", have, "to", newest)
@@ -260,6 +269,23 @@ func (r result) Close() { _ = r.Rows.Close() }
 
 func (r result) Err() error { return kind(r.ctx, r.Rows.Err()) }
 
+// troubles are what a database file can suffer, by SQLite's primary code, and what to do about it. What is temporary leaves
+// nothing half done, and the next transaction tries anew.
+var troubles = map[int]struct {
+	words     string
+	temporary bool
+}{
+	sqlite3.SQLITE_BUSY:     {"the database is busy", true},
+	sqlite3.SQLITE_LOCKED:   {"the database is busy", true},
+	sqlite3.SQLITE_FULL:     {"the disk of the database is full: make space there", true},
+	sqlite3.SQLITE_IOERR:    {"the disk of the database fails or is full: look at the system's log and at the free space", true},
+	sqlite3.SQLITE_CANTOPEN: {"the database file cannot be opened: look at the permissions of its folder and at the free space", true},
+	sqlite3.SQLITE_READONLY: {"the database file cannot be written: look at the permissions of it and of its folder", true},
+	sqlite3.SQLITE_PERM:     {"the database file cannot be used: look at the permissions of it and of its folder", true},
+	sqlite3.SQLITE_CORRUPT:  {"the database file is damaged: stop Concierge and restore it from a backup", false},
+	sqlite3.SQLITE_NOTADB:   {"the file is not a database, or damaged: stop Concierge and restore it from a backup", false},
+}
+
 // kind turns what the engine says into the kinds of package portal.
 func kind(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) { // interrupted, or rolled back since
@@ -273,9 +299,12 @@ func kind(ctx context.Context, err error) error {
 	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
 		return fmt.Errorf("%w: %w", portal.ErrConflict, err)
 	}
-	switch e.Code() & 0xff {
-	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY:
-		return fmt.Errorf("database: %w: %w", portal.ErrUnavailable, err)
+	switch trouble, ok := troubles[e.Code()&0xff]; {
+	case !ok:
+		return err
+	case trouble.temporary:
+		return fmt.Errorf("%s: %w: %w", trouble.words, portal.ErrUnavailable, err)
+	default:
+		return fmt.Errorf("%s: %w", trouble.words, err)
 	}
-	return err
 }
