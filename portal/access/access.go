@@ -96,6 +96,9 @@ func MayAdministerGateway(c Caller, owner portal.Division) bool {
 // MayRegisterGateways: add a gateway, and widen bounds.
 func MayRegisterGateways(c Caller) bool { return c.Has(PlatformAdministrator) }
 
+// MayOperate: see and steer the portal's own work: its jobs, its sites and their workers.
+func MayOperate(c Caller) bool { return c.Has(PlatformAdministrator) }
+
 // MaySeePeople: list organisations and people.
 func MaySeePeople(c Caller) bool { return c.Has(PlatformAdministrator) || c.Has(Auditor) }
 

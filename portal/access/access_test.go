@@ -28,6 +28,7 @@ var decisions = map[string]func(Caller) bool{
 	"sync another's gateway":      func(c Caller) bool { return MayAdministerGateway(c, "other") },
 	"sync a gateway of nobody":    func(c Caller) bool { return MayAdministerGateway(c, "") },
 	"register gateways":           MayRegisterGateways,
+	"operate":                     MayOperate,
 	"see people":                  MaySeePeople,
 	"manage people":               MayManagePeople,
 }
@@ -38,7 +39,7 @@ var inside = map[Role][]string{
 		"use own applications", "change own applications",
 		"decide in own division", "decide in another division", "decide where none owns", "govern own division", "govern another division",
 		"see own division's gateway", "see another's gateway", "sync own division's gateway", "sync another's gateway", "sync a gateway of nobody",
-		"register gateways", "see people", "manage people",
+		"register gateways", "operate", "see people", "manage people",
 	},
 	Auditor:               {"see own division's gateway", "see another's gateway", "see people"},
 	DivisionAdministrator: {"decide in own division", "govern own division", "see own division's gateway", "sync own division's gateway"},

@@ -256,6 +256,7 @@ type Gateway struct {
 	Division     string            `json:"division"`
 	Site         string            `json:"site"`
 	SiteState    string            `json:"site_state,omitempty" enum:"connected,gone" doc:"Whether a worker of its site is there; empty for the local site"`
+	SiteSeen     *time.Time        `json:"site_seen,omitempty" doc:"Where none is there: when one was last heard of; absent where none ever was"`
 	Source       string            `json:"source" enum:"configuration,api"`
 	Paused       bool              `json:"paused"`
 	Placement    map[string]string `json:"placement" doc:"Defaults for its deployments, by axis"`
@@ -484,4 +485,6 @@ type Desk interface {
 	Keys
 	Gateways
 	People
+	Jobs
+	Sites
 }

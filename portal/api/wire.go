@@ -58,6 +58,12 @@ type InvitationBody struct {
 	Expires time.Time `json:"expires"`
 }
 
+// CreatedEnrolmentBody is a CreatedEnrolment on the wire.
+type CreatedEnrolmentBody struct {
+	Enrolment
+	Token string `json:"token,omitempty" doc:"Only in this one answer"`
+}
+
 // CreatedTokenBody is a CreatedToken on the wire.
 type CreatedTokenBody struct {
 	Token

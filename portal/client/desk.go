@@ -194,6 +194,50 @@ func (c *Client) Run(ctx context.Context, gateway, id string) (api.Run, error) {
 	return get[api.Run](ctx, c, nil, "gateways", gateway, "runs", id)
 }
 
+// Jobs implements api.Jobs.
+func (c *Client) Jobs(ctx context.Context, q api.JobsQuery) (api.Page[api.Job], error) {
+	return get[api.Page[api.Job]](ctx, c, paged(q.Paging, "kind", q.Kind, "state", q.State), "jobs")
+}
+
+// Job implements api.Jobs.
+func (c *Client) Job(ctx context.Context, id string) (api.Job, error) {
+	return get[api.Job](ctx, c, nil, "jobs", id)
+}
+
+// RunJob implements api.Jobs.
+func (c *Client) RunJob(ctx context.Context, id string) (api.Job, error) {
+	return send[api.Job](ctx, c, http.MethodPost, nil, "jobs", id, "run")
+}
+
+// Sites implements api.Sites.
+func (c *Client) Sites(ctx context.Context) ([]api.Site, error) {
+	p, err := get[api.Page[api.Site]](ctx, c, nil, "sites")
+	return p.Items, err
+}
+
+// Site implements api.Sites.
+func (c *Client) Site(ctx context.Context, name string) (api.Site, error) {
+	return get[api.Site](ctx, c, nil, "sites", name)
+}
+
+// CreateEnrolment implements api.Sites. The token is empty where the connection failed after the portal had made it: revoke
+// the enrolment and make another.
+func (c *Client) CreateEnrolment(ctx context.Context, site string) (api.CreatedEnrolment, error) {
+	b, err := send[api.CreatedEnrolmentBody](ctx, c, http.MethodPost, nil, "sites", site, "enrolments")
+	return api.CreatedEnrolment{Enrolment: b.Enrolment, Token: portal.NewSecret(b.Token)}, err
+}
+
+// RevokeEnrolment implements api.Sites.
+func (c *Client) RevokeEnrolment(ctx context.Context, id string) error {
+	_, err := c.do(ctx, request{method: http.MethodDelete, path: []string{"enrolments", id}})
+	return err
+}
+
+// RevokeWorker implements api.Sites.
+func (c *Client) RevokeWorker(ctx context.Context, id string) (api.Worker, error) {
+	return send[api.Worker](ctx, c, http.MethodDelete, nil, "workers", id)
+}
+
 // Organisations implements api.People.
 func (c *Client) Organisations(ctx context.Context, p api.Paging) (api.Page[api.Organisation], error) {
 	return get[api.Page[api.Organisation]](ctx, c, paged(p), "organisations")

@@ -143,6 +143,16 @@ var (
 		"Sync": func(ctx context.Context, d api.Desk) (any, error) { return d.Sync(ctx, "kong-eu") },
 		"Runs": func(ctx context.Context, d api.Desk) (any, error) { return d.Runs(ctx, "kong-eu", page) },
 		"Run":  func(ctx context.Context, d api.Desk) (any, error) { return d.Run(ctx, "kong-eu", "run_1") },
+		"Jobs": func(ctx context.Context, d api.Desk) (any, error) {
+			return d.Jobs(ctx, api.JobsQuery{Paging: page, Kind: "sync", State: "failed"})
+		},
+		"Job":             func(ctx context.Context, d api.Desk) (any, error) { return d.Job(ctx, "42") },
+		"RunJob":          func(ctx context.Context, d api.Desk) (any, error) { return d.RunJob(ctx, "42") },
+		"Sites":           func(ctx context.Context, d api.Desk) (any, error) { return d.Sites(ctx) },
+		"Site":            func(ctx context.Context, d api.Desk) (any, error) { return d.Site(ctx, "paris") },
+		"CreateEnrolment": func(ctx context.Context, d api.Desk) (any, error) { return d.CreateEnrolment(ctx, "paris") },
+		"RevokeEnrolment": func(ctx context.Context, d api.Desk) (any, error) { return nil, d.RevokeEnrolment(ctx, "enr_1") },
+		"RevokeWorker":    func(ctx context.Context, d api.Desk) (any, error) { return d.RevokeWorker(ctx, "wrk_1") },
 		"Organisations": func(ctx context.Context, d api.Desk) (any, error) {
 			return d.Organisations(ctx, page)
 		},
@@ -180,6 +190,8 @@ func plain(v any) any {
 		return []any{v.Person, v.Token.Reveal(), v.Expires}
 	case api.CreatedToken:
 		return []any{v.Token, v.Value.Reveal()}
+	case api.CreatedEnrolment:
+		return []any{v.Enrolment, v.Token.Reveal()}
 	}
 	return v
 }

@@ -210,3 +210,26 @@ func (s *stub) RevokeToken(_ context.Context, id string) error {
 	_, err := answer[struct{}](s, "RevokeToken", id)
 	return err
 }
+func (s *stub) Jobs(_ context.Context, q api.JobsQuery) (api.Page[api.Job], error) {
+	return answer[api.Page[api.Job]](s, "Jobs", q)
+}
+func (s *stub) Job(_ context.Context, id string) (api.Job, error) {
+	return answer[api.Job](s, "Job", id)
+}
+func (s *stub) RunJob(_ context.Context, id string) (api.Job, error) {
+	return answer[api.Job](s, "RunJob", id)
+}
+func (s *stub) Sites(context.Context) ([]api.Site, error) { return answer[[]api.Site](s, "Sites") }
+func (s *stub) Site(_ context.Context, name string) (api.Site, error) {
+	return answer[api.Site](s, "Site", name)
+}
+func (s *stub) CreateEnrolment(_ context.Context, site string) (api.CreatedEnrolment, error) {
+	return answer[api.CreatedEnrolment](s, "CreateEnrolment", site)
+}
+func (s *stub) RevokeEnrolment(_ context.Context, id string) error {
+	_, err := answer[struct{}](s, "RevokeEnrolment", id)
+	return err
+}
+func (s *stub) RevokeWorker(_ context.Context, id string) (api.Worker, error) {
+	return answer[api.Worker](s, "RevokeWorker", id)
+}

@@ -27,7 +27,7 @@ import (
 	"concierge/portal/store"
 )
 
-// Parts are what a Desk is made of. All are needed but Now.
+// Parts are what a Desk is made of. All are needed but Now, Jobs and Sites.
 type Parts struct {
 	DB       store.DB
 	Live     *routing.Live
@@ -38,6 +38,8 @@ type Parts struct {
 	Gateways *ingest.Gateways
 	Kinds    map[string]connectors.Kind
 	Sealer   Sealer
+	Jobs     JobBoard  // nil: this portal shows no jobs
+	Sites    SiteBoard // nil: every gateway is reached from the portal's own process
 	Now      func() time.Time
 }
 

@@ -50,6 +50,7 @@ func (d *desk) Gateways(ctx context.Context, p api.Paging) (page api.Page[api.Ga
 		return page, err
 	}
 	page.Items = []api.Gateway{}
+	reach := d.reach()
 	for {
 		var batch []catalog.Gateway
 		err := d.catalog.View(ctx, func(tx catalog.Tx) (err error) {
@@ -65,7 +66,7 @@ func (d *desk) Gateways(ctx context.Context, p api.Paging) (page api.Page[api.Ga
 					page.Next, err = sealCursor(d, "gateways", after)
 					return page, err
 				}
-				shown, err := d.gateway(ctx, g)
+				shown, err := d.gateway(ctx, g, reach)
 				if err != nil {
 					return page, err
 				}
@@ -99,10 +100,10 @@ func (d *desk) Gateway(ctx context.Context, id string) (api.Gateway, error) {
 	if err != nil {
 		return api.Gateway{}, err
 	}
-	return d.gateway(ctx, g)
+	return d.gateway(ctx, g, d.reach())
 }
 
-func (d *desk) gateway(ctx context.Context, g catalog.Gateway) (api.Gateway, error) {
+func (d *desk) gateway(ctx context.Context, g catalog.Gateway, reach *reach) (api.Gateway, error) {
 	st, err := d.Ingest.Standing(ctx, g.ID)
 	if err != nil {
 		return api.Gateway{}, err
@@ -126,6 +127,9 @@ func (d *desk) gateway(ctx context.Context, g catalog.Gateway) (api.Gateway, err
 			Scope: string(c.Scope), MaxKeys: c.MaxKeys, Expiry: c.Expiry, Suspend: c.Suspend, ReadBack: c.ReadBack,
 			PropagationSeconds: c.Propagation.Seconds(), Pipeline: c.Pipeline, Probed: st.Probed,
 		}
+	}
+	if shown.SiteState, shown.SiteSeen, err = reach.of(ctx, g); err != nil {
+		return api.Gateway{}, err
 	}
 	if st.LastGood != nil {
 		shown.LastGood = timeOrNil(st.LastGood.Ended)
@@ -175,7 +179,7 @@ func (d *desk) CreateGateway(ctx context.Context, n api.NewGateway) (api.Gateway
 	if _, err := d.Ingest.Sync(ctx, g.ID, string(d.caller.Person)); err != nil {
 		return api.Gateway{}, err
 	}
-	return d.gateway(ctx, g)
+	return d.gateway(ctx, g, d.reach())
 }
 
 func (d *desk) Sync(ctx context.Context, gateway string) (api.Run, error) {

@@ -23,6 +23,10 @@ func (v *visit) gatewayView(g api.Gateway) ui.Gateway {
 	if shown.Title == "" {
 		shown.Title = g.ID
 	}
+	shown.Gone, shown.SiteSeen = g.SiteState == "gone", g.SiteSeen
+	if v.steers() {
+		shown.SiteHref = ui.Below(ui.SitesPath, g.Site)
+	}
 	for _, axis := range portal.Axes {
 		value := g.Placement[string(axis)]
 		switch {

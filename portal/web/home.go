@@ -32,7 +32,7 @@ func (s *site) home(v *visit) error {
 	if h.Environments, err = v.desk.Environments(v.ctx()); err != nil {
 		return err
 	}
-	for _, ask := range []func(*visit, *ui.Home) error{ready, waiting, toDecide, troubles} {
+	for _, ask := range []func(*visit, *ui.Home) error{ready, waiting, toDecide, troubles, ownWork} {
 		if err := ask(v, &h); err != nil {
 			return err
 		}
@@ -102,4 +102,30 @@ func troubles(v *visit, h *ui.Home) error {
 		}
 	}
 	return nil
+}
+
+// ownWork counts what went wrong in the portal's own work, for those who steer it.
+func ownWork(v *visit, h *ui.Home) error {
+	if !v.steers() {
+		return nil
+	}
+	failed, err := v.desk.Jobs(v.ctx(), api.JobsQuery{Paging: api.Paging{Limit: homeLimit}, State: "failed"})
+	switch {
+	case err == nil:
+		h.Jobs = howMany(failed)
+	case !errors.Is(err, portal.ErrUnsupported) && !errors.Is(err, portal.ErrNotFound):
+		return err
+	}
+	sites, err := v.desk.Sites(v.ctx())
+	if errors.Is(err, portal.ErrUnsupported) || errors.Is(err, portal.ErrNotFound) {
+		return nil
+	}
+	gone := 0
+	for _, s := range sites {
+		if !s.Local {
+			gone += siteView(s).Gone
+			h.Workers = strconv.Itoa(gone)
+		}
+	}
+	return err
 }

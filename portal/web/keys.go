@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"net/http"
+	"strconv"
 	"time"
 
 	"concierge/portal"
@@ -83,10 +84,13 @@ func (s *site) subscriptions(v *visit) error {
 }
 
 // states is the filter of a list by state.
-func (v *visit) states(path, chosen string, states []string, name func(string) string) []ui.Link {
-	links := []ui.Link{{Text: v.text.T("filter.all"), Href: path, Current: chosen == ""}}
+func (v *visit) states(path, chosen string, states []string, name func(string) string, filters ...string) []ui.Link {
+	link := func(text, state string) ui.Link {
+		return ui.Link{Text: text, Href: ui.With(path, append([]string{"state", state}, filters...)...), Current: state == chosen}
+	}
+	links := []ui.Link{link(v.text.T("filter.all"), "")}
 	for _, s := range states {
-		links = append(links, ui.Link{Text: name(s), Href: ui.With(path, "state", s), Current: s == chosen})
+		links = append(links, link(name(s), s))
 	}
 	return links
 }
@@ -176,13 +180,19 @@ func (s *site) claim(v *visit) error {
 		return err
 	}
 	if !c.Ready {
-		return v.wait(ui.Waiting{Note: c.Note, Action: ui.Below(ui.SubscriptionsPath, id, "claim")})
+		return v.wait(ui.Waiting{Note: c.Note, Action: ui.Below(ui.SubscriptionsPath, id, "claim"), Back: ui.Below(ui.SubscriptionsPath, id)})
 	}
 	return v.reveal(c, nil)
 }
 
-// wait says that a gateway or its site has to act first; the same request brings the secret once it has.
+// wait says that a gateway or its site has to act first; the same request brings the secret once it has. The page asks by
+// itself, less and less often: where the worker of a site is gone, that may be for hours.
 func (v *visit) wait(w ui.Waiting) error {
+	const most = 5 // times that the pause doubles
+	if n, err := strconv.Atoi(v.field("asked")); err == nil {
+		w.Asked = min(max(n, 0), most)
+	}
+	w.Again = 2 << w.Asked
 	p := v.in(ui.KeysPath, v.text.T("waiting.title"), v.crumb("nav.keys", ui.KeysPath))
 	return v.renderAs(http.StatusAccepted, ui.WaitingPage(p, w))
 }
@@ -292,7 +302,7 @@ func (s *site) rotate(v *visit) error {
 		return err
 	}
 	if !c.Ready {
-		return v.wait(ui.Waiting{Note: c.Note, Action: ui.Below(ui.KeysPath, id, "rotate"), Overlap: overlap.String()})
+		return v.wait(ui.Waiting{Note: c.Note, Action: ui.Below(ui.KeysPath, id, "rotate"), Back: ui.Below(ui.KeysPath, id), Overlap: overlap.String()})
 	}
 	old, err := v.desk.Credential(v.ctx(), id)
 	if err != nil {

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"slices"
+
 	"concierge/portal"
 	"concierge/portal/api"
 	"concierge/portal/web/ui"
@@ -63,6 +65,46 @@ func run(r api.Run) ui.Run {
 		Added: r.Added, Changed: r.Changed, Removed: r.Removed, Unchanged: r.Unchanged,
 		Warnings: r.Warnings, Started: r.Started, Ended: r.Ended,
 	}
+}
+
+func job(j api.Job) ui.Job {
+	shown := ui.Job{
+		ID: j.ID, Kind: j.Kind, Subject: j.Subject, State: j.State, Error: j.Error, Attempt: j.Attempt,
+		Created: j.Created, Due: j.Due, Ended: j.Ended, Periodic: j.Periodic,
+		CanRun: slices.Contains([]string{"scheduled", "retrying", "failed"}, j.State),
+	}
+	if slices.Contains(aboutGateways, j.Kind) && j.Subject != "" {
+		shown.SubjectHref = ui.Below(ui.GatewaysPath, j.Subject)
+	}
+	return shown
+}
+
+// aboutGateways are the kinds of job whose subject is a gateway.
+var aboutGateways = []string{"sync", "reconcile"}
+
+func siteView(s api.Site) ui.Site {
+	shown := ui.Site{
+		Name: s.Name, Local: s.Local, Gateways: s.Gateways, Waiting: s.Waiting,
+		Workers: each(s.Workers, func(w api.Worker) ui.Worker {
+			return ui.Worker{ID: w.ID, Name: w.Name, Version: w.Version, State: w.State, Gateways: w.Gateways, Enrolled: w.Enrolled, LastSeen: w.LastSeen}
+		}),
+		Enrolments: each(s.Enrolments, func(e api.Enrolment) ui.Enrolment {
+			return ui.Enrolment{ID: e.ID, Created: e.Created, Expires: e.Expires}
+		}),
+	}
+	for _, w := range s.Workers {
+		switch w.State {
+		case "connected":
+			shown.Connected++
+			continue
+		case "gone":
+			shown.Gone++
+		}
+		if shown.Seen == nil || w.LastSeen.After(*shown.Seen) {
+			shown.Seen = &w.LastSeen
+		}
+	}
+	return shown
 }
 
 func (v *visit) plan(p portal.Plan) ui.Plan {

@@ -148,6 +148,11 @@ func (v *visit) navigation() []ui.NavGroup {
 	if v.operates() {
 		run = append(run, ui.NavLink{Text: t.T("nav.gateways"), Icon: "network", Href: ui.GatewaysPath})
 	}
+	if v.steers() {
+		run = append(run,
+			ui.NavLink{Text: t.T("nav.sites"), Icon: "server", Href: ui.SitesPath},
+			ui.NavLink{Text: t.T("nav.jobs"), Icon: "activity", Href: ui.JobsPath})
+	}
 	if v.managesPeople() {
 		run = append(run,
 			ui.NavLink{Text: t.T("nav.organisations"), Icon: "building-2", Href: ui.OrganisationsPath},
@@ -165,6 +170,7 @@ func (v *visit) decides() bool {
 func (v *visit) operates() bool {
 	return v.is(access.PlatformAdministrator, access.Auditor, access.DivisionAdministrator)
 }
+func (v *visit) steers() bool { return v.is(access.PlatformAdministrator) }
 func (v *visit) changesApplications() bool {
 	return v.is(access.OrganisationAdmin, access.Developer, access.PlatformAdministrator)
 }
@@ -260,6 +266,8 @@ var flashes = map[string]string{
 	"enabled":            "flash.enabled",
 	"roles-saved":        "flash.roles_saved",
 	"token-revoked":      "flash.token_revoked",
+	"job-runs":           "flash.job_runs",
+	"worker-revoked":     "flash.worker_revoked",
 }
 
 func (v *visit) cookie(name string) string {

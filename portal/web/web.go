@@ -150,6 +150,8 @@ func (s *site) register() {
 		mine("POST", ui.SubscriptionsPath+"/{subscription}/claim", s.claim)
 		mine("POST", ui.KeysPath+"/{key}/rotate", s.rotate)
 		mine("POST", ui.TokensPath, s.createToken)
+		admin("GET", ui.NewWorkerPath, s.newWorker)
+		admin("POST", ui.SitesPath, s.enrol)
 		admin("GET", ui.NewPersonPath, s.newPerson)
 		admin("POST", ui.PeoplePath, s.invite)
 		admin("POST", ui.PeoplePath+"/{person}/invite", s.reinvite)
@@ -165,6 +167,17 @@ func (s *site) register() {
 	admin("POST", ui.GatewaysPath, s.createGateway)
 	admin("GET", ui.GatewaysPath+"/{gateway}", s.gateway)
 	admin("POST", ui.GatewaysPath+"/{gateway}/sync", s.sync)
+
+	admin("GET", ui.JobsPath, s.jobs)
+	admin("GET", ui.JobsPath+"/{job}", s.job)
+	admin("POST", ui.JobsPath+"/{job}/run", s.runJob)
+
+	admin("GET", ui.SitesPath, s.sites)
+	admin("GET", ui.SitesPath+"/{site}", s.site)
+	admin("GET", ui.EnrolmentsPath+"/{enrolment}/revoke", s.askRevokeEnrolment)
+	admin("POST", ui.EnrolmentsPath+"/{enrolment}/revoke", s.revokeEnrolment)
+	admin("GET", ui.WorkersPath+"/{worker}/revoke", s.askRevokeWorker)
+	admin("POST", ui.WorkersPath+"/{worker}/revoke", s.revokeWorker)
 
 	admin("GET", ui.OrganisationsPath, s.organisations)
 	admin("GET", ui.NewOrganisationPath, s.newOrganisation)

@@ -1,6 +1,6 @@
 // A form is sent once: its buttons rest until the next page is there. A field with data-submit sends its form, a part
-// with data-shows-for is shown only while the named choice is made, and a form with data-again sends itself after two
-// seconds: the answer is not there yet.
+// with data-shows-for is shown only while the named choice is made, and a form with data-again sends itself after so
+// many seconds: the answer is not there yet.
 import { onContent } from "./content";
 
 export function setUpForms(): void {
@@ -31,7 +31,7 @@ export function setUpForms(): void {
   });
   onContent(showConditional);
   onContent((root) => {
-    for (const form of root.querySelectorAll<HTMLFormElement>("form[data-again]")) setTimeout(() => form.requestSubmit(), 2000);
+    for (const form of root.querySelectorAll<HTMLFormElement>("form[data-again]")) setTimeout(() => form.requestSubmit(), Number(form.dataset.again) * 1000);
   });
 }
 

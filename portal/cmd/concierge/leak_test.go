@@ -103,6 +103,19 @@ var probes = map[string]probe{
 	"GET /gateways/{gateway}":       at("/gateways/{gateway}"),
 	"POST /gateways/{gateway}/sync": at("/gateways/{gateway}/sync"),
 
+	"GET /jobs":            at("/jobs", "/jobs?kind=sync&state=failed"),
+	"GET /jobs/{job}":      at("/jobs/{job}"),
+	"POST /jobs/{job}/run": at("/jobs/{job}/run"),
+
+	"GET /sites":                          at("/sites"),
+	"POST /sites":                         at("/sites").with("site={site}"),
+	"GET /sites/{site}":                   at("/sites/{site}"),
+	"GET /add-worker":                     at("/add-worker", "/add-worker?site={site}"),
+	"GET /enrolments/{enrolment}/revoke":  at("/enrolments/{enrolment}/revoke"),
+	"POST /enrolments/{enrolment}/revoke": at("/enrolments/{enrolment}/revoke").last(),
+	"GET /workers/{worker}/revoke":        at("/workers/{worker}/revoke"),
+	"POST /workers/{worker}/revoke":       at("/workers/{worker}/revoke").last(),
+
 	"GET /organisations":                         at("/organisations"),
 	"GET /add-organisation":                      at("/add-organisation"),
 	"POST /organisations":                        at("/organisations").with("name={organisationname}&audience=partner"),
@@ -160,6 +173,16 @@ var probes = map[string]probe{
 	"POST /api/v1/gateways/{id}/sync":      at("/api/v1/gateways/{gateway}/sync"),
 	"GET /api/v1/gateways/{id}/runs":       at("/api/v1/gateways/{gateway}/runs"),
 	"GET /api/v1/gateways/{id}/runs/{run}": at("/api/v1/gateways/{gateway}/runs/{run}"),
+
+	"GET /api/v1/jobs":           at("/api/v1/jobs", "/api/v1/jobs?kind=sync&state=failed"),
+	"GET /api/v1/jobs/{id}":      at("/api/v1/jobs/{job}"),
+	"POST /api/v1/jobs/{id}/run": at("/api/v1/jobs/{job}/run"),
+
+	"GET /api/v1/sites":                    at("/api/v1/sites"),
+	"GET /api/v1/sites/{site}":             at("/api/v1/sites/{site}"),
+	"POST /api/v1/sites/{site}/enrolments": at("/api/v1/sites/{site}/enrolments"),
+	"DELETE /api/v1/enrolments/{id}":       at("/api/v1/enrolments/{enrolment}").last(),
+	"DELETE /api/v1/workers/{id}":          at("/api/v1/workers/{worker}").last(),
 
 	"GET /api/v1/organisations":        at("/api/v1/organisations"),
 	"POST /api/v1/organisations":       at("/api/v1/organisations").with(`{"name":"{organisationname}","audience":"partner"}`),
@@ -546,6 +569,9 @@ paths:
 	w.rival.own["gateway"], w.rival.own["run"] = "edge", w.lastRun(t, "edge")
 	w.partner.own["gateway"], w.partner.own["run"] = "edge", w.lastRun(t, "edge")
 	w.dev.own["gateway"], w.dev.own["run"] = "lab", w.lastRun(t, "lab")
+	for _, who := range []*somebody{&w.insider, &w.rival, &w.partner, &w.dev} {
+		who.own["job"], who.own["site"], who.own["enrolment"], who.own["worker"] = "777777", "local", "enr_there", "wrk_there"
+	}
 	w.admin.own = w.insider.own
 	w.dev.forbidden = maps.Clone(w.insider.own)
 	w.dev.forbidden["api"] = "numbatunplaced"
@@ -554,6 +580,7 @@ paths:
 	w.dev.hidden = append([]string{privateWord}, w.secret[1:]...)
 	w.missing = ids{
 		"api": "no-such-api", "application": "app_missing", "subscription": "sub_missing", "key": "cred_missing", "gateway": "no-such-gateway", "run": "run_missing",
+		"job": "9999999", "site": "no-such-site", "enrolment": "enr_missing", "worker": "wrk_missing",
 		"organisation": "org_missing", "person": "per_missing", "token": "tok_missing", "invitation": "inv_missing", "email": "missing@nowhere.example", "organisationname": "Nowhere",
 	}
 	return w

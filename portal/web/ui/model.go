@@ -1,6 +1,9 @@
 package ui
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Page is what the layout needs to know.
 type Page struct {
@@ -232,6 +235,9 @@ type Waiting struct {
 	Action  string // where the same request goes again
 	Overlap string // of a rotation, as it was chosen
 	Note    string
+	Asked   int    // how often it has been asked for
+	Again   int    // seconds after which the page asks again by itself
+	Back    string // address of where to take the key later
 }
 
 // Application is what calls APIs.
@@ -266,6 +272,8 @@ type Home struct {
 	Unclassified            int
 	Gateways                int
 	Troubled                []Gateway
+	Jobs                    string // how many have failed; empty where that is not for the reader
+	Workers                 string // how many are gone; empty also where there are no sites but the portal's own
 	Environments            []string
 	HasKeys, HasApplication bool
 }
@@ -281,8 +289,12 @@ type Gateway struct {
 	Product                                          string
 	Probed                                           *time.Time
 	Deployments, Unclassified                        int
-	LastGood                                         *time.Time
-	LastRun                                          *Run
+	// Gone says that no worker of its site is there; SiteSeen is when one last was, nil if never.
+	Gone     bool
+	SiteSeen *time.Time
+	SiteHref string // address of the site's page; empty where it is not for the reader
+	LastGood *time.Time
+	LastRun  *Run
 }
 
 // Fact is a name and a value.
@@ -341,6 +353,75 @@ type GatewayKind struct {
 type GatewaySetting struct {
 	Name, Title, Help, Default string
 	Required, Secret           bool
+}
+
+// Job is one piece of work that the portal does by itself.
+type Job struct {
+	ID, Kind, Subject, State, Error string
+	SubjectHref                     string // address of what it is done to; empty where that has no page
+	Attempt                         int
+	Created, Due                    time.Time
+	Ended                           *time.Time
+	Periodic, CanRun                bool
+}
+
+// Name is its kind and what it is done to.
+func (j Job) Name() string { return strings.TrimSpace(j.Kind + " " + j.Subject) }
+
+// UnderWay reports whether it runs, or is about to.
+func (j Job) UnderWay() bool { return j.State == "running" || j.State == "available" }
+
+// Jobs is the page that lists them.
+type Jobs struct {
+	Items       []Job
+	States      []Link
+	Kinds       []Option
+	State, Kind string // as chosen
+	Clear       string // address without any filter; empty where none is set
+	First, Next string
+}
+
+// Site is a place from which gateways are reached.
+type Site struct {
+	Name            string
+	Local           bool
+	Gateways        []string
+	Workers         []Worker
+	Enrolments      []Enrolment
+	Connected, Gone int        // workers
+	Seen            *time.Time // when the last of those that are gone was seen
+	Waiting         int        // calls
+}
+
+// Sites is the page that lists them.
+type Sites struct {
+	Items     []Site
+	OnlyLocal bool
+}
+
+// Worker is a process that acts on the gateways of a site.
+type Worker struct {
+	ID, Name, Version, State string
+	Gateways                 []string
+	Enrolled, LastSeen       time.Time
+}
+
+// Enrolment lets one worker join a site.
+type Enrolment struct {
+	ID               string
+	Created, Expires time.Time
+}
+
+// NewWorker is the form that makes an enrolment.
+type NewWorker struct {
+	Form
+	Sites []string
+}
+
+// Enrolled shows an enrolment's token once. Variable is where the worker finds it.
+type Enrolled struct {
+	Site, Token, Command, Variable string
+	Expires                        time.Time
 }
 
 // Organisation is a company or division.

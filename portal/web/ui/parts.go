@@ -3,6 +3,8 @@ package ui
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -29,6 +31,8 @@ var (
 	stateTones       = map[string]string{
 		"active": toneGood, "retiring": toneWarn, "pending": toneInfo, "revoking": toneWarn, "failed": toneBad,
 		"requested": toneInfo, "approved": toneGood, "rejected": toneBad, "suspended": toneWarn,
+		"scheduled": toneInfo, "available": toneInfo, "retrying": toneWarn, "completed": toneGood,
+		"connected": toneGood, "gone": toneBad,
 		"running": toneInfo, "applied": toneGood, "unchanged": toneGood, "waiting": toneWarn, "invited": toneInfo,
 	}
 	methodTones = map[string]string{"GET": toneInfo, "POST": toneGood, "PUT": toneWarn, "PATCH": toneWarn, "DELETE": toneBad}
@@ -48,6 +52,17 @@ var (
 		"running": "run.state.running", "applied": "run.state.applied", "unchanged": "run.state.unchanged",
 		"waiting": "run.state.waiting", "failed": "run.state.failed",
 	}
+	jobStateKeys = map[string]string{
+		"scheduled": "job.state.scheduled", "available": "job.state.available", "running": "job.state.running", "retrying": "job.state.retrying",
+		"completed": "job.state.completed", "cancelled": "job.state.cancelled", "failed": "job.state.failed",
+	}
+	// jobKindKeys say what a kind of job does. A kind that is not here is shown by its name alone.
+	jobKindKeys = map[string]string{
+		"sync": "job.kind.sync", "act": "job.kind.act", "sweep": "job.kind.sweep", "reconcile": "job.kind.reconcile",
+	}
+	workerStateKeys = map[string]string{
+		"connected": "worker.state.connected", "gone": "worker.state.gone", "revoked": "worker.state.revoked",
+	}
 	personStateKeys = map[string]string{
 		"invited": "person.state.invited", "active": "person.state.active", "disabled": "person.state.disabled",
 	}
@@ -60,6 +75,20 @@ func (t Text) KeyState(state string) string { return t.named(keyStateKeys, state
 
 // SubscriptionState names the state of a subscription.
 func (t Text) SubscriptionState(state string) string { return t.named(subscriptionStateKeys, state) }
+
+// JobState names the state of a job.
+func (t Text) JobState(state string) string { return t.named(jobStateKeys, state) }
+
+// JobKind says what a kind of job does; empty where these pages do not know it.
+func (t Text) JobKind(kind string) string {
+	if key, ok := jobKindKeys[kind]; ok {
+		return t.T(key)
+	}
+	return ""
+}
+
+// JobKinds are those that the pages can explain.
+func JobKinds() []string { return slices.Sorted(maps.Keys(jobKindKeys)) }
 
 func icon(name string) templ.Component {
 	drawing, ok := frontend.Icon(name)

@@ -14,6 +14,10 @@ const (
 	SubscriptionsPath = "/subscriptions"
 	ApprovalsPath     = "/approvals"
 	GatewaysPath      = "/gateways"
+	JobsPath          = "/jobs"
+	SitesPath         = "/sites"
+	WorkersPath       = "/workers"
+	EnrolmentsPath    = "/enrolments"
 	OrganisationsPath = "/organisations"
 	PeoplePath        = "/people"
 	AccountPath       = "/account"
@@ -22,6 +26,7 @@ const (
 	// Not below the lists, where any name may be taken.
 	NewApplicationPath  = "/add-application"
 	NewGatewayPath      = "/add-gateway"
+	NewWorkerPath       = "/add-worker"
 	NewOrganisationPath = "/add-organisation"
 	NewPersonPath       = "/invite-person"
 )

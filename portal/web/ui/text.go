@@ -208,6 +208,14 @@ func textOf(ctx context.Context) Text { return settingOf(ctx).text }
 
 func desktop(ctx context.Context) bool { return settingOf(ctx).desktop }
 
+// inWindow chooses between what is said in the desktop window, where keys go to the keychain, and in a browser.
+func inWindow(ctx context.Context, window, browser string) string {
+	if desktop(ctx) {
+		return window
+	}
+	return browser
+}
+
 // T says a message in the language of the page.
 func T(ctx context.Context, key string, pairs ...any) string { return textOf(ctx).T(key, pairs...) }
 

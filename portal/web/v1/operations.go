@@ -145,6 +145,8 @@ func (s *server) operations() {
 	s.catalog()
 	s.keys()
 	s.gateways()
+	s.jobs()
+	s.sites()
 	s.people()
 }
 

@@ -98,7 +98,7 @@ func Register(r *web.Router, o Options) {
 // classify says who an operation of the API is for.
 func classify(method, path string) web.Route {
 	route := web.Route{Surface: web.SurfaceAPI, Access: web.AccessSignedIn, Mutates: method != http.MethodGet}
-	for _, admin := range []string{"/gateways", "/gateway-kinds", "/organisations", "/people"} {
+	for _, admin := range []string{"/gateways", "/gateway-kinds", "/jobs", "/sites", "/enrolments", "/workers", "/organisations", "/people"} {
 		if strings.HasPrefix(path, prefix+admin) {
 			route.Access = web.AccessAdministrator
 		}

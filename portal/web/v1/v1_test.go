@@ -211,7 +211,7 @@ func TestTokenIsNeeded(t *testing.T) {
 		if route.Access == web.AccessAnonymous {
 			continue
 		}
-		path := strings.NewReplacer("{id}", "x", "{run}", "y").Replace(route.Pattern)
+		path := strings.NewReplacer("{id}", "x", "{run}", "y", "{site}", "z").Replace(route.Pattern)
 		method := route.Method
 		if method == "" {
 			method = http.MethodGet

@@ -47,7 +47,7 @@ func (w *World) seen(g api.Gateway) api.Gateway {
 	if runs := w.history(g.ID); len(runs) > 0 {
 		g.LastRun = &runs[0]
 	}
-	return g
+	return w.reached(g)
 }
 
 func (d *desk) GatewayKinds(context.Context) ([]api.GatewayKind, error) {

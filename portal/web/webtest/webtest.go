@@ -57,6 +57,10 @@ type World struct {
 	credentials   []api.Credential
 	gateways      []api.Gateway
 	runs          []api.Run
+	jobs          []api.Job
+	workers       []api.Worker
+	enrolments    []api.Enrolment
+	waiting       map[string]int // calls, by site
 	tokens        map[string][]api.Token
 	invitations   map[string]string // token to person
 	sessions      map[string]map[any]any

@@ -63,6 +63,8 @@ func (w *World) fill() {
 	w.fillCatalog()
 	w.fillKeys()
 	w.fillGateways()
+	w.fillJobs()
+	w.fillSites()
 }
 
 func (w *World) fillPeople() {

@@ -1,0 +1,174 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"concierge/portal"
+	"concierge/portal/access"
+	"concierge/portal/api"
+	"concierge/portal/catalog"
+)
+
+// board is jobs and sites that remember what they were asked.
+type board struct {
+	asked []string
+	sites map[string]api.Site
+	err   error
+}
+
+func (b *board) note(words ...string) error {
+	b.asked = append(b.asked, words...)
+	return b.err
+}
+
+func (b *board) Jobs(_ context.Context, q api.JobsQuery) (api.Page[api.Job], error) {
+	return api.Page[api.Job]{Next: "place 2"}, b.note("jobs", q.Kind, q.State, q.Cursor)
+}
+func (b *board) Job(_ context.Context, id string) (api.Job, error) {
+	return api.Job{ID: id}, b.note("job", id)
+}
+func (b *board) RunJob(_ context.Context, actor, id string) (api.Job, error) {
+	return api.Job{ID: id}, b.note("run", actor, id)
+}
+func (b *board) Sites(context.Context) ([]api.Site, error) {
+	return []api.Site{{Name: "paris", Workers: []api.Worker{{}}}}, b.note("sites")
+}
+func (b *board) Site(_ context.Context, name string) (api.Site, error) {
+	if s, ok := b.sites[name]; ok {
+		return s, b.note("site", name)
+	}
+	return api.Site{}, errors.Join(b.note("site", name), portal.ErrNotFound)
+}
+func (b *board) CreateEnrolment(_ context.Context, actor, site string) (api.CreatedEnrolment, error) {
+	return api.CreatedEnrolment{Token: portal.NewSecret("t")}, b.note("enrol", actor, site)
+}
+func (b *board) RevokeEnrolment(_ context.Context, actor, id string) error {
+	return b.note("revoke enrolment", actor, id)
+}
+func (b *board) RevokeWorker(_ context.Context, actor, id string) (api.Worker, error) {
+	return api.Worker{ID: id}, b.note("revoke worker", actor, id)
+}
+
+// operations are all that is for platform administrators alone, each with what the board is then asked.
+var operations = map[string]struct {
+	do    func(*desk) error
+	asked []string
+}{
+	"jobs": {func(d *desk) error {
+		_, err := d.Jobs(context.Background(), api.JobsQuery{Kind: "sync", State: "failed"})
+		return err
+	}, []string{"jobs", "sync", "failed", ""}},
+	"job":     {func(d *desk) error { _, err := d.Job(context.Background(), "7"); return err }, []string{"job", "7"}},
+	"run job": {func(d *desk) error { _, err := d.RunJob(context.Background(), "7"); return err }, []string{"run", "c", "7"}},
+	"sites":   {func(d *desk) error { _, err := d.Sites(context.Background()); return err }, []string{"sites"}},
+	"site":    {func(d *desk) error { _, err := d.Site(context.Background(), "paris"); return err }, []string{"site", "paris"}},
+	"enrol": {func(d *desk) error { _, err := d.CreateEnrolment(context.Background(), "paris"); return err },
+		[]string{"enrol", "c", "paris"}},
+	"revoke enrolment": {func(d *desk) error { return d.RevokeEnrolment(context.Background(), "enr_1") }, []string{"revoke enrolment", "c", "enr_1"}},
+	"revoke worker": {func(d *desk) error { _, err := d.RevokeWorker(context.Background(), "wrk_1"); return err },
+		[]string{"revoke worker", "c", "wrk_1"}},
+}
+
+// TestOperateIsForPlatformAdministrators: for everyone else there is no job and no site, whether this portal has them or
+// not; and the board is not even asked.
+func TestOperateIsForPlatformAdministrators(t *testing.T) {
+	auditor := access.Caller{Person: "a", Organisation: "k", Audience: portal.Internal, Roles: []access.Role{access.Auditor}}
+	pretender := access.Caller{Person: "x", Organisation: "o", Audience: portal.Partner, Roles: []access.Role{access.PlatformAdministrator}}
+	for name, op := range operations {
+		for _, c := range []access.Caller{partner, engineer, owner, stranger, auditor, pretender} {
+			for _, there := range []bool{true, false} {
+				b := &board{}
+				d := asCaller(t, c)
+				if there {
+					d.Parts.Jobs, d.Parts.Sites = b, b
+				}
+				if err := op.do(d); !errors.Is(err, portal.ErrNotFound) || errors.Is(err, portal.ErrUnsupported) || len(b.asked) > 0 {
+					t.Errorf("%s as %s, there %v: %v, asked %q", name, c.Person, there, err, b.asked)
+				}
+			}
+		}
+		if err := op.do(asCaller(t, chief)); !errors.Is(err, portal.ErrUnsupported) {
+			t.Errorf("%s without a board: %v", name, err)
+		}
+		b := &board{sites: map[string]api.Site{"paris": {Name: "paris"}}}
+		d := asCaller(t, chief)
+		d.Parts.Jobs, d.Parts.Sites = b, b
+		if err := op.do(d); err != nil || !slices.Equal(b.asked, op.asked) {
+			t.Errorf("%s: %v, asked %q, want %q", name, err, b.asked, op.asked)
+		}
+		if b.err = portal.ErrConflict; !errors.Is(op.do(d), portal.ErrConflict) {
+			t.Errorf("%s: the board's error is lost", name)
+		}
+	}
+}
+
+// TestJobCursorsAreSealed: what the board calls a place is not told, and comes back to it.
+func TestJobCursorsAreSealed(t *testing.T) {
+	b := &board{}
+	d := asCaller(t, chief)
+	d.Parts.Jobs = b
+	page, err := d.Jobs(t.Context(), api.JobsQuery{})
+	if err != nil || page.Next == "" || page.Next == "place 2" || page.Items == nil {
+		t.Fatalf("got %+v, %v", page, err)
+	}
+	b.asked = nil
+	if _, err := d.Jobs(t.Context(), api.JobsQuery{Paging: api.Paging{Cursor: page.Next}}); err != nil || b.asked[3] != "place 2" {
+		t.Errorf("the board was asked %q, %v", b.asked, err)
+	}
+	if _, err := d.Jobs(t.Context(), api.JobsQuery{Paging: api.Paging{Cursor: "place 2"}}); !errors.Is(err, portal.ErrInvalid) {
+		t.Errorf("a place in clear: %v", err)
+	}
+}
+
+// TestSiteLists: no list of a site is null on the wire.
+func TestSiteLists(t *testing.T) {
+	d := asCaller(t, chief)
+	d.Parts.Sites = &board{}
+	sites, err := d.Sites(t.Context())
+	if err != nil || sites[0].Gateways == nil || sites[0].Enrolments == nil || sites[0].Workers[0].Gateways == nil {
+		t.Errorf("got %+v, %v", sites, err)
+	}
+}
+
+// TestReach: a gateway is reached where a worker of its site is connected that holds its credentials.
+func TestReach(t *testing.T) {
+	early, late := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
+	worker := func(state string, seen time.Time, gateways ...string) api.Worker {
+		return api.Worker{State: state, LastSeen: seen, Gateways: gateways}
+	}
+	for name, tc := range map[string]struct {
+		site    portal.Site
+		workers []api.Worker
+		state   string
+		seen    time.Time
+	}{
+		"local":                    {portal.SiteLocal, []api.Worker{worker("gone", late, "edge")}, "", time.Time{}},
+		"unnamed":                  {"", nil, "", time.Time{}},
+		"unknown site":             {"nowhere", nil, "gone", time.Time{}},
+		"connected":                {"paris", []api.Worker{worker("gone", late, "edge"), worker("connected", early, "edge")}, "connected", time.Time{}},
+		"connected for another":    {"paris", []api.Worker{worker("connected", late, "core"), worker("gone", early, "edge")}, "gone", early},
+		"gone, the last one tells": {"paris", []api.Worker{worker("gone", early, "edge"), worker("revoked", late, "edge")}, "gone", late},
+		"never there":              {"paris", nil, "gone", time.Time{}},
+	} {
+		b := &board{sites: map[string]api.Site{"paris": {Workers: tc.workers}, "local": {Workers: tc.workers}}}
+		d := asCaller(t, chief)
+		d.Parts.Sites = b
+		reach := d.reach()
+		for range 2 {
+			state, seen, err := reach.of(t.Context(), catalog.Gateway{ID: "edge", Site: tc.site})
+			if err != nil || state != tc.state || (seen == nil) != tc.seen.IsZero() || seen != nil && !seen.Equal(tc.seen) {
+				t.Errorf("%s: %s, %v, %v", name, state, seen, err)
+			}
+		}
+		if len(b.asked) > 2 {
+			t.Errorf("%s: the board was asked %q", name, b.asked)
+		}
+	}
+	if state, _, err := asCaller(t, chief).reach().of(t.Context(), catalog.Gateway{ID: "edge", Site: "paris"}); state != "" || err != nil {
+		t.Errorf("without a board: %q, %v", state, err)
+	}
+}
