@@ -35,13 +35,13 @@ func (d *desk) Sites(ctx context.Context) ([]api.Site, error) {
 		sites = []api.Site{}
 	}
 	for i := range sites {
-		sites[i] = listed(sites[i])
+		sites[i] = whole(sites[i])
 	}
 	return sites, err
 }
 
-// listed is a site whose lists are lists, also where they are empty.
-func listed(s api.Site) api.Site {
+// whole is a site whose lists are lists, also where they are empty.
+func whole(s api.Site) api.Site {
 	s.Gateways, s.Workers, s.Enrolments = orEmpty(s.Gateways), orEmpty(s.Workers), orEmpty(s.Enrolments)
 	for i, w := range s.Workers {
 		s.Workers[i].Gateways = orEmpty(w.Gateways)
@@ -64,7 +64,7 @@ func (d *desk) Site(ctx context.Context, name string) (api.Site, error) {
 	if err != nil {
 		return api.Site{}, err
 	}
-	return listed(s), nil
+	return whole(s), nil
 }
 
 func (d *desk) CreateEnrolment(ctx context.Context, site string) (api.CreatedEnrolment, error) {
