@@ -13,11 +13,11 @@ import (
 	"concierge/portal/store/sqlstore"
 )
 
-// OpenMemory makes a database in memory that is gone when it is closed, for tests and for what is not to be kept. It keeps
-// the rules of one in a file but for these: a commit waits for the views that run, and views wait for a commit that waits,
-// so a function given to View must not write or view again; and nothing is on disk.
+// OpenMemory makes a database in memory that is gone when it is closed; nothing of it is on disk. It keeps the rules of one
+// in a file but for this: a transaction that writes waits for the views that run, and views wait for it, so a function
+// given to InTx or View must not begin another.
 func OpenMemory(ctx context.Context, log *slog.Logger) (*DB, error) {
-	e := &engine{unlock: func() error { return nil }, views: semaphore.NewWeighted(readers)}
+	e := &engine{unlock: func() error { return nil }, turns: semaphore.NewWeighted(readers)}
 	if err := e.openMemory(ctx, log); err != nil {
 		_ = e.Close()
 		return nil, err
@@ -28,8 +28,7 @@ func OpenMemory(ctx context.Context, log *slog.Logger) (*DB, error) {
 func (e *engine) openMemory(ctx context.Context, log *slog.Logger) (err error) {
 	// A name that begins with a slash is shared by the connections of this process: https://sqlite.org/src/file/src/memdb.c
 	name := "/concierge-" + rand.Text()
-	// Without cache_spill a transaction needs no lock against readers before its commit.
-	if e.write, err = connectMemory(name, "immediate", "cache_spill(OFF)", "synchronous(OFF)"); err != nil {
+	if e.write, err = connectMemory(name, "immediate"); err != nil {
 		return err
 	}
 	e.write.SetMaxOpenConns(1)

@@ -39,11 +39,10 @@ type engine struct {
 	unlock      func() error
 	topics      sqlstore.Topics
 
-	// Of a database in memory, which lasts as long as a connection to it; nil for a file.
-	kept *sql.Conn
-	// views is nil for a file. In memory there is no log from which readers could see the state before a commit: the
-	// commit waits for them, and they for it, in the order in which they come.
-	views *semaphore.Weighted
+	// Of a database in memory only. kept is a connection, without which it would be gone. There is no log from which readers
+	// could see the state before a transaction, so turns lets one writer or several readers in, in the order in which they come.
+	kept  *sql.Conn
+	turns *semaphore.Weighted
 }
 
 // DB is one file. It is safe for concurrent use by one process.
@@ -194,6 +193,12 @@ func drained(d *sql.DB) error {
 
 // Write implements sqlstore.Engine. There is one writer at a time.
 func (e *engine) Write(ctx context.Context, fn func(sqlstore.Querier) ([]string, error)) error {
+	if e.turns != nil {
+		if err := e.turns.Acquire(ctx, readers); err != nil {
+			return err
+		}
+		defer e.turns.Release(readers)
+	}
 	tx, err := e.write.BeginTx(ctx, nil)
 	if err != nil {
 		return kind(ctx, fmt.Errorf("beginning a transaction: %w", err))
@@ -202,12 +207,6 @@ func (e *engine) Write(ctx context.Context, fn func(sqlstore.Querier) ([]string,
 	topics, err := fn(querier{tx})
 	if err != nil {
 		return err
-	}
-	if e.views != nil {
-		if err := e.views.Acquire(ctx, readers); err != nil {
-			return err
-		}
-		defer e.views.Release(readers)
 	}
 	if err := tx.Commit(); err != nil {
 		return kind(ctx, fmt.Errorf("committing: %w", err))
@@ -218,11 +217,11 @@ func (e *engine) Write(ctx context.Context, fn func(sqlstore.Querier) ([]string,
 
 // Read implements sqlstore.Engine.
 func (e *engine) Read(ctx context.Context, fn func(sqlstore.Querier) error) error {
-	if e.views != nil {
-		if err := e.views.Acquire(ctx, 1); err != nil {
+	if e.turns != nil {
+		if err := e.turns.Acquire(ctx, 1); err != nil {
 			return err
 		}
-		defer e.views.Release(1)
+		defer e.turns.Release(1)
 	}
 	tx, err := e.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {

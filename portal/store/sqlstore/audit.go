@@ -28,6 +28,12 @@ func (s auditStore) Append(ctx context.Context, e audit.Event) error {
 }
 
 func (s auditStore) Events(ctx context.Context, target string, limit int) ([]audit.Event, error) {
+	q := `SELECT id, at, actor, action, target, organisation, gateway, detail FROM events `
+	args := []any{limit}
+	if target != "" {
+		q += `WHERE target = $2 `
+		args = append(args, target)
+	}
 	return rows(ctx, s.tx, func(r scanner) (e audit.Event, err error) {
 		var at int64
 		var detail string
@@ -36,5 +42,5 @@ func (s auditStore) Events(ctx context.Context, target string, limit int) ([]aud
 		}
 		e.At = instant(at)
 		return e, json.Unmarshal([]byte(detail), &e.Detail)
-	}, `SELECT id, at, actor, action, target, organisation, gateway, detail FROM events WHERE $1 = '' OR target = $1 ORDER BY at DESC, id LIMIT $2`, target, limit)
+	}, q+`ORDER BY at DESC, id LIMIT $1`, args...)
 }

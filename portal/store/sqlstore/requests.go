@@ -24,6 +24,7 @@ func scanRequest(s scanner) (r store.Request, err error) {
 func (db *DB) BeginRequest(ctx context.Context, r store.Request, now time.Time) (found store.Request, began bool, err error) {
 	err = db.InTx(ctx, func(t store.Tx) error {
 		tx := t.(*Tx)
+		began = false
 		found, err = get(ctx, tx, scanRequest, `SELECT `+requestColumns+` FROM requests WHERE caller = $1 AND method = $2 AND path = $3 AND key = $4`,
 			r.Caller, r.Method, r.Path, r.Key)
 		switch {

@@ -121,7 +121,7 @@ func (db *DB) Changes(ctx context.Context, after int64) (changes []store.Change,
 		if err != nil {
 			return err
 		}
-		complete = after == newest || (oldest > 0 && after >= oldest-1)
+		complete = after == newest || (oldest > 0 && after >= oldest-1 && after < newest)
 		if !complete {
 			return nil
 		}

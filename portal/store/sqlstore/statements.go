@@ -15,6 +15,9 @@ import (
 // Statements gives code that is written for these engines, and tests of them, the statements of a transaction.
 func Statements(tx store.Tx) Querier { return tx.(*Tx).q }
 
+// On is the transaction whose statements are run by q. What is told or noted in it goes nowhere.
+func On(q Querier) *Tx { return &Tx{q: q, topics: map[string]bool{}} }
+
 // statements passes the statements of one transaction on to its engine, and sees to it that all engines refuse the same
 // text and that a transaction is over once a statement of it failed: PostgreSQL would ignore all that follows, SQLite not.
 type statements struct {

@@ -1,4 +1,4 @@
-package sqlite
+package storetest
 
 import (
 	"context"
@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"concierge/connectors"
@@ -15,16 +14,25 @@ import (
 	"concierge/portal/store"
 )
 
-// What the rules of package keys rest on: unique indexes, conditional updates, and the order of lists and queues. The
-// rest is seen by that package's own tests, which run on this store.
+var keyRules = []Rule{
+	{"KeysComeBackAsTheyWere", "credentials, acts and subscriptions come back as they were", one(keysComeBackAsTheyWere)},
+	{"KeysThatAreNotThere", "what is absent is portal.ErrNotFound", one(keysThatAreNotThere)},
+	{"OneOfEachKey", "one open claim, one live and one retiring key, one open subscription, one open act of a kind", one(oneOfEach)},
+	{"KeysChangeFromWhatTheyWere", "updates that meet another state or lease are a conflict", one(keysChangeFromWhatTheyWere)},
+	{"KeysPageNewestFirst", "pages go on where the one before ended, also among rows of one instant", one(keysPageNewestFirst)},
+	{"KeysAreFiltered", "each filter narrows", one(keysFilters)},
+	{"EndedCredentials", "live credentials whose end or expiry has come, of each gateway the oldest", one(endedCredentials)},
+	{"DueActs", "revocations first, then the oldest, and a busy gateway leaves room for the others", one(dueActs)},
+	{"Bindings", "an application is bound where it has a live credential; a successor wins over a retiring one", one(bindings)},
+}
 
 // inKeys runs fn in a transaction of its own and returns its error: what fails leaves nothing.
-func inKeys(t *testing.T, db *DB, fn func(ctx context.Context, k keys.Store) error) error {
+func inKeys(t T, db DB, fn func(ctx context.Context, k keys.Store) error) error {
 	t.Helper()
 	return db.InTx(t.Context(), func(tx store.Tx) error { return fn(t.Context(), tx.(keys.Tx).Keys()) })
 }
 
-func mustKeys(t *testing.T, db *DB, fn func(ctx context.Context, k keys.Store) error) {
+func mustKeys(t T, db DB, fn func(ctx context.Context, k keys.Store) error) {
 	t.Helper()
 	if err := inKeys(t, db, fn); err != nil {
 		t.Fatal(err)
@@ -57,17 +65,15 @@ func act(n int, kind keys.ActKind, due time.Duration) keys.Act {
 }
 
 // withSubscription is a database with an application and its subscription.
-func withSubscription(t *testing.T) *DB {
+func withSubscription(t T, db DB) {
 	t.Helper()
-	db := openTest(t)
 	mustKeys(t, db, func(ctx context.Context, k keys.Store) error {
 		return errors.Join(k.AddApplication(ctx, application(1)), k.AddSubscription(ctx, subscription(1, keys.Approved)))
 	})
-	return db
 }
 
-func TestKeysComeBackAsTheyWere(t *testing.T) {
-	db := withSubscription(t)
+func keysComeBackAsTheyWere(t T, db DB) {
+	withSubscription(t, db)
 	c := credentialOf(1, keys.Pending)
 	c.Handle, c.Sealed, c.Fingerprint, c.Replaces, c.Note = map[string]string{"id": "1"}, []byte{0, 1, 2}, "ff", "crd_0", "waits"
 	c.Expires, c.Ends, c.Effective, c.EffectiveBy = born.Add(1*time.Hour), born.Add(2*time.Hour), born.Add(3*time.Hour), "admin"
@@ -90,8 +96,8 @@ func TestKeysComeBackAsTheyWere(t *testing.T) {
 	})
 }
 
-func TestKeysThatAreNotThere(t *testing.T) {
-	db := withSubscription(t)
+func keysThatAreNotThere(t T, db DB) {
+	withSubscription(t, db)
 	for name, look := range map[string]func(ctx context.Context, k keys.Store) error{
 		"application":  func(ctx context.Context, k keys.Store) error { _, err := k.Application(ctx, "x"); return err },
 		"subscription": func(ctx context.Context, k keys.Store) error { _, err := k.Subscription(ctx, "x"); return err },
@@ -112,8 +118,8 @@ func TestKeysThatAreNotThere(t *testing.T) {
 	}
 }
 
-func TestOneOfEach(t *testing.T) {
-	db := withSubscription(t)
+func oneOfEach(t T, db DB) {
+	withSubscription(t, db)
 	add := func(c keys.Credential) error {
 		return inKeys(t, db, func(ctx context.Context, k keys.Store) error { return k.AddCredential(ctx, c) })
 	}
@@ -151,8 +157,8 @@ func TestOneOfEach(t *testing.T) {
 	mustKeys(t, db, func(ctx context.Context, k keys.Store) error { return k.AddAct(ctx, second) })
 }
 
-func TestKeysChangeFromWhatTheyWere(t *testing.T) {
-	db := withSubscription(t)
+func keysChangeFromWhatTheyWere(t T, db DB) {
+	withSubscription(t, db)
 	c, a := credentialOf(1, keys.Pending), act(1, keys.ActIssue, 0)
 	mustKeys(t, db, func(ctx context.Context, k keys.Store) error {
 		return errors.Join(k.AddCredential(ctx, c), k.AddAct(ctx, a))
@@ -178,8 +184,7 @@ func TestKeysChangeFromWhatTheyWere(t *testing.T) {
 	}
 }
 
-func TestKeysPageNewestFirst(t *testing.T) {
-	db := openTest(t)
+func keysPageNewestFirst(t T, db DB) {
 	var want []portal.ApplicationID
 	mustKeys(t, db, func(ctx context.Context, k keys.Store) error {
 		var errs []error
@@ -215,8 +220,8 @@ func TestKeysPageNewestFirst(t *testing.T) {
 	}
 }
 
-func TestKeysFilters(t *testing.T) {
-	db := withSubscription(t)
+func keysFilters(t T, db DB) {
+	withSubscription(t, db)
 	none, payments := portal.Division(""), portal.Division("payments")
 	mustKeys(t, db, func(ctx context.Context, k keys.Store) error {
 		stray := subscription(2, keys.Requested)
@@ -257,8 +262,7 @@ func TestKeysFilters(t *testing.T) {
 	})
 }
 
-func TestEndedCredentials(t *testing.T) {
-	db := openTest(t)
+func endedCredentials(t T, db DB) {
 	mustKeys(t, db, func(ctx context.Context, k keys.Store) error {
 		errs := []error{k.AddApplication(ctx, application(1))}
 		for n, c := range []struct {
@@ -298,8 +302,8 @@ func TestEndedCredentials(t *testing.T) {
 }
 
 // Revocations come first, then what has waited longest; and a gateway with much to do leaves room for the others.
-func TestDueActs(t *testing.T) {
-	db := withSubscription(t)
+func dueActs(t T, db DB) {
+	withSubscription(t, db)
 	mustKeys(t, db, func(ctx context.Context, k keys.Store) error {
 		var errs []error
 		for n := range 9 {
@@ -327,6 +331,44 @@ func TestDueActs(t *testing.T) {
 			}
 			if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
 				t.Errorf("got %v, %v; want %v", got, err, want)
+			}
+		}
+		return nil
+	})
+}
+
+func bindings(t T, db DB) {
+	mustKeys(t, db, func(ctx context.Context, k keys.Store) error {
+		errs := []error{k.AddApplication(ctx, application(1)), k.AddApplication(ctx, application(2))}
+		add := func(n int, app portal.ApplicationID, api portal.APIID, c ...keys.Credential) {
+			s := subscription(n, keys.Approved)
+			s.Application, s.API = app, api
+			errs = append(errs, k.AddSubscription(ctx, s))
+			for _, c := range c {
+				c.Subscription, c.Application = s.ID, app
+				errs = append(errs, k.AddCredential(ctx, c))
+			}
+		}
+		at := func(n int, state keys.CredentialState, deployment portal.DeploymentID) keys.Credential {
+			c := credentialOf(n, state)
+			c.Deployment = deployment
+			return c
+		}
+		add(1, "app_1", "api_1", at(1, keys.Retiring, "old"), at(2, keys.Active, "new"))
+		add(2, "app_1", "api_2", at(3, keys.Retiring, "only"))
+		add(3, "app_1", "api_3", at(4, keys.Pending, "none"), at(5, keys.Revoked, "none"))
+		add(4, "app_2", "api_1", at(6, keys.Active, "other"))
+		return errors.Join(errs...)
+	})
+	mustKeys(t, db, func(ctx context.Context, k keys.Store) error {
+		for app, want := range map[portal.ApplicationID]string{"app_1": "api_1:new api_2:only", "app_2": "api_1:other", "": "api_1:new api_2:only api_1:other", "app_3": ""} {
+			found, err := k.Bindings(ctx, app)
+			var got []string
+			for _, b := range found {
+				got = append(got, string(b.API)+":"+string(b.Deployment))
+			}
+			if err != nil || strings.Join(got, " ") != want {
+				t.Errorf("of %q: got %v, %v; want %s", app, got, err, want)
 			}
 		}
 		return nil

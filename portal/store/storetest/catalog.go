@@ -1,12 +1,10 @@
-package sqlite
+package storetest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
-	"testing"
+	"strings"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -19,17 +17,28 @@ import (
 	"concierge/portal/store/sqlstore"
 )
 
-var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+var catalogRules = []Rule{
+	{"GatewaysAreKept", "a registration comes back as it was; a new one leaves its capabilities", one(gatewaysAreKept)},
+	{"RegistrationsHoldNoSecrets", "sealed secrets have a column of their own", one(registrationsHoldNoSecrets)},
+	{"RecordsAreKept", "a record comes back as it was, with the same fingerprint, and a gateway has one per key", one(recordsAreKept)},
+	{"RecordsChangeByFingerprint", "a change on top of another one is a conflict", one(changeRecordComparesTheFingerprint)},
+	{"EntriesAreLoaded", "an entry comes with its slugs and its published deployments", one(loadEntry)},
+	{"SlugsAndExplicitIDsAreUnique", "a slug is given once, an explicit id once in a division", one(slugsAndExplicitIdsAreUnique)},
+	{"JoinKeepsSlugsAnswering", "an entry that was joined to another answers by its slugs", one(joinKeepsSlugsAnswering)},
+	{"Move", "a record goes to another entry", one(move)},
+	{"Documents", "a published document is written once and stays, one without a deployment is swept", one(documents)},
+	{"Runs", "one run at a time; the newest are kept, and the last good one", one(runs)},
+}
 
 // inCatalog runs fn in one transaction and fails the test on its error.
-func inCatalog(t *testing.T, db *DB, fn func(ctx context.Context, s catalog.Store) error) {
+func inCatalog(t T, db DB, fn func(ctx context.Context, s catalog.Store) error) {
 	t.Helper()
 	if err := tryCatalog(t, db, fn); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func tryCatalog(t *testing.T, db *DB, fn func(ctx context.Context, s catalog.Store) error) error {
+func tryCatalog(t T, db DB, fn func(ctx context.Context, s catalog.Store) error) error {
 	t.Helper()
 	return store.Narrow[catalog.Tx](db).InTx(t.Context(), func(tx catalog.Tx) error { return fn(t.Context(), tx.Catalog()) })
 }
@@ -68,8 +77,7 @@ func testEntry(id portal.APIID, slug string) catalog.Entry {
 	return catalog.Entry{ID: id, Slug: slug, Division: "retail", Title: "Payments", Created: noon}
 }
 
-func TestGatewaysAreKept(t *testing.T) {
-	db := openTest(t)
+func gatewaysAreKept(t T, db DB) {
 	want := testGateway("kong-eu")
 	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
 		for _, id := range []portal.GatewayID{"a", "b", "kong-eu"} {
@@ -111,18 +119,17 @@ func TestGatewaysAreKept(t *testing.T) {
 }
 
 // seeded has one gateway with one entry "payments" of one deployment.
-func seeded(t *testing.T) (*DB, catalog.Record) {
+func seeded(t T, db DB) catalog.Record {
 	t.Helper()
-	db := openTest(t)
 	r := testRecord("kong-eu", "api_1", 1)
 	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
 		return errors.Join(s.PutGateway(ctx, testGateway("kong-eu")), s.AddEntry(ctx, testEntry("api_1", "payments")), s.AddRecord(ctx, r))
 	})
-	return db, r
+	return r
 }
 
-func TestRecordsAreKept(t *testing.T) {
-	db, want := seeded(t)
+func recordsAreKept(t T, db DB) {
+	want := seeded(t, db)
 	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
 		got, err := s.Record(ctx, want.Deployment.ID)
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -145,8 +152,8 @@ func TestRecordsAreKept(t *testing.T) {
 	}
 }
 
-func TestChangeRecordComparesTheFingerprint(t *testing.T) {
-	db, r := seeded(t)
+func changeRecordComparesTheFingerprint(t T, db DB) {
+	r := seeded(t, db)
 	next := r
 	next.Deployment.Title = "Payments two"
 	next.Fingerprint = next.Hash()
@@ -169,8 +176,8 @@ func TestChangeRecordComparesTheFingerprint(t *testing.T) {
 	}
 }
 
-func TestLoadEntry(t *testing.T) {
-	db, r := seeded(t)
+func loadEntry(t T, db DB) {
+	r := seeded(t, db)
 	removed := testRecord("kong-eu", "api_1", 2)
 	removed.Removed = noon
 	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
@@ -198,8 +205,8 @@ func TestLoadEntry(t *testing.T) {
 	}
 }
 
-func TestSlugsAndExplicitIdsAreUnique(t *testing.T) {
-	db, _ := seeded(t)
+func slugsAndExplicitIdsAreUnique(t T, db DB) {
+	seeded(t, db)
 	add := func(e catalog.Entry) error {
 		return tryCatalog(t, db, func(ctx context.Context, s catalog.Store) error { return s.AddEntry(ctx, e) })
 	}
@@ -221,10 +228,8 @@ func TestSlugsAndExplicitIdsAreUnique(t *testing.T) {
 	}
 }
 
-var errRollback = errors.New("rolled back")
-
-func TestJoinKeepsSlugsAnswering(t *testing.T) {
-	db, r := seeded(t)
+func joinKeepsSlugsAnswering(t T, db DB) {
+	r := seeded(t, db)
 	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
 		return errors.Join(s.SetExplicit(ctx, "api_1", "pay-id"), s.AddEntry(ctx, testEntry("api_2", "pay")), s.Join(ctx, "api_1", "api_2"))
 	})
@@ -234,8 +239,8 @@ func TestJoinKeepsSlugsAnswering(t *testing.T) {
 		if err := s.AddEntry(ctx, later); err != nil {
 			return err
 		}
-		return errRollback
-	}); !errors.Is(err, errRollback) {
+		return errNo
+	}); !errors.Is(err, errNo) {
 		t.Errorf("an entry that was joined away keeps its explicit id: %v", err)
 	}
 	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
@@ -260,8 +265,8 @@ func TestJoinKeepsSlugsAnswering(t *testing.T) {
 	})
 }
 
-func TestMove(t *testing.T) {
-	db, r := seeded(t)
+func move(t T, db DB) {
+	r := seeded(t, db)
 	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
 		if err := errors.Join(s.AddEntry(ctx, testEntry("api_2", "pay")), s.Move(ctx, r.Deployment.ID, "api_2")); err != nil {
 			return err
@@ -277,8 +282,8 @@ func TestMove(t *testing.T) {
 	})
 }
 
-func TestDocuments(t *testing.T) {
-	db, r := seeded(t)
+func documents(t T, db DB) {
+	r := seeded(t, db)
 	doc := catalog.Document{Hash: "h1", Content: []byte("{}"), Description: document.Description{Title: "Payments", Operations: []document.Operation{{Method: "GET", Path: "/"}}}, Stored: noon}
 	orphan := catalog.Document{Hash: "h2", Content: []byte("[]"), Stored: noon}
 	next := r
@@ -318,8 +323,8 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
-func TestRuns(t *testing.T) {
-	db, r := seeded(t)
+func runs(t T, db DB) {
+	r := seeded(t, db)
 	run := func(n int, state catalog.RunState) catalog.Run {
 		at := noon.Add(time.Duration(n) * time.Minute)
 		return catalog.Run{ID: portal.RunID(fmt.Sprintf("run_%03d", n)), Gateway: "kong-eu", Actor: "per_1", State: state, Started: at, Probed: at, Ended: at,
@@ -402,15 +407,16 @@ func TestRuns(t *testing.T) {
 	})
 }
 
-func TestSealedSecretsStayOutOfTheRegistration(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "concierge.db")
-	db := openAt(t, path)
+func registrationsHoldNoSecrets(t T, db DB) {
 	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error { return s.PutGateway(ctx, testGateway("g")) })
-	var config []byte
-	if err := db.engine.read.QueryRow(`SELECT config FROM gateways`).Scan(&config); err != nil {
-		t.Fatal(err)
-	}
-	if bytes.Contains(config, []byte("c2VhbGVk")) || bytes.Contains(config, []byte("sealed")) {
-		t.Errorf("config holds the secrets: %s", config)
-	}
+	view(t, db, func(ctx context.Context, tx *sqlstore.Tx) error {
+		return scan(ctx, sqlstore.Statements(tx), func(r sqlstore.Rows) error {
+			var config string
+			err := r.Scan(&config)
+			if strings.Contains(config, "c2VhbGVk") || strings.Contains(config, "sealed") {
+				t.Errorf("config holds the secrets: %s", config)
+			}
+			return err
+		}, `SELECT config FROM gateways`)
+	})
 }

@@ -1,10 +1,12 @@
-package sqlite
+package storetest
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
-	"testing"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"concierge/portal"
@@ -13,14 +15,19 @@ import (
 	"concierge/portal/store"
 )
 
-// What the rules of package people rest on: conditions, uniqueness and joins. The rest is seen by that package's own
-// tests, which run on this store.
-
-var born = time.Date(2026, 11, 23, 9, 0, 0, 1000, time.UTC)
+var peopleRules = []Rule{
+	{"PeopleWithTheirMemberships", "a person comes with all memberships, in the order in which they began", one(peopleWithTheirMemberships)},
+	{"WhoMayComeIn", "callers, administrators and sessions are those of active people in active organisations", whoMayComeIn},
+	{"ConditionalWrites", "a write whose condition does not hold says so and writes nothing", one(conditionalWrites)},
+	{"PeopleConflicts", "names and addresses are given once, and a token needs a membership", one(peopleConflicts)},
+	{"EndOfOneOrganisationOrAll", "sessions and tokens end in one organisation or in all", one(endOfOneOrganisationOrAll)},
+	{"LinksAreTakenOnce", "a newer link voids the older, and one of many who take it gets it", one(linksAreOnePerPersonAndTakenOnce)},
+	{"SessionsAndLinksExpire", "what is too old is removed, and nothing else", one(sessionsAndLinksExpire)},
+}
 
 var hashOf = portal.NewSecret("$argon2id$…")
 
-func inPeople(t *testing.T, db *DB, fn func(ctx context.Context, p people.Store) error) {
+func inPeople(t T, db DB, fn func(ctx context.Context, p people.Store) error) {
 	t.Helper()
 	if err := db.InTx(t.Context(), func(tx store.Tx) error { return fn(t.Context(), tx.(people.Tx).People()) }); err != nil {
 		t.Fatal(err)
@@ -28,7 +35,7 @@ func inPeople(t *testing.T, db *DB, fn func(ctx context.Context, p people.Store)
 }
 
 // twoPeople adds Ann and Bob, who can sign in, to an organisation each, and Ann to Bob's as well.
-func twoPeople(t *testing.T, db *DB) {
+func twoPeople(t T, db DB) {
 	t.Helper()
 	inPeople(t, db, func(ctx context.Context, p people.Store) error {
 		acme := people.Organisation{ID: "org_a", Name: "Acme", Audience: portal.Internal, Division: "payments", Region: "eu", Created: born}
@@ -60,8 +67,7 @@ func twoPeople(t *testing.T, db *DB) {
 	})
 }
 
-func TestPeopleWithTheirMemberships(t *testing.T) {
-	db := openTest(t)
+func peopleWithTheirMemberships(t T, db DB) {
 	twoPeople(t, db)
 	inPeople(t, db, func(ctx context.Context, p people.Store) error {
 		ann, err := p.Person(ctx, "per_a")
@@ -91,7 +97,7 @@ func TestPeopleWithTheirMemberships(t *testing.T) {
 	})
 }
 
-func TestWhoMayComeIn(t *testing.T) {
+func whoMayComeIn(t T, e Engine) {
 	for name, tc := range map[string]struct {
 		shut           func(ctx context.Context, p people.Store) (bool, error)
 		callers        int
@@ -116,33 +122,30 @@ func TestWhoMayComeIn(t *testing.T) {
 				p.SetRoles(ctx, "per_a", "org_b", []access.Role{access.PlatformAdministrator}, born))
 		}, 3, 0, true},
 	} {
-		t.Run(name, func(t *testing.T) {
-			db := openTest(t)
-			twoPeople(t, db)
-			inPeople(t, db, func(ctx context.Context, p people.Store) error {
-				if done, err := tc.shut(ctx, p); err != nil || !done {
-					t.Fatalf("%v, %v", done, err)
-				}
-				all, err := p.Callers(ctx)
-				if err != nil || len(all) != tc.callers {
-					t.Errorf("%d callers, want %d; %v", len(all), tc.callers, err)
-				}
-				n, err := p.Administrators(ctx)
-				if err != nil || n != tc.administrators {
-					t.Errorf("%d administrators, want %d; %v", n, tc.administrators, err)
-				}
-				added, err := p.AddSession(ctx, people.Session{Hash: people.Hash{9}, Person: "per_a", Organisation: "org_a", Data: []byte("x"), Created: born, Seen: born})
-				if err != nil || added != tc.session {
-					t.Errorf("session %v, want %v; %v", added, tc.session, err)
-				}
-				return nil
-			})
+		db, _ := e.Open(t)
+		twoPeople(t, db)
+		inPeople(t, db, func(ctx context.Context, p people.Store) error {
+			if done, err := tc.shut(ctx, p); err != nil || !done {
+				t.Fatalf("%s: %v, %v", name, done, err)
+			}
+			all, err := p.Callers(ctx)
+			if err != nil || len(all) != tc.callers {
+				t.Errorf("%s: %d callers, want %d; %v", name, len(all), tc.callers, err)
+			}
+			n, err := p.Administrators(ctx)
+			if err != nil || n != tc.administrators {
+				t.Errorf("%s: %d administrators, want %d; %v", name, n, tc.administrators, err)
+			}
+			added, err := p.AddSession(ctx, people.Session{Hash: people.Hash{9}, Person: "per_a", Organisation: "org_a", Data: []byte("x"), Created: born, Seen: born})
+			if err != nil || added != tc.session {
+				t.Errorf("%s: session %v, want %v; %v", name, added, tc.session, err)
+			}
+			return nil
 		})
 	}
 }
 
-func TestConditionalWrites(t *testing.T) {
-	db := openTest(t)
+func conditionalWrites(t T, db DB) {
 	twoPeople(t, db)
 	inPeople(t, db, func(ctx context.Context, p people.Store) error {
 		later := born.Add(time.Minute)
@@ -184,8 +187,7 @@ func TestConditionalWrites(t *testing.T) {
 	})
 }
 
-func TestPeopleConflicts(t *testing.T) {
-	db := openTest(t)
+func peopleConflicts(t T, db DB) {
 	twoPeople(t, db)
 	inPeople(t, db, func(ctx context.Context, p people.Store) error {
 		if err := p.AddOrganisation(ctx, people.Organisation{ID: "org_c", Name: "ACME"}); !errors.Is(err, portal.ErrConflict) {
@@ -204,8 +206,7 @@ func TestPeopleConflicts(t *testing.T) {
 	}
 }
 
-func TestEndOfOneOrganisationOrAll(t *testing.T) {
-	db := openTest(t)
+func endOfOneOrganisationOrAll(t T, db DB) {
 	twoPeople(t, db)
 	inPeople(t, db, func(ctx context.Context, p people.Store) error {
 		for _, step := range []struct {
@@ -223,8 +224,33 @@ func TestEndOfOneOrganisationOrAll(t *testing.T) {
 	})
 }
 
-func TestLinksAreOnePerPersonAndTakenOnce(t *testing.T) {
-	db := openTest(t)
+func linksAreOnePerPersonAndTakenOnce(t T, db DB) {
+	inPeople(t, db, func(ctx context.Context, p people.Store) error {
+		return p.PutLink(ctx, people.Link{Hash: people.Hash{9}, Person: "per_x", Expires: born})
+	})
+	var took atomic.Int64
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			eventually(t, func() error {
+				err := db.InTx(t.Context(), func(tx store.Tx) error {
+					_, err := tx.(people.Tx).People().TakeLink(t.Context(), people.Hash{9})
+					return err
+				})
+				switch {
+				case err == nil:
+					took.Add(1)
+				case errors.Is(err, portal.ErrNotFound):
+					return nil
+				}
+				return err
+			})
+		})
+	}
+	all.Wait()
+	if took.Load() != 1 {
+		t.Errorf("%d took one link", took.Load())
+	}
 	inPeople(t, db, func(ctx context.Context, p people.Store) error {
 		older, newer := people.Link{Hash: people.Hash{1}, Person: "per_a", Expires: born}, people.Link{Hash: people.Hash{2}, Person: "per_a", Expires: born.Add(time.Hour)}
 		setup := people.Link{Hash: people.Hash{3}, Expires: born}
@@ -250,3 +276,35 @@ func TestLinksAreOnePerPersonAndTakenOnce(t *testing.T) {
 		return nil
 	})
 }
+
+func sessionsAndLinksExpire(t T, db DB) {
+	twoPeople(t, db)
+	inPeople(t, db, func(ctx context.Context, p people.Store) error {
+		for n, l := range []people.Link{{Hash: people.Hash{20}, Person: "old", Expires: born}, {Hash: people.Hash{21}, Person: "new", Expires: born.Add(time.Microsecond)}} {
+			if err := p.PutLink(ctx, l); err != nil {
+				return fmt.Errorf("link %d: %w", n, err)
+			}
+		}
+		_, err := p.AddSession(ctx, people.Session{Hash: people.Hash{30}, Person: "per_a", Organisation: "org_a", Data: []byte{}, Created: born.Add(time.Microsecond), Seen: born.Add(time.Microsecond)})
+		return errors.Join(err, p.Expire(ctx, born, born, born, born.Add(time.Hour)))
+	})
+	inPeople(t, db, func(ctx context.Context, p people.Store) error {
+		for name, got := range map[string]struct {
+			err  error
+			gone bool
+		}{
+			"a session made before":   {second(p.Session(ctx, people.Hash{0})), true},
+			"a later session":         {second(p.Session(ctx, people.Hash{30})), false},
+			"a link that expired":     {second(p.Link(ctx, people.Hash{20})), true},
+			"a link of a moment more": {second(p.Link(ctx, people.Hash{21})), false},
+			"a token that expired":    {second(p.CallerByToken(ctx, people.Hash{0})), true},
+		} {
+			if errors.Is(got.err, portal.ErrNotFound) != got.gone || (!got.gone && got.err != nil) {
+				t.Errorf("%s: %v", name, got.err)
+			}
+		}
+		return nil
+	})
+}
+
+func second[T any](_ T, err error) error { return err }
