@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"concierge/portal"
 	"concierge/portal/audit"
@@ -94,4 +95,13 @@ func times(t *testing.T, variable string, otherwise int) int {
 		t.Fatalf("%s: %v", variable, err)
 	}
 	return n
+}
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+func testGateway(id portal.GatewayID) catalog.Gateway {
+	return catalog.Gateway{
+		ID: id, Title: "Kong EU", Kind: "kong", Address: "https://kong.example:8001", Secrets: []byte("sealed"), Site: portal.SiteLocal,
+		Every: time.Minute, Source: catalog.FromAPI, Created: noon, Changed: noon,
+	}
 }
