@@ -8,6 +8,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"concierge/portal/audit"
 )
@@ -17,6 +18,9 @@ type Tx interface {
 	Audit() audit.Store
 	// Changed notes that what the routing table is compiled from has changed; see DB.Changes.
 	Changed(kind ChangeKind, id string)
+	// Enqueue asks for a job, which is there if and only if this transaction is committed. Where one of its kind and
+	// subject has not ended, that one serves, at the earlier of the two times.
+	Enqueue(ctx context.Context, j Job) error
 	// Tell wakes who listens to a topic, on every replica, once this transaction is committed.
 	Tell(topic string)
 }
@@ -60,6 +64,13 @@ const (
 type Change struct {
 	Kind ChangeKind
 	ID   string
+}
+
+// Job is work that outlives whoever asks for it; see package jobs. What there is to do is read from the store when it runs.
+type Job struct {
+	Kind    string
+	Subject string    // the id of what it is done to; empty where the kind says it all
+	After   time.Time // not before; zero: at once
 }
 
 // Narrow gives a package the transactions that it declares for itself: T is an interface that every Tx satisfies.

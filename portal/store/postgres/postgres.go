@@ -28,6 +28,8 @@ import (
 	"github.com/pressly/goose/v3/lock"
 
 	"concierge/portal"
+	"concierge/portal/jobs"
+	"concierge/portal/store"
 	"concierge/portal/store/sqlstore"
 )
 
@@ -43,6 +45,7 @@ const (
 	oldestVersion = 140_000 // of the server
 
 	connections      = 12 // of each of two pools, unless the URL says pool_max_conns; one more listens
+	jobConnections   = 6  // of the one for jobs, or fewer if the URL says so
 	connectTimeout   = 5 * time.Second
 	statementTimeout = 30 * time.Second
 	lockTimeout      = 10 * time.Second
@@ -62,11 +65,11 @@ type DB struct {
 }
 
 type engine struct {
-	write, read *pgxpool.Pool
-	topics      sqlstore.Topics
-	log         *slog.Logger
-	stop        context.CancelFunc
-	listening   sync.WaitGroup
+	write, read, jobs *pgxpool.Pool
+	topics            sqlstore.Topics
+	log               *slog.Logger
+	stop              context.CancelFunc
+	listening         sync.WaitGroup
 }
 
 // Open connects and brings the tables up to date; of several replicas that start together one does so and the others
@@ -87,6 +90,14 @@ func (e *engine) open(ctx context.Context, address string) (err error) {
 	}
 	if e.read, err = connect(ctx, address, map[string]string{"default_transaction_isolation": "repeatable read", "default_transaction_read_only": "on"}); err != nil {
 		return err
+	}
+	c := e.read.Config() // a copy
+	c.MaxConns = min(c.MaxConns, jobConnections)
+	c.ConnConfig.RuntimeParams["application_name"] = "concierge jobs"
+	c.ConnConfig.RuntimeParams["default_transaction_isolation"] = "read committed"
+	delete(c.ConnConfig.RuntimeParams, "default_transaction_read_only")
+	if e.jobs, err = pgxpool.NewWithConfig(ctx, c); err != nil {
+		return fmt.Errorf("database: %w", err)
 	}
 	if err := usable(ctx, e.write); err != nil {
 		return err
@@ -250,13 +261,16 @@ func mayNot(ctx context.Context, err error) error {
 func (e *engine) Close() error {
 	e.stop()
 	e.listening.Wait()
-	for _, pool := range []*pgxpool.Pool{e.read, e.write} {
+	for _, pool := range []*pgxpool.Pool{e.jobs, e.read, e.write} {
 		if pool != nil {
 			pool.Close()
 		}
 	}
 	return nil
 }
+
+// Jobs returns a runner of the database's jobs, on connections of its own. Stop it before Close.
+func (db *DB) Jobs(log *slog.Logger) *jobs.Runner { return jobs.OnPostgres(db.engine.jobs, kind, log) }
 
 // Write implements sqlstore.Engine. What came to nothing because of another transaction, or because the connection was
 // lost before the commit, is run again.
@@ -494,6 +508,10 @@ func (q querier) Query(ctx context.Context, query string, args ...any) (sqlstore
 func (q querier) Serialise(ctx context.Context) error {
 	_, err := q.tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(changesLock))
 	return q.fault(ctx, err)
+}
+
+func (q querier) Enqueue(ctx context.Context, j store.Job) error {
+	return q.fault(ctx, jobs.EnqueuePostgres(ctx, q.tx, j))
 }
 
 // fault gives an error of a statement its kind.

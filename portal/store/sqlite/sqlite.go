@@ -22,6 +22,8 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"concierge/portal"
+	"concierge/portal/jobs"
+	"concierge/portal/store"
 	"concierge/portal/store/sqlstore"
 )
 
@@ -191,6 +193,10 @@ func drained(d *sql.DB) error {
 	return nil
 }
 
+// Jobs returns the runner of the database's jobs. It uses the connection that writes, in short transactions of its own.
+// Stop it before Close.
+func (db *DB) Jobs(log *slog.Logger) *jobs.Runner { return jobs.OnSQLite(db.engine.write, kind, log) }
+
 // Write implements sqlstore.Engine. There is one writer at a time.
 func (e *engine) Write(ctx context.Context, fn func(sqlstore.Querier) ([]string, error)) error {
 	if e.turns != nil {
@@ -257,6 +263,10 @@ func (q querier) Query(ctx context.Context, query string, args ...any) (sqlstore
 
 // Serialise has nothing to do: there is one writer.
 func (querier) Serialise(context.Context) error { return nil }
+
+func (q querier) Enqueue(ctx context.Context, j store.Job) error {
+	return kind(ctx, jobs.EnqueueSQLite(ctx, q.tx, j))
+}
 
 type result struct {
 	*sql.Rows

@@ -45,6 +45,8 @@ type Querier interface {
 	// Serialise lets one transaction after another pass from here to its commit, so that numbers taken from here on
 	// become visible in their order.
 	Serialise(ctx context.Context) error
+	// Enqueue asks for a job; see store.Tx.
+	Enqueue(ctx context.Context, j store.Job) error
 }
 
 // Rows is the result of a query; close it.
@@ -147,6 +149,9 @@ func (tx *Tx) Changed(kind store.ChangeKind, id string) {
 	tx.changes[store.Change{Kind: kind, ID: id}] = true
 	tx.Tell(store.TopicChanges)
 }
+
+// Enqueue implements store.Tx.
+func (tx *Tx) Enqueue(ctx context.Context, j store.Job) error { return tx.q.Enqueue(ctx, j) }
 
 // Tell implements store.Tx.
 func (tx *Tx) Tell(topic string) { tx.topics[topic] = true }

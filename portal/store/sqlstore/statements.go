@@ -51,6 +51,13 @@ func (s *statements) Serialise(ctx context.Context) error {
 	return s.note(s.Querier.Serialise(ctx))
 }
 
+func (s *statements) Enqueue(ctx context.Context, j store.Job) error {
+	if err := s.ready([]any{j.Kind, j.Subject}); err != nil {
+		return err
+	}
+	return s.note(s.Querier.Enqueue(ctx, j))
+}
+
 func (s *statements) ready(args []any) error {
 	if s.failed != nil {
 		return fmt.Errorf("nothing is done after a statement that failed: %w", s.failed)
