@@ -161,11 +161,18 @@ func (p *Problem) GetStatus() int { return p.Status }
 // ContentType is that of problems in JSON.
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
 
-// GetHeaders are the response headers that belong to the problem.
+// soon is when to come back to what is unavailable and does not say for how long.
+const soon = 2 * time.Second
+
+// GetHeaders are the response headers that belong to the problem. Whatever is not available now says when to come back.
 func (p *Problem) GetHeaders() http.Header {
 	h := http.Header{"Cache-Control": {"no-store"}}
-	if p.retryAfter > 0 {
-		h.Set("Retry-After", fmt.Sprint(int(math.Ceil(p.retryAfter.Seconds()))))
+	after := p.retryAfter
+	if after <= 0 && p.Status == http.StatusServiceUnavailable {
+		after = soon
+	}
+	if after > 0 {
+		h.Set("Retry-After", fmt.Sprint(int(math.Ceil(after.Seconds()))))
 	}
 	if p.Status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", `Bearer realm="concierge"`)

@@ -230,22 +230,23 @@ func TestErrorsArriveAsTheKindThatTheyLeftAs(t *testing.T) {
 	b := start(t, nil)
 	kinds := []error{portal.ErrNotFound, portal.ErrDenied, portal.ErrUnavailable, portal.ErrConflict, portal.ErrUnsupported, portal.ErrInvalid}
 	const inside = "canary-inside"
+	// Later than a client waits for: it tries what comes back sooner again.
+	later := func(err error) error { return &portal.RetryAfterError{After: 30 * time.Second, Err: err} }
 	for name, tc := range map[string]struct {
 		err  error
 		want error // nil: no kind
 	}{
 		"not found":                {portal.ErrNotFound, portal.ErrNotFound},
 		"denied":                   {portal.ErrDenied, portal.ErrDenied},
-		"unavailable":              {portal.ErrUnavailable, portal.ErrUnavailable},
+		"unavailable":              {later(portal.ErrUnavailable), portal.ErrUnavailable},
 		"conflict":                 {portal.ErrConflict, portal.ErrConflict},
 		"unsupported":              {portal.ErrUnsupported, portal.ErrUnsupported},
 		"invalid":                  {portal.ErrInvalid, portal.ErrInvalid},
-		"gateway down":             {&portal.GatewayError{Gateway: "kong-eu", Op: "Issue", Err: errors.Join(portal.ErrUnavailable, errors.New(inside))}, portal.ErrUnavailable},
-		"gateway refuses us":       {&portal.GatewayError{Gateway: "kong-eu", Op: "Issue", Err: errors.Join(portal.ErrDenied, errors.New(inside))}, portal.ErrUnavailable},
+		"gateway down":             {&portal.GatewayError{Gateway: "kong-eu", Op: "Issue", Err: later(errors.Join(portal.ErrUnavailable, errors.New(inside)))}, portal.ErrUnavailable},
+		"gateway refuses us":       {&portal.GatewayError{Gateway: "kong-eu", Op: "Issue", Err: later(errors.Join(portal.ErrDenied, errors.New(inside)))}, portal.ErrUnavailable},
 		"gateway cannot":           {&portal.GatewayError{Gateway: "kong-eu", Op: "Issue", Err: errors.Join(portal.ErrUnsupported, errors.New(inside))}, portal.ErrUnsupported},
 		"no endpoint":              {&portal.NoEndpointError{API: "payments", Environments: []portal.Environment{"test"}}, portal.ErrNotFound},
 		"conflict with a thing":    {&portal.ConflictError{Kind: "credential", ID: "cre_9", Err: errors.New("a claim is open")}, portal.ErrConflict},
-		"later":                    {&portal.RetryAfterError{After: 30 * time.Second, Err: portal.ErrUnavailable}, portal.ErrUnavailable},
 		"of no kind, told to none": {errors.New(inside), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -281,7 +282,7 @@ func TestErrorsArriveAsTheKindThatTheyLeftAs(t *testing.T) {
 	if _, err := b.client.Claim(t.Context(), "sub_1"); !errors.As(err, &conflict) || conflict.ID != "cre_9" {
 		t.Errorf("%v does not say what is in the way", err)
 	}
-	b.desk.fail(&portal.RetryAfterError{After: 30 * time.Second, Err: portal.ErrUnavailable})
+	b.desk.fail(later(portal.ErrUnavailable))
 	var after *portal.RetryAfterError
 	if _, err := b.client.Me(t.Context()); !errors.As(err, &after) || after.After != 30*time.Second {
 		t.Errorf("%v does not say when to come back", err)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -218,9 +217,9 @@ func (v *visit) fail(err error) {
 	if unknown || errors.As(err, &gateway) {
 		v.site.Log.ErrorContext(v.ctx(), "page failed", "request_id", RequestID(v.ctx()), "method", v.r.Method, "pattern", v.r.Pattern, "error", err)
 	}
-	var retry *portal.RetryAfterError
-	if errors.As(err, &retry) {
-		v.w.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(retry.After.Seconds())))))
+	problem, _ := api.ProblemOf(err)
+	if after := problem.GetHeaders().Get("Retry-After"); after != "" {
+		v.w.Header().Set("Retry-After", after)
 	}
 	v.show(f)
 }

@@ -575,8 +575,14 @@ func TestErrors(t *testing.T) {
 			if tc.logged && !strings.Contains(log.String(), post.Header().Get("X-Request-Id")) {
 				t.Error("the log does not have the request's number")
 			}
-			if name == "retry later" && get.Header().Get("Retry-After") != "2" {
-				t.Errorf("Retry-After %q", get.Header().Get("Retry-After"))
+			want := ""
+			if tc.get == http.StatusServiceUnavailable {
+				want = "2"
+			}
+			for _, res := range []*httptest.ResponseRecorder{get, post} {
+				if after := res.Header().Get("Retry-After"); after != want {
+					t.Errorf("Retry-After %q, want %q", after, want)
+				}
 			}
 		})
 	}

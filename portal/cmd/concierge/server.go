@@ -105,6 +105,9 @@ func openBox(ctx context.Context, settings store.Settings, path string) (*seal.B
 
 func (s *server) wire(ctx context.Context, registrations []ingest.Registration) error {
 	c := s.config
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return fmt.Errorf("making the data folder: %w; name another one with data", err)
+	}
 	box, err := openBox(ctx, s.db, c.KeyFile)
 	if err != nil {
 		return err

@@ -485,7 +485,9 @@ func TestProblems(t *testing.T) {
 		"not found":   {fmt.Errorf("%s: %w", inside, portal.ErrNotFound), 404, "not-found", "", false},
 		"no endpoint": {&portal.NoEndpointError{API: "payments", Environments: []portal.Environment{"test"}}, 404, "no-endpoint", "", false},
 		"later":       {&portal.RetryAfterError{After: 1500 * time.Millisecond, Err: fmt.Errorf("%s: %w", inside, portal.ErrUnavailable)}, 503, "unavailable", "2", true},
-		"gateway":     {&portal.GatewayError{Gateway: "kong-eu", Op: "Issue", Err: fmt.Errorf("%s: %w", inside, portal.ErrDenied)}, 503, "gateway", "", true},
+		"much later":  {&portal.RetryAfterError{After: time.Minute, Err: fmt.Errorf("%s: %w", inside, portal.ErrUnavailable)}, 503, "unavailable", "60", true},
+		"unavailable": {fmt.Errorf("%s: %w", inside, portal.ErrUnavailable), 503, "unavailable", "2", true},
+		"gateway":     {&portal.GatewayError{Gateway: "kong-eu", Op: "Issue", Err: fmt.Errorf("%s: %w", inside, portal.ErrDenied)}, 503, "gateway", "2", true},
 		"no kind":     {fmt.Errorf("reading %s", inside), 500, "internal", "", true},
 	} {
 		t.Run(name, func(t *testing.T) {
