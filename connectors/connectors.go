@@ -12,6 +12,7 @@ package connectors
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -334,3 +335,21 @@ type Revoked struct {
 	// Absent: the admin side confirms that the credential is gone. False: accepted, ask Find.
 	Absent bool
 }
+
+// AwayError says that whoever acts on this gateway is away. It is portal.ErrUnavailable.
+type AwayError struct {
+	Site portal.Site
+	// Taken: somebody took the call and has not answered, so its outcome is unknown, as after any error. False: the call
+	// has not left, and will not: nothing came of it.
+	Taken bool
+}
+
+func (e *AwayError) Error() string {
+	if e.Taken {
+		return fmt.Sprintf("the worker of site %s took this and did not answer", e.Site)
+	}
+	return fmt.Sprintf("no worker of site %s is there for this gateway, or it has no time: start it with concierge worker", e.Site)
+}
+
+// Is makes it portal.ErrUnavailable.
+func (e *AwayError) Is(target error) bool { return target == portal.ErrUnavailable }

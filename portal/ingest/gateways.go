@@ -29,10 +29,19 @@ type Gateways struct {
 	seal  Sealer
 	log   *slog.Logger
 	now   func() time.Time
+	sites Sites // nil: there are none
 
 	mu   sync.Mutex
 	open map[portal.GatewayID]opened
 }
+
+// Sites reaches gateways whose admin side is elsewhere. *site.Service does.
+type Sites interface {
+	Connector(site portal.Site, gateway portal.GatewayID) connectors.Connector
+}
+
+// Through says how gateways of other sites are reached. Call it before anything else.
+func (r *Gateways) Through(sites Sites) { r.sites = sites }
 
 // opened is a connector and the registration that it was opened for.
 type opened struct {
@@ -56,7 +65,7 @@ func (r *Gateways) Gateway(ctx context.Context, id portal.GatewayID) (g catalog.
 }
 
 // Connector returns the open connector of a gateway. Errors: portal.ErrNotFound; portal.ErrInvalid where the kind does not
-// take its configuration, or is not known here; portal.ErrUnsupported where its admin side is reached from another site.
+// take its configuration, or is not known here; portal.ErrUnsupported where it is of another site and none can be reached.
 func (r *Gateways) Connector(ctx context.Context, id portal.GatewayID) (connectors.Connector, error) {
 	g, err := r.Gateway(ctx, id)
 	if err != nil {
@@ -143,7 +152,10 @@ func (r *Gateways) connector(g catalog.Gateway) (connectors.Connector, error) {
 		return had.connector, nil
 	}
 	if g.Site != portal.SiteLocal {
-		return nil, fmt.Errorf("gateway %s is reached from site %q, which has no worker: %w", g.ID, g.Site, portal.ErrUnsupported)
+		if r.sites == nil {
+			return nil, fmt.Errorf("gateway %s is reached from site %q, and this process reaches no other site: %w", g.ID, g.Site, portal.ErrUnsupported)
+		}
+		return r.sites.Connector(g.Site, g.ID), nil
 	}
 	credentials, err := r.credentials(g)
 	if err != nil {
@@ -162,7 +174,13 @@ func (r *Gateways) connector(g catalog.Gateway) (connectors.Connector, error) {
 
 // try opens a connector; it makes no call.
 func (r *Gateways) try(g catalog.Gateway, credentials map[string]portal.Secret) (connectors.Connector, *http.Client, error) {
-	kind, ok := r.kinds[g.Kind]
+	return Open(r.kinds, g, credentials, r.log)
+}
+
+// Open opens the connector of a gateway under its outbound policy, which AllowPrivate widens; it makes no call. The
+// client is the connector's own. portal.ErrInvalid where the kind is not known, or does not take what is given.
+func Open(kinds map[string]connectors.Kind, g catalog.Gateway, credentials map[string]portal.Secret, log *slog.Logger) (connectors.Connector, *http.Client, error) {
+	kind, ok := kinds[g.Kind]
 	if !ok {
 		return nil, nil, fmt.Errorf("gateway %s: there is no kind %q here: %w", g.ID, g.Kind, portal.ErrInvalid)
 	}
@@ -179,7 +197,7 @@ func (r *Gateways) try(g catalog.Gateway, credentials map[string]portal.Secret) 
 		return nil, nil, fmt.Errorf("gateway %s: %w", g.ID, err)
 	}
 	c, err := kind.Open(connectors.Config{
-		ID: g.ID, Address: g.Address, Settings: g.Settings, Secrets: credentials, Client: client, Log: r.log.With("gateway", g.ID),
+		ID: g.ID, Address: g.Address, Settings: g.Settings, Secrets: credentials, Client: client, Log: log.With("gateway", g.ID),
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("gateway %s: %w", g.ID, err)

@@ -137,10 +137,13 @@ func (r *Gateways) save(ctx context.Context, tx catalog.Tx, actor string, n Regi
 	case !fresh && len(credentials) > 0 && leadsElsewhere(old, g):
 		return fmt.Errorf("gateway %s: its kind or address changes, so give its credentials again: %w", g.ID, portal.ErrInvalid)
 	}
+	if g.Site != portal.SiteLocal {
+		g.Secrets = nil // also those of the time when it was here
+	}
 	if err := errors.Join(check(g)...); err != nil {
 		return err
 	}
-	if _, _, err := r.try(g, credentials); err != nil {
+	if err := r.reach(g, n.Credentials, credentials); err != nil {
 		return err
 	}
 	if exists && reflect.DeepEqual(normal(g), normal(old)) {
@@ -157,6 +160,28 @@ func (r *Gateways) save(ctx context.Context, tx catalog.Tx, actor string, n Regi
 		return nil
 	}
 	return replan(ctx, tx, actor, g, r.now())
+}
+
+// reach checks what a gateway is reached with: of one of another site that is for its worker to hold.
+func (r *Gateways) reach(g catalog.Gateway, given, credentials map[string]portal.Secret) error {
+	if g.Site == portal.SiteLocal {
+		_, _, err := r.try(g, credentials)
+		return err
+	}
+	var problems []error
+	wrong := func(format string, args ...any) {
+		problems = append(problems, fmt.Errorf("gateway %s: %s: %w", g.ID, fmt.Sprintf(format, args...), portal.ErrInvalid))
+	}
+	if !gatewayID.MatchString(string(g.Site)) {
+		wrong("the name of its site %q is not of lower-case letters, digits and dashes, at most 63", g.Site)
+	}
+	if _, ok := r.kinds[g.Kind]; !ok {
+		wrong("there is no kind %q here", g.Kind)
+	}
+	if len(given) > 0 || len(g.Settings) > 0 || len(g.AllowPrivate) > 0 {
+		wrong("it is of site %s, so its secrets, settings and allow_private belong into the configuration of the worker there", g.Site)
+	}
+	return errors.Join(problems...)
 }
 
 // put writes a registration with its audit event.

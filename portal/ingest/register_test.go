@@ -231,7 +231,10 @@ func TestTheKeySide(t *testing.T) {
 	}
 	far := registration("far")
 	far.Site = "factory"
-	d.fakes[far.Address] = &fake{}
+	if _, err := d.gateways.Register(t.Context(), "per_1", far); !errors.Is(err, portal.ErrInvalid) || !strings.Contains(err.Error(), "the worker there") {
+		t.Errorf("with credentials that belong to its worker: %v", err)
+	}
+	far.Credentials, far.Settings, far.AllowPrivate = nil, nil, nil
 	if _, err := d.gateways.Register(t.Context(), "per_1", far); err != nil {
 		t.Fatal(err)
 	}

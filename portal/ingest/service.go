@@ -562,7 +562,7 @@ func (s *Service) startDue(ctx context.Context, due map[portal.GatewayID]*schedu
 		return err
 	}
 	for _, g := range all {
-		if g.Paused || g.Site != portal.SiteLocal {
+		if g.Paused {
 			delete(due, g.ID)
 			continue
 		}

@@ -83,7 +83,10 @@ func (s *Service) issue(ctx context.Context, c access.Caller, id portal.Subscrip
 		return Claimed{}, err
 	}
 
-	cred, plan, act, err := s.intend(ctx, c, decided, id, replaces)
+	cred, plan, act, was, err := s.intend(ctx, c, decided, id, replaces)
+	if unsettled, ok := errors.AsType[*unsettledError](err); ok {
+		return Claimed{Credential: unsettled.cred, Deployment: d}, nil
+	}
 	if err != nil {
 		return Claimed{}, err
 	}
@@ -98,9 +101,18 @@ func (s *Service) issue(ctx context.Context, c access.Caller, id portal.Subscrip
 	})
 	cancel()
 	crash.Point("keys.issue.answered")
+	away, isAway := errors.AsType[*connectors.AwayError](err)
 	switch {
+	case isAway && !away.Taken:
+		cred, err = s.recordUnsent(work, act, cred, was, away)
+		return Claimed{Credential: cred, Deployment: d}, err
 	case err != nil:
-		return Claimed{}, s.withoutAnswer(work, issuer, caps, act, &portal.GatewayError{Gateway: d.Gateway, Op: "Issue", Err: err})
+		err = s.withoutAnswer(work, issuer, caps, act, &portal.GatewayError{Gateway: d.Gateway, Op: "Issue", Err: err})
+		if isAway && errors.Is(err, portal.ErrUnavailable) {
+			cred, err = s.recordAway(work, act, away)
+			return Claimed{Credential: cred, Deployment: d}, err
+		}
+		return Claimed{}, err
 	case issued.Progress == connectors.Pending:
 		cred, err = s.recordWaiting(work, act, cred, issued)
 		return Claimed{Credential: cred, Deployment: d}, err
@@ -132,9 +144,9 @@ func hasSecret(parts []connectors.Part) bool {
 	return false
 }
 
-// intend records that a key is about to be made under the subscription's plan, or takes over one that the gateway has
-// kept waiting.
-func (s *Service) intend(ctx context.Context, c access.Caller, decided Decided, id portal.SubscriptionID, replaces portal.CredentialID) (cred Credential, plan string, act Act, err error) {
+// intend records that a key is about to be made under the subscription's plan, or takes over one that waits: was is the
+// phase in which it did.
+func (s *Service) intend(ctx context.Context, c access.Caller, decided Decided, id portal.SubscriptionID, replaces portal.CredentialID) (cred Credential, plan string, act Act, was Phase, err error) {
 	d := decided.Deployment
 	var moved error
 	err = s.db.InTx(ctx, func(tx Tx) error {
@@ -168,7 +180,7 @@ func (s *Service) intend(ctx context.Context, c access.Caller, decided Decided, 
 			if cred.Deployment != d.ID {
 				return &portal.ConflictError{Kind: "credential", ID: string(cred.ID), Err: errors.New("this key was asked for at an endpoint that is no longer yours: revoke it, then claim again")}
 			}
-			act = *waiting
+			act, was = *waiting, waiting.Phase
 			before := act.Lease
 			s.take(&act)
 			return tx.Keys().UpdateAct(ctx, act, before)
@@ -190,7 +202,7 @@ func (s *Service) intend(ctx context.Context, c access.Caller, decided Decided, 
 	if err == nil {
 		err = moved
 	}
-	return cred, plan, act, err
+	return cred, plan, act, was, err
 }
 
 // follow takes a subscription to the deployment that its consumer is now sent to. Within one owner division that is
@@ -223,8 +235,15 @@ func (s *Service) follow(ctx context.Context, tx Tx, c access.Caller, was Subscr
 	})
 }
 
-// inTheWay looks at the subscription's credentials that are not final. It returns the act of a claim that the gateway
-// has kept waiting, or an error that names what forbids another key.
+// unsettledError is a claim whose outcome is looked for: it ends by itself, and then the subscription can be claimed again.
+type unsettledError struct{ cred Credential }
+
+func (e *unsettledError) Error() string {
+	return fmt.Sprintf("the outcome of the claim of key %s is being looked for", e.cred.ID)
+}
+
+// inTheWay looks at the subscription's credentials that are not final. It returns the act of a claim that was kept
+// waiting, or an error that names what forbids another key.
 func (s *Service) inTheWay(ctx context.Context, tx Tx, open []Credential, replaces portal.CredentialID) (waiting *Act, err error) {
 	var active bool
 	for _, held := range open {
@@ -237,8 +256,15 @@ func (s *Service) inTheWay(ctx context.Context, tx Tx, open []Credential, replac
 			if err != nil && !errors.Is(err, portal.ErrNotFound) {
 				return nil, err
 			}
-			if err == nil && act.Phase == PhaseWaiting && held.Replaces == replaces {
-				return &act, nil
+			if err == nil && held.Replaces == replaces {
+				switch act.Phase {
+				case PhaseWaiting, PhaseUnsent:
+					return &act, nil
+				case PhaseSettling, PhaseRetrying:
+					if held.Note != "" { // its consumer was told to wait, by recordAway
+						return nil, &unsettledError{held}
+					}
+				}
 			}
 			return nil, conflict("another claim of this key is under way")
 		case Active:
@@ -370,6 +396,44 @@ func (s *Service) recordWaiting(ctx context.Context, act Act, cred Credential, i
 			return err
 		}
 		return s.postpone(ctx, tx, act, PhaseWaiting, backoff(act.Attempts), "")
+	})
+	return cred, err
+}
+
+// keptUnsent is how long a claim that nobody took waits to be claimed again.
+const keptUnsent = 7 * 24 * time.Hour
+
+// recordUnsent saves that nobody took the call: no key came of it, and none will. The next claim sends it, with a key of
+// its own for the answer. Where the gateway has kept the key waiting since before (was), it goes on being polled.
+func (s *Service) recordUnsent(ctx context.Context, act Act, cred Credential, was Phase, away *connectors.AwayError) (Credential, error) {
+	phase, after := PhaseUnsent, keptUnsent
+	if was == PhaseWaiting {
+		phase, after = was, backoff(act.Attempts)
+	}
+	return s.waits(ctx, cred.ID, fmt.Sprintf("waits for the worker of site %s: claim again once it is there", away.Site), func(tx Tx) error {
+		return s.postpone(ctx, tx, act, phase, after, away.Error())
+	})
+}
+
+// recordAway tells the consumer of a call that was taken and not answered: its outcome is looked for by its mark.
+func (s *Service) recordAway(ctx context.Context, act Act, away *connectors.AwayError) (Credential, error) {
+	note := fmt.Sprintf("the worker of site %s did not answer; what came of it is looked for once it is there: claim again", away.Site)
+	return s.waits(ctx, act.Credential, note, func(Tx) error { return nil })
+}
+
+// waits notes what a pending credential waits for, and does the rest of it in the same transaction.
+func (s *Service) waits(ctx context.Context, id portal.CredentialID, note string, rest func(Tx) error) (cred Credential, err error) {
+	err = s.db.InTx(ctx, func(tx Tx) error {
+		if cred, err = tx.Keys().Credential(ctx, id); err != nil {
+			return err
+		}
+		if cred.State == Pending {
+			cred.Note = note
+			if err := tx.Keys().UpdateCredential(ctx, cred, Pending); err != nil {
+				return err
+			}
+		}
+		return rest(tx)
 	})
 	return cred, err
 }

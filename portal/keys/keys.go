@@ -135,6 +135,7 @@ const (
 	PhaseSettling    Phase = "settling"    // not found on the gateway, which may yet show it
 	PhasePropagating Phase = "propagating" // gone from the admin side; the data plane may lag
 	PhaseRetrying    Phase = "retrying"    // the gateway could not be asked
+	PhaseUnsent      Phase = "unsent"      // nobody is at the gateway's site: the next claim sends it
 )
 
 // Act is one recorded intention to change something on a gateway. There is one open act of a kind for a credential, by
@@ -218,6 +219,8 @@ type Store interface {
 	UpdateAct(ctx context.Context, a Act, lease string) error
 	// DueActs are open ones whose Due has come: of each gateway up to limit, its revocations first, then the oldest.
 	DueActs(ctx context.Context, now time.Time, limit int) ([]Act, error)
+	// HurryActs makes open acts of a gateway due that wait because it could not be asked.
+	HurryActs(ctx context.Context, gateway portal.GatewayID, now time.Time) error
 
 	// Bindings of an application, or of all where it is empty.
 	Bindings(ctx context.Context, app portal.ApplicationID) ([]Binding, error)

@@ -82,7 +82,7 @@ func (s *Service) startRevoking(ctx context.Context, tx Tx, actor string, cred *
 	}
 	if from == Pending {
 		issue, err := tx.Keys().OpenAct(ctx, cred.ID, ActIssue)
-		if err == nil && issue.Phase == PhaseWaiting {
+		if err == nil && (issue.Phase == PhaseWaiting || issue.Phase == PhaseUnsent) {
 			err = s.nothingCame(ctx, tx, issue, "it was revoked before the gateway had made it")
 		}
 		if err != nil && !errors.Is(err, portal.ErrNotFound) {

@@ -119,13 +119,27 @@ func (s *Service) end(ctx context.Context, c Credential) error {
 	return nil
 }
 
+// Hurry lets acts go on at once that wait because these gateways could not be asked.
+func (s *Service) Hurry(ctx context.Context, gateways []portal.GatewayID) error {
+	return s.db.InTx(ctx, func(tx Tx) error {
+		for _, id := range gateways {
+			if err := tx.Keys().HurryActs(ctx, id, s.now()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // resume takes an act whose time has come and carries it on. portal.ErrConflict: somebody else was faster.
 func (s *Service) resume(ctx context.Context, act Act) error {
 	phase, lease := act.Phase, act.Lease
 	err := s.db.InTx(ctx, func(tx Tx) error {
 		s.take(&act)
-		if phase == PhaseWaiting || phase == PhaseSettling || phase == PhasePropagating {
-			act.Phase = phase // what follows needs to know what it waited for
+		switch {
+		case phase == PhaseWaiting, phase == PhaseSettling, phase == PhasePropagating, phase == PhaseUnsent,
+			phase == PhaseRetrying && act.Kind == ActIssue:
+			act.Phase = phase // what follows, and who claims meanwhile, needs to know what it waited for
 		}
 		return tx.Keys().UpdateAct(ctx, act, lease)
 	})
@@ -134,6 +148,11 @@ func (s *Service) resume(ctx context.Context, act Act) error {
 	}
 	if act.Kind == ActRevoke {
 		return s.revoke(ctx, act)
+	}
+	if phase == PhaseUnsent {
+		return s.db.InTx(ctx, func(tx Tx) error {
+			return s.nothingCame(ctx, tx, act, "nobody was at the gateway's site, and nobody claimed the key again")
+		})
 	}
 	issuer, caps, err := s.gateways.Issuer(ctx, act.Gateway)
 	if err != nil {

@@ -89,6 +89,11 @@ func (n Narrowed[T]) View(ctx context.Context, fn func(T) error) error {
 	return n.db.View(ctx, narrow(fn))
 }
 
+// Listen is DB.Listen.
+func (n Narrowed[T]) Listen(ctx context.Context, topic string) <-chan struct{} {
+	return n.db.Listen(ctx, topic)
+}
+
 func narrow[T any](fn func(T) error) func(Tx) error {
 	return func(tx Tx) error {
 		t, ok := tx.(T)

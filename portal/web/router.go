@@ -23,6 +23,7 @@ const (
 	SurfaceAPI        Surface = "api"        // HTTP API v1, signed in by a bearer token
 	SurfaceAsset      Surface = "asset"      // built files, the same for everyone
 	SurfaceOperations Surface = "operations" // health, readiness, metrics
+	SurfaceWorker     Surface = "worker"     // the protocol of workers, which are no people; see package site
 )
 
 // Access is who a route is for. It says what a test must expect of it; the decision about what each caller gets stays
@@ -34,6 +35,7 @@ const (
 	AccessAnonymous     Access = "anonymous"     // answers without knowing who asks
 	AccessSignedIn      Access = "signed-in"     // answers whoever is signed in, each with what is theirs
 	AccessAdministrator Access = "administrator" // answers some administrators; anyone else as if it did not exist
+	AccessWorker        Access = "worker"        // answers a worker with what is its own; people, with any role, not at all
 )
 
 // Route is one route and its classification.
@@ -52,9 +54,9 @@ func (r Route) check() error {
 	switch {
 	case !strings.HasPrefix(r.Pattern, "/"):
 		return fmt.Errorf("route %q: the pattern starts with a slash", r)
-	case !slices.Contains([]Surface{SurfacePage, SurfaceAPI, SurfaceAsset, SurfaceOperations}, r.Surface):
+	case !slices.Contains([]Surface{SurfacePage, SurfaceAPI, SurfaceAsset, SurfaceOperations, SurfaceWorker}, r.Surface):
 		return fmt.Errorf("route %q: unknown surface %q", r, r.Surface)
-	case !slices.Contains([]Access{AccessAnonymous, AccessSignedIn, AccessAdministrator}, r.Access):
+	case !slices.Contains([]Access{AccessAnonymous, AccessSignedIn, AccessAdministrator, AccessWorker}, r.Access):
 		return fmt.Errorf("route %q: unknown access %q", r, r.Access)
 	case r.Mutates && (r.Method == "" || safe(r.Method)):
 		return fmt.Errorf("route %q: changes something with a safe method", r)

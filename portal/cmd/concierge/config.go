@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/url"
 	"os"
@@ -21,6 +22,7 @@ import (
 	"concierge/portal/access"
 	"concierge/portal/catalog"
 	"concierge/portal/keys"
+	"concierge/portal/site"
 )
 
 // config is concierge.yaml. Every field has a default; unknown ones are refused.
@@ -62,21 +64,29 @@ type syncConfig struct {
 	Every time.Duration `yaml:"every"` // between two syncs of a gateway; default 5m
 }
 
+// gatewayConfig is a gateway as the portal has it. Of one of another site the worker there has the rest: it is not reached
+// from here.
 type gatewayConfig struct {
+	reachConfig `yaml:",inline"`
+	Title       string                 `yaml:"title"`
+	Site        portal.Site            `yaml:"site"` // default local, the portal itself
+	Division    string                 `yaml:"division"`
+	Placement   map[portal.Axis]string `yaml:"placement"`
+	Bounds      boundsConfig           `yaml:"bounds"`
+	Rules       []ruleConfig           `yaml:"rules"`
+	Trust       []portal.Axis          `yaml:"trust"`
+	AcceptReach bool                   `yaml:"accept_reach"`
+	Every       time.Duration          `yaml:"every"`
+}
+
+// reachConfig says which gateway, and how its admin side is reached.
+type reachConfig struct {
 	ID           string                  `yaml:"id"`
-	Title        string                  `yaml:"title"`
 	Kind         string                  `yaml:"kind"`
 	Address      string                  `yaml:"address"`
 	Settings     map[string]string       `yaml:"settings"`
 	Secrets      map[string]secretConfig `yaml:"secrets"`
-	Division     string                  `yaml:"division"`
-	Placement    map[portal.Axis]string  `yaml:"placement"`
-	Bounds       boundsConfig            `yaml:"bounds"`
-	Rules        []ruleConfig            `yaml:"rules"`
-	Trust        []portal.Axis           `yaml:"trust"`
 	AllowPrivate []string                `yaml:"allow_private"`
-	AcceptReach  bool                    `yaml:"accept_reach"`
-	Every        time.Duration           `yaml:"every"`
 }
 
 // secretConfig says where a secret is read from; secrets are not written into the file.
@@ -157,6 +167,9 @@ func (c *config) complete(dir string) {
 	if len(c.Audiences) == 0 {
 		c.Audiences = access.DefaultAudiences
 	}
+	for i := range c.Gateways {
+		c.Gateways[i].Site = cmp.Or(c.Gateways[i].Site, portal.SiteLocal)
+	}
 }
 
 // check finds what is wrong, all of it.
@@ -207,22 +220,11 @@ func (c *config) check(kinds map[string]connectors.Kind) error {
 	return errors.Join(problems...)
 }
 
-func (g *gatewayConfig) check(c *config, kinds map[string]connectors.Kind) (problems []string) {
+// check finds what is wrong, all of it.
+func (g *reachConfig) check(kinds map[string]connectors.Kind) (problems []string) {
 	wrong := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
-	if !gatewayID(g.ID) {
-		wrong("id %q: use lower-case letters, digits and dashes", g.ID)
-	}
+	problems = g.known(kinds)
 	kind, known := kinds[g.Kind]
-	if !known {
-		names := slices.Sorted(func(yield func(string) bool) {
-			for k := range kinds {
-				if !yield(k) {
-					return
-				}
-			}
-		})
-		wrong("there is no kind %q; choose one of %s", g.Kind, strings.Join(names, ", "))
-	}
 	if u, err := url.Parse(g.Address); err != nil || u.Host == "" {
 		wrong("address %q: write the address of the admin side, such as %s", g.Address, cmp.Or(kind.Address, "https://gateway.example.com:8444"))
 	}
@@ -249,6 +251,33 @@ func (g *gatewayConfig) check(c *config, kinds map[string]connectors.Kind) (prob
 		}
 		if (s.File == "") == (s.Env == "") {
 			wrong("secret %s: name either a file or an env variable", name)
+		}
+	}
+	return problems
+}
+
+// known finds what is wrong with id and kind.
+func (g *reachConfig) known(kinds map[string]connectors.Kind) (problems []string) {
+	if !gatewayID(g.ID) {
+		problems = append(problems, fmt.Sprintf("id %q: use lower-case letters, digits and dashes", g.ID))
+	}
+	if _, known := kinds[g.Kind]; !known {
+		problems = append(problems, fmt.Sprintf("there is no kind %q; choose one of %s", g.Kind, strings.Join(slices.Sorted(maps.Keys(kinds)), ", ")))
+	}
+	return problems
+}
+
+func (g *gatewayConfig) check(c *config, kinds map[string]connectors.Kind) (problems []string) {
+	wrong := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+	if g.Site == portal.SiteLocal {
+		problems = g.reachConfig.check(kinds)
+	} else {
+		problems = g.known(kinds)
+		if !site.ValidName(g.Site) {
+			wrong("site %q: use lower-case letters, digits and dashes", g.Site)
+		}
+		if len(g.Settings) > 0 || len(g.Secrets) > 0 || len(g.AllowPrivate) > 0 {
+			wrong("it is of site %s: put its settings, secrets and allow_private into the configuration of the worker there, and take them out here", g.Site)
 		}
 	}
 	if e := portal.Environment(g.Placement[portal.AxisEnvironment]); e != "" && !slices.Contains(c.Environments, e) {
@@ -298,6 +327,28 @@ func (r ruleConfig) rule() catalog.Rule {
 
 // registration is the gateway as the catalog keeps it, and its secrets.
 func (g *gatewayConfig) registration() (catalog.Gateway, map[string]portal.Secret, error) {
+	secrets, err := g.readSecrets()
+	defaults := map[portal.Axis]string{}
+	for axis, v := range g.Placement {
+		defaults[axis] = v
+	}
+	if g.Division != "" && defaults[portal.AxisDivision] == "" {
+		defaults[portal.AxisDivision] = g.Division
+	}
+	registered := catalog.Gateway{
+		ID: portal.GatewayID(g.ID), Title: cmp.Or(g.Title, g.ID), Kind: g.Kind, Address: g.Address, Settings: g.Settings,
+		Division: portal.Division(g.Division), Site: g.Site, Defaults: defaults,
+		Bounds: portal.Bounds{Audiences: g.Bounds.Audiences, Environments: g.Bounds.Environments},
+		Trust:  g.Trust, AllowPrivate: g.AllowPrivate, AcceptReach: g.AcceptReach, Every: g.Every, Source: catalog.FromConfiguration,
+	}
+	for _, r := range g.Rules {
+		registered.Rules = append(registered.Rules, r.rule())
+	}
+	return registered, secrets, err
+}
+
+// readSecrets reads the secrets from where the configuration says they are.
+func (g *reachConfig) readSecrets() (map[string]portal.Secret, error) {
 	secrets := map[string]portal.Secret{}
 	var problems []error
 	for name, s := range g.Secrets {
@@ -308,23 +359,7 @@ func (g *gatewayConfig) registration() (catalog.Gateway, map[string]portal.Secre
 		}
 		secrets[name] = value
 	}
-	defaults := map[portal.Axis]string{}
-	for axis, v := range g.Placement {
-		defaults[axis] = v
-	}
-	if g.Division != "" && defaults[portal.AxisDivision] == "" {
-		defaults[portal.AxisDivision] = g.Division
-	}
-	registered := catalog.Gateway{
-		ID: portal.GatewayID(g.ID), Title: cmp.Or(g.Title, g.ID), Kind: g.Kind, Address: g.Address, Settings: g.Settings,
-		Division: portal.Division(g.Division), Site: portal.SiteLocal, Defaults: defaults,
-		Bounds: portal.Bounds{Audiences: g.Bounds.Audiences, Environments: g.Bounds.Environments},
-		Trust:  g.Trust, AllowPrivate: g.AllowPrivate, AcceptReach: g.AcceptReach, Every: g.Every, Source: catalog.FromConfiguration,
-	}
-	for _, r := range g.Rules {
-		registered.Rules = append(registered.Rules, r.rule())
-	}
-	return registered, secrets, errors.Join(problems...)
+	return secrets, errors.Join(problems...)
 }
 
 func (s secretConfig) read() (portal.Secret, error) {

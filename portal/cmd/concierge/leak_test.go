@@ -24,6 +24,7 @@ import (
 	"concierge/portal/catalog"
 	"concierge/portal/ingest"
 	"concierge/portal/people"
+	"concierge/portal/site"
 	"concierge/portal/web"
 )
 
@@ -50,11 +51,17 @@ func (p probe) last() probe { p.ends = true; return p }
 
 // probes classifies every route of the portal. A new route has no entry here and fails the test until it has one.
 var probes = map[string]probe{
-	"GET /healthz":                 at("/healthz"),
-	"GET /readyz":                  at("/readyz"),
-	"GET /openapi.json":            at("/openapi.json"),
-	"GET " + frontend.Prefix:       at(frontend.Prefix + "app.css"),
-	"/":                            at("/no/such/page", "/apis/{api}/nothing"),
+	"GET /healthz":                        at("/healthz"),
+	"GET /readyz":                         at("/readyz"),
+	"GET /openapi.json":                   at("/openapi.json"),
+	"GET " + frontend.Prefix:              at(frontend.Prefix + "app.css"),
+	"/":                                   at("/no/such/page", "/apis/{api}/nothing"),
+	"POST /worker/v1/enrol":               at("/worker/v1/enrol").with(`{"token":"enrol_nonsense","secret":"worker_abcdefghijklmnopqrstuvwxyz","site":"{gateway}"}`),
+	"POST /worker/v1/poll":                at("/worker/v1/poll").with(`{"gateways":[{"id":"{gateway}","kind":"sample","free":4}]}`),
+	"POST /worker/v1/renew":               at("/worker/v1/renew").with(`{"calls":[{"id":"call_1","lease":"x"}]}`),
+	"POST /worker/v1/return":              at("/worker/v1/return").with(`{"calls":[{"id":"call_1","lease":"x"}]}`),
+	"POST /worker/v1/calls/{call}/answer": at("/worker/v1/calls/call_1/answer?part=0&last=true&lease=x").with("nonsense"),
+
 	"/api/":                        at("/api/", "/api/v1/nothing", "/api/v1/apis/{api}/nothing"),
 	"GET /.well-known/api-catalog": at("/.well-known/api-catalog"),
 
@@ -894,6 +901,34 @@ func TestNoLeak(t *testing.T) {
 		}
 	})
 
+	t.Run("nobody is a worker", func(t *testing.T) {
+		workers := 0
+		for _, r := range w.router.Routes() {
+			if (r.Surface == web.SurfaceWorker) != strings.HasPrefix(r.Pattern, site.Prefix) {
+				t.Errorf("%s: what workers ask is below %s, and nothing else is", r, site.Prefix)
+			}
+			if r.Surface != web.SurfaceWorker {
+				continue
+			}
+			workers++
+			p := probes[r.String()]
+			for name, change := range map[string]func(*http.Request){
+				"nothing":   func(*http.Request) {},
+				"a token":   func(q *http.Request) { q.Header.Set("Authorization", "Bearer "+w.admin.token) },
+				"a session": func(q *http.Request) { q.Header.Set("Cookie", w.admin.cookie) },
+			} {
+				got := w.ask(somebody{}, r.Surface, r.Method, p.targets[0], fill(p.body, w.admin.own, w.admin.own, ids{}), change)
+				if got.status != http.StatusUnauthorized {
+					t.Errorf("%s with %s: %s", r, name, got)
+				}
+				w.check(t, somebody{}, r, p.targets[0], ids{}, got)
+			}
+		}
+		if workers == 0 {
+			t.Error("no route is for workers, so nothing is shown")
+		}
+	})
+
 	// The last: it uses up what the partner has.
 	t.Run("what a partner does tells them nothing", func(t *testing.T) {
 		did := map[string]int{}
@@ -944,6 +979,9 @@ func (w *canaries) check(t *testing.T, who somebody, r web.Route, target string,
 			t.Errorf("%s: Cache-Control is %q", r, kept)
 		}
 		want["Vary"] = "Authorization, Accept"
+	}
+	if r.Surface == web.SurfaceWorker {
+		want["Cache-Control"] = "no-store"
 	}
 	for name, value := range want {
 		if got.header.Get(name) != value {

@@ -28,6 +28,7 @@ import (
 	"concierge/portal/people"
 	"concierge/portal/routing"
 	"concierge/portal/seal"
+	"concierge/portal/site"
 	"concierge/portal/store"
 	"concierge/portal/web"
 	v1 "concierge/portal/web/v1"
@@ -50,6 +51,7 @@ type server struct {
 	ingest  *ingest.Service
 	live    *routing.Live
 	keys    *keys.Service
+	sites   *site.Service
 	router  *web.Router
 	handler http.Handler
 
@@ -114,6 +116,8 @@ func (s *server) wire(ctx context.Context, registrations []ingest.Registration) 
 	}
 	catalogDB := store.Narrow[catalog.Tx](s.db)
 	gateways := ingest.NewGateways(catalogDB, kinds, box, s.log)
+	s.sites = site.New(store.Narrow[site.Tx](s.db), box, site.Options{Back: s.back, Log: s.log})
+	gateways.Through(s.sites)
 	if err := gateways.Configure(ctx, registrations); err != nil {
 		return err
 	}
@@ -138,7 +142,7 @@ func (s *server) wire(ctx context.Context, registrations []ingest.Registration) 
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	for name, run := range map[string]func(context.Context){
-		"people": s.people.Run, "routing": s.live.Run, "keys": s.keys.Sweep, "requests": s.forgetRequests,
+		"people": s.people.Run, "routing": s.live.Run, "keys": s.keys.Sweep, "requests": s.forgetRequests, "sites": s.sites.Run,
 		"ingest": func(ctx context.Context) {
 			if err := s.ingest.Serve(ctx); err != nil && ctx.Err() == nil {
 				s.log.Error("gateways are not synced any more; restart the portal", "error", err)
@@ -151,6 +155,18 @@ func (s *server) wire(ctx context.Context, registrations []ingest.Registration) 
 		})
 	}
 	return nil
+}
+
+// back lets what waits for gateways go on: their worker is there again.
+func (s *server) back(ctx context.Context, gateways []portal.GatewayID) {
+	if err := s.keys.Hurry(ctx, gateways); err != nil {
+		s.log.Warn("acts on gateways that are back wait for their time", "gateways", gateways, "error", err)
+	}
+	for _, id := range gateways {
+		if _, err := s.ingest.Sync(ctx, id, ingest.ScheduleActor); err != nil && !errors.Is(err, portal.ErrConflict) {
+			s.log.Warn("a gateway that is back is synced at its time", "gateway", id, "error", err)
+		}
+	}
 }
 
 func audiences(a access.Audiences) []portal.Audience {
@@ -183,6 +199,13 @@ func (s *server) routes(d *desk.Service, box *seal.Box) error {
 	}
 	health("/healthz", func(context.Context) error { return nil })
 	health("/readyz", s.ready)
+	for _, r := range s.sites.Routes() {
+		answers := web.AccessWorker
+		if r.Enrol {
+			answers = web.AccessAnonymous
+		}
+		s.router.Handle(web.Route{Method: http.MethodPost, Pattern: r.Pattern, Surface: web.SurfaceWorker, Access: answers, Mutates: true}, r.Handler)
+	}
 	var err error
 	s.handler, err = web.New(web.Options{
 		Router: s.router,
@@ -246,6 +269,7 @@ func (s *server) serve(ctx context.Context, l net.Listener) error {
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
+	h.RegisterOnShutdown(s.sites.Stop)
 	failed := make(chan error, 1)
 	go func() { failed <- h.Serve(l) }()
 	select {

@@ -190,6 +190,11 @@ func (s keyStore) DueActs(ctx context.Context, now time.Time, limit int) ([]keys
 	return due, doing(err, "listing due acts")
 }
 
+func (s keyStore) HurryActs(ctx context.Context, gateway portal.GatewayID, now time.Time) error {
+	return doing(s.tx.exec(ctx, `UPDATE acts SET due = $1 WHERE gateway = $2 AND state = 'open' AND phase = 'retrying' AND due > $1`, micros(now), gateway),
+		"hurrying the acts of %s", gateway)
+}
+
 func (s keyStore) Bindings(ctx context.Context, app portal.ApplicationID) ([]keys.Binding, error) {
 	// Where a key retires, its successor's deployment is the binding: active sorts before retiring.
 	bs, err := rows(ctx, s.tx, func(r scanner) (b keys.Binding, err error) {
