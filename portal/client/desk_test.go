@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
@@ -20,7 +19,7 @@ import (
 	"concierge/portal/access"
 	"concierge/portal/api"
 	"concierge/portal/client"
-	"concierge/portal/store/sqlite"
+	"concierge/portal/store/storetest"
 	"concierge/portal/web"
 	"concierge/portal/web/v1"
 )
@@ -56,11 +55,7 @@ func (l *logged) String() string {
 func start(t *testing.T, around func(http.Handler) http.Handler) bench {
 	t.Helper()
 	b := bench{desk: &stub{}, log: &logged{}}
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "portal.db"), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
+	db := storetest.Open(t)
 	router := web.NewRouter()
 	v1.Register(router, v1.Options{
 		Caller: func(_ context.Context, got string, _ time.Time) (access.Caller, error) {

@@ -13,7 +13,7 @@ import (
 	"concierge/portal/catalog"
 )
 
-const crashFile = "CONCIERGE_TEST_DATABASE"
+const crashFile = "CONCIERGE_CRASH_DATABASE"
 
 // TestKilledInTheMiddle kills a process at each crash point of a sync and starts again: the sync happened as a whole or
 // not at all, and the next one works. Run it with go test -tags crashpoints ./portal/ingest.

@@ -2,23 +2,19 @@ package ingest
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
-
-	_ "modernc.org/sqlite"
 
 	"concierge/connectors"
 	"concierge/portal"
 	"concierge/portal/catalog"
 	"concierge/portal/store"
-	"concierge/portal/store/sqlite"
+	"concierge/portal/store/storetest"
 )
 
 // fake is a gateway in memory whose every answer a test can change.
@@ -101,7 +97,7 @@ type desk struct {
 	t        testing.TB
 	path     string
 	db       catalog.DB
-	raw      *sqlite.DB
+	raw      storetest.DB
 	gateways *Gateways
 	service  *Service
 	fakes    map[string]*fake
@@ -110,7 +106,7 @@ type desk struct {
 
 func newDesk(t testing.TB, opts Options) *desk {
 	t.Helper()
-	d := &desk{t: t, path: filepath.Join(t.TempDir(), "concierge.db"), fakes: map[string]*fake{}, configs: map[string]connectors.Config{}}
+	d := &desk{t: t, path: storetest.Address(t), fakes: map[string]*fake{}, configs: map[string]connectors.Config{}}
 	d.start(opts)
 	t.Cleanup(d.stop)
 	return d
@@ -118,10 +114,7 @@ func newDesk(t testing.TB, opts Options) *desk {
 
 func (d *desk) start(opts Options) {
 	d.t.Helper()
-	raw, err := sqlite.Open(context.Background(), d.path, slog.New(slog.DiscardHandler))
-	if err != nil {
-		d.t.Fatal(err)
-	}
+	raw := storetest.OpenAt(d.t, d.path, slog.New(slog.DiscardHandler))
 	d.raw, d.db = raw, store.Narrow[catalog.Tx](raw)
 	kinds := map[string]connectors.Kind{"fake": {Name: "fake", Settings: []connectors.Setting{{Name: "token", Secret: true}}, Open: d.open}}
 	d.gateways = NewGateways(d.db, kinds, plainSealer{}, slog.New(slog.DiscardHandler))
@@ -221,43 +214,5 @@ func (d *desk) entries() map[string]catalog.Entry {
 // dump returns every row of every table but runs, so that a test can say that nothing was written.
 func (d *desk) dump() string {
 	d.t.Helper()
-	db, err := sql.Open("sqlite", "file:"+d.path)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	defer db.Close()
-	tables, err := column(db, `SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'runs' ORDER BY name`)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	var b strings.Builder
-	for _, table := range tables {
-		columns, err := column(db, `SELECT name FROM pragma_table_info('`+table+`')`)
-		if err != nil {
-			d.t.Fatal(err)
-		}
-		rows, err := column(db, `SELECT quote(`+strings.Join(columns, `) || ' ' || quote(`)+`) FROM `+table+` ORDER BY 1`)
-		if err != nil {
-			d.t.Fatal(err)
-		}
-		fmt.Fprintf(&b, "%s\n%s\n", table, strings.Join(rows, "\n"))
-	}
-	return b.String()
-}
-
-func column(db *sql.DB, query string) ([]string, error) {
-	rows, err := db.Query(query)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []string
-	for rows.Next() {
-		var s string
-		if err := rows.Scan(&s); err != nil {
-			return nil, err
-		}
-		all = append(all, s)
-	}
-	return all, rows.Err()
+	return storetest.Dump(d.t, d.raw, "runs")
 }

@@ -20,7 +20,7 @@ import (
 	"concierge/portal/keys"
 	"concierge/portal/seal"
 	"concierge/portal/store"
-	"concierge/portal/store/sqlite"
+	"concierge/portal/store/storetest"
 )
 
 // callTimeout is real time, so it is short; everything else waits on the world's clock.
@@ -29,7 +29,8 @@ const callTimeout = 60 * time.Millisecond
 // world is a key ring on a real database, with gateways and a router that do as they are told.
 type world struct {
 	folder   string
-	db       *sqlite.DB
+	db       storetest.DB
+	address  string // of the database
 	box      *seal.Box
 	clock    *clock
 	router   *router
@@ -46,10 +47,9 @@ func newWorld(t *testing.T) *world {
 		folder: t.TempDir(), clock: &clock{t: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)},
 		gateways: gateways{}, log: &lockedBuffer{},
 	}
+	w.address = storetest.Address(t)
+	w.db = storetest.OpenAt(t, w.address, slog.New(slog.DiscardHandler))
 	var err error
-	if w.db, err = sqlite.Open(t.Context(), filepath.Join(w.folder, "concierge.db"), slog.New(slog.DiscardHandler)); err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(func() {
 		if err := w.db.Close(); err != nil {
 			t.Error(err)

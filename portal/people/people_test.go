@@ -8,7 +8,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -20,7 +19,7 @@ import (
 	"concierge/portal/audit"
 	"concierge/portal/people"
 	"concierge/portal/store"
-	"concierge/portal/store/sqlite"
+	"concierge/portal/store/storetest"
 )
 
 var start = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
@@ -31,8 +30,8 @@ var home = netip.MustParseAddr("192.0.2.1")
 type world struct {
 	*people.Service
 	t    testing.TB
-	db   *sqlite.DB
-	path string
+	db   storetest.DB
+	path string // of the database, a file or an address
 	log  *syncBuffer
 
 	mu  sync.Mutex
@@ -41,13 +40,10 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t, path: filepath.Join(t.TempDir(), "concierge.db"), log: &syncBuffer{}, now: start}
+	w := &world{t: t, path: storetest.Address(t), log: &syncBuffer{}, now: start}
 	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	w.db = storetest.OpenAt(t, w.path, log)
 	var err error
-	if w.db, err = sqlite.Open(t.Context(), w.path, log); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = w.db.Close() })
 	w.Service, err = people.New(store.Narrow[people.Tx](w.db), people.Options{Log: log, Now: w.clock})
 	if err != nil {
 		t.Fatal(err)

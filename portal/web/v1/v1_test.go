@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -24,7 +23,7 @@ import (
 	"concierge/portal/access"
 	"concierge/portal/api"
 	"concierge/portal/store"
-	"concierge/portal/store/sqlite"
+	"concierge/portal/store/storetest"
 	"concierge/portal/web"
 	"concierge/portal/web/v1"
 )
@@ -132,7 +131,7 @@ type bench struct {
 	t      *testing.T
 	desk   *desk
 	router *web.Router
-	db     *sqlite.DB
+	db     storetest.DB
 	log    *bytes.Buffer
 	now    time.Time
 }
@@ -140,11 +139,7 @@ type bench struct {
 func start(t *testing.T, change func(*v1.Options)) *bench {
 	t.Helper()
 	b := &bench{t: t, desk: &desk{}, router: web.NewRouter(), log: &bytes.Buffer{}, now: time.Date(2026, time.March, 4, 5, 6, 7, 0, time.UTC)}
-	var err error
-	if b.db, err = sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "portal.db"), slog.New(slog.DiscardHandler)); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = b.db.Close() })
+	b.db = storetest.Open(t)
 	o := v1.Options{
 		Caller: func(_ context.Context, got string, _ time.Time) (access.Caller, error) {
 			person, ok := strings.CutPrefix(got, token)
