@@ -38,7 +38,7 @@ func command(out, errs io.Writer) *cobra.Command {
 	}
 	root.SetOut(out)
 	root.SetErr(errs)
-	root.AddCommand(serveCommand(), demoCommand(), workerCommand())
+	root.AddCommand(serveCommand(), demoCommand(), workerCommand(), backupCommand(), restoreCommand())
 	return root
 }
 

@@ -213,8 +213,7 @@ func migrate(ctx context.Context, address string, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	sources := p.ListSources()
-	newest := sources[len(sources)-1].Version
+	newest := newest(p)
 	have, err := p.GetDBVersion(ctx)
 	if err != nil {
 		return fmt.Errorf("version of the database: %w", mayNot(ctx, err))
@@ -230,6 +229,12 @@ func migrate(ctx context.Context, address string, log *slog.Logger) error {
 		log.Info("database is up to date", "from", have, "to", newest)
 	}
 	return nil
+}
+
+// newest is the version of the tables that this program makes.
+func newest(p *goose.Provider) int64 {
+	sources := p.ListSources()
+	return sources[len(sources)-1].Version
 }
 
 // migrator applies migrations; of several processes one does so and the others wait.

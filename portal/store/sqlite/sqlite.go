@@ -137,8 +137,7 @@ func migrate(ctx context.Context, db *sql.DB, path string, log *slog.Logger) err
 	if err != nil {
 		return err
 	}
-	sources := p.ListSources()
-	newest := sources[len(sources)-1].Version
+	newest := newest(p)
 	have, err := p.GetDBVersion(ctx)
 	if err != nil {
 		return fmt.Errorf("version of %s: %w", path, kind(ctx, err))
@@ -154,6 +153,12 @@ func migrate(ctx context.Context, db *sql.DB, path string, log *slog.Logger) err
 		log.Info("database is up to date", "from", have, "to", newest)
 	}
 	return nil
+}
+
+// newest is the version of the tables that this program makes.
+func newest(p *goose.Provider) int64 {
+	sources := p.ListSources()
+	return sources[len(sources)-1].Version
 }
 
 // migrator applies migrations.
