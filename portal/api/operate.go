@@ -58,6 +58,8 @@ type Worker struct {
 	Gateways []string  `json:"gateways" doc:"Ids of the gateways that it holds credentials of"`
 	Enrolled time.Time `json:"enrolled"`
 	LastSeen time.Time `json:"last_seen"`
+	// Reused tells of a token that somebody else may have: it is refused, and worth asking about.
+	Reused *time.Time `json:"reused,omitempty" doc:"When somebody else tried again the token that it had joined with"`
 }
 
 // Enrolment lets one worker join a site, once.

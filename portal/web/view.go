@@ -86,7 +86,7 @@ func siteView(s api.Site) ui.Site {
 	shown := ui.Site{
 		Name: s.Name, Local: s.Local, Gateways: s.Gateways, Waiting: s.Waiting,
 		Workers: each(s.Workers, func(w api.Worker) ui.Worker {
-			return ui.Worker{ID: w.ID, Name: w.Name, Version: w.Version, State: w.State, Gateways: w.Gateways, Enrolled: w.Enrolled, LastSeen: w.LastSeen}
+			return ui.Worker{ID: w.ID, Name: w.Name, Version: w.Version, State: w.State, Gateways: w.Gateways, Enrolled: w.Enrolled, LastSeen: w.LastSeen, Reused: w.Reused}
 		}),
 		Enrolments: each(s.Enrolments, func(e api.Enrolment) ui.Enrolment {
 			return ui.Enrolment{ID: e.ID, Created: e.Created, Expires: e.Expires}

@@ -636,9 +636,14 @@ func TestDesktop(t *testing.T) {
 	o := webtest.New(webtest.Fixed).DesktopOptions(webtest.Administrator)
 	o.Router = router
 	b := open(t, siteOf(t, o))
-	for _, path := range []string{"/subscriptions/sub_6/claim", "/keys/key_1/rotate", "/account/tokens", "/people", "/people/per_tom/invite", "/sign-in"} {
+	for _, path := range []string{"/subscriptions/sub_6/claim", "/keys/key_1/rotate", "/account/tokens", "/people", "/people/per_tom/invite", "/sites", "/sign-in"} {
 		if res := b.post(path, url.Values{"name": {"x"}}); res.Code != 404 {
 			t.Errorf("POST %s: %d", path, res.Code)
+		}
+	}
+	for _, path := range []string{"/sites", "/sites/paris"} {
+		if doc := document(t, b.get(path)); doc.Find("[href^='/add-worker']").Length() != 0 || doc.Find("h1").Length() != 1 {
+			t.Errorf("%s leads to a token that the window cannot show", path)
 		}
 	}
 	hosted := web.NewRouter()

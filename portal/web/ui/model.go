@@ -404,6 +404,7 @@ type Worker struct {
 	ID, Name, Version, State string
 	Gateways                 []string
 	Enrolled, LastSeen       time.Time
+	Reused                   *time.Time // when somebody else tried its token; nil: nobody did
 }
 
 // Enrolment lets one worker join a site.

@@ -126,6 +126,28 @@ func (d *desk) Token(_ context.Context, id string) (api.Token, error) {
 	return api.Token{ID: id}, d.err
 }
 
+func (d *desk) CreateEnrolment(_ context.Context, site string) (api.CreatedEnrolment, error) {
+	return api.CreatedEnrolment{Enrolment: api.Enrolment{ID: fmt.Sprintf("enr_%d", d.act()), Site: site}, Token: portal.NewSecret(secret)}, d.err
+}
+
+// Site has the enrolment until it is used.
+func (d *desk) Site(_ context.Context, name string) (api.Site, error) {
+	s := api.Site{Name: name, Enrolments: []api.Enrolment{{ID: "enr_1", Site: name}}}
+	if d.state == "used" {
+		s.Enrolments = nil
+	}
+	return s, d.err
+}
+
+func (d *desk) RunJob(_ context.Context, id string) (api.Job, error) {
+	d.act()
+	return api.Job{ID: id, State: "available"}, d.err
+}
+
+func (d *desk) Job(_ context.Context, id string) (api.Job, error) {
+	return api.Job{ID: id, State: "completed"}, d.err
+}
+
 // bench is the API over a desk, with a clock of its own.
 type bench struct {
 	t      *testing.T
@@ -252,6 +274,7 @@ func TestRepeatedPosts(t *testing.T) {
 		"claim":       {"/api/v1/subscriptions/sub_1/credentials", "", "", `"id":"cre_1"`},
 		"rotation":    {"/api/v1/credentials/cre_0/rotate", `{"overlap":"1h"}`, `{"overlap":"2h"}`, `"id":"cre_1"`},
 		"invitation":  {"/api/v1/people", `{"name":"Jo","email":"jo@example.com","organisation":"org_1"}`, `{"name":"Al","email":"jo@example.com","organisation":"org_1"}`, `"id":"per_1"`},
+		"enrolment":   {"/api/v1/sites/paris/enrolments", "", "", `"id":"enr_1"`},
 		"token":       {"/api/v1/tokens", `{"name":"laptop"}`, `{"name":"server"}`, `"id":"tok_1"`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -291,6 +314,31 @@ func TestRepeatedPosts(t *testing.T) {
 				t.Errorf("a secret was logged: %s", said)
 			}
 		})
+	}
+}
+
+// The token of an enrolment is in the first answer only; once it is used, a repeated request says so.
+func TestRepeatedEnrolmentThatWasUsed(t *testing.T) {
+	b := start(t, nil)
+	const path = "/api/v1/sites/paris/enrolments"
+	if r := b.ask(http.MethodPost, path, "", "Idempotency-Key", "k1"); r.StatusCode != http.StatusCreated {
+		t.Fatal(r.StatusCode)
+	}
+	b.desk.state = "used"
+	p := b.problem(b.ask(http.MethodPost, path, "", "Idempotency-Key", "k1"), http.StatusConflict, "conflict")
+	if p.Conflict != "enr_1" || !strings.Contains(p.Detail, "new Idempotency-Key") || b.desk.acted() != 1 {
+		t.Errorf("%+v, carried out %d times", p, b.desk.acted())
+	}
+}
+
+// A job is told to run once for one key, and a repeated request tells how it stands.
+func TestRepeatedRunOfAJob(t *testing.T) {
+	b := start(t, nil)
+	for i, want := range []string{"available", "completed"} {
+		r := b.ask(http.MethodPost, "/api/v1/jobs/7/run", "", "Idempotency-Key", "k1")
+		if body := text(t, r); r.StatusCode != http.StatusAccepted || !strings.Contains(body, want) || b.desk.acted() != 1 {
+			t.Errorf("time %d: %d %s, carried out %d times", i+1, r.StatusCode, body, b.desk.acted())
+		}
 	}
 }
 

@@ -52,6 +52,7 @@ func (w *World) fillSites() {
 	worker("wrk_fra2", "frankfurt", "fra-edge-2", "gone", 90*day, 3*day, "core-frankfurt")
 	worker("wrk_par1", "paris", "esb-paris-01.meridian.internal", "gone", 40*day, 50*time.Minute, "classic-paris")
 	worker("wrk_par0", "paris", "esb-paris-00.meridian.internal", "revoked", 200*day, 41*day, "classic-paris")
+	w.workers[0].Reused = before(26 * hour)
 	w.waiting = map[string]int{"paris": 2}
 	w.enrolments = []api.Enrolment{{ID: "enr_tokyo", Site: "tokyo", Created: at(10 * time.Minute), Expires: at(-50 * time.Minute)}}
 }
