@@ -7,16 +7,17 @@ import (
 	"concierge/portal"
 	"concierge/portal/access"
 	"concierge/portal/api"
+	"concierge/portal/audit"
+	"concierge/portal/jobs"
+	"concierge/portal/store"
 )
 
-// JobBoard knows the portal's jobs. It does not ask who wants to know: the desk has asked. A job that is not there is
-// portal.ErrNotFound.
+// JobBoard knows the portal's jobs. It does not ask who wants to know: the desk has asked. *jobs.Runner is one.
 type JobBoard interface {
-	// Jobs lists them in the order of api.Jobs. The cursors are the board's own: the desk seals them.
-	Jobs(ctx context.Context, q api.JobsQuery) (api.Page[api.Job], error)
-	Job(ctx context.Context, id string) (api.Job, error)
-	// RunJob is recorded as done by the actor. portal.ErrConflict where the job is running or has done its work.
-	RunJob(ctx context.Context, actor, id string) (api.Job, error)
+	// Jobs lists up to limit jobs in the order of api.Jobs, from where an earlier list ended.
+	Jobs(ctx context.Context, f jobs.Filter, after string, limit int) (found []jobs.Status, next string, err error)
+	Job(ctx context.Context, id string) (jobs.Status, error)
+	RunNow(ctx context.Context, id string) (jobs.Status, error)
 }
 
 // operates answers whoever may not see the portal's own work as if what they name did not exist. there says whether this
@@ -35,31 +36,57 @@ func (d *desk) Jobs(ctx context.Context, q api.JobsQuery) (page api.Page[api.Job
 	if err := d.operates("jobs", d.Parts.Jobs != nil); err != nil {
 		return page, err
 	}
-	const list = "jobs"
-	if q.Cursor, err = openCursor[string](d, list, q.Cursor); err != nil {
+	after, err := openCursor[string](d, "jobs", q.Cursor)
+	if err != nil {
 		return page, err
 	}
-	q.Limit = limit(q.Limit)
-	if page, err = d.Parts.Jobs.Jobs(ctx, q); err != nil {
+	found, next, err := d.Parts.Jobs.Jobs(ctx, jobs.Filter{Kind: q.Kind, State: jobs.State(q.State)}, after, limit(q.Limit))
+	if err != nil {
 		return page, err
 	}
-	if page.Items == nil {
-		page.Items = []api.Job{}
+	page.Items = make([]api.Job, len(found))
+	for i, j := range found {
+		page.Items[i] = shownJob(j)
 	}
-	page.Next, err = sealCursor(d, list, page.Next)
+	page.Next, err = sealCursor(d, "jobs", next)
 	return page, err
+}
+
+func shownJob(j jobs.Status) api.Job {
+	return api.Job{
+		ID: j.ID, Kind: j.Kind, Subject: j.Subject, State: string(j.State), Attempt: j.Attempt, Error: j.Error,
+		Created: j.Created, Due: j.Due, Ended: timeOrNil(j.Ended), Periodic: j.Periodic,
+	}
 }
 
 func (d *desk) Job(ctx context.Context, id string) (api.Job, error) {
 	if err := d.operates("jobs", d.Parts.Jobs != nil); err != nil {
 		return api.Job{}, err
 	}
-	return d.Parts.Jobs.Job(ctx, id)
-}
-
-func (d *desk) RunJob(ctx context.Context, id string) (api.Job, error) {
-	if err := d.operates("jobs", d.Parts.Jobs != nil); err != nil {
+	j, err := d.Parts.Jobs.Job(ctx, id)
+	if err != nil {
 		return api.Job{}, err
 	}
-	return d.Parts.Jobs.RunJob(ctx, string(d.caller.Person), id)
+	return shownJob(j), nil
+}
+
+// RunJob is recorded before the job is told to run: it may be at work before anything could be recorded afterwards.
+func (d *desk) RunJob(ctx context.Context, id string) (api.Job, error) {
+	j, err := d.Job(ctx, id)
+	if err != nil {
+		return api.Job{}, err
+	}
+	err = d.DB.InTx(ctx, func(tx store.Tx) error {
+		return tx.Audit().Append(ctx, audit.Event{
+			At: d.Now(), Actor: string(d.caller.Person), Action: "job.run", Target: j.ID, Detail: map[string]string{"kind": j.Kind, "subject": j.Subject},
+		})
+	})
+	if err != nil {
+		return api.Job{}, fmt.Errorf("running job %s: %w", id, err)
+	}
+	told, err := d.Parts.Jobs.RunNow(ctx, id)
+	if err != nil {
+		return api.Job{}, err
+	}
+	return shownJob(told), nil
 }

@@ -3,7 +3,9 @@ package desk
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -11,6 +13,9 @@ import (
 	"concierge/portal/access"
 	"concierge/portal/api"
 	"concierge/portal/catalog"
+	"concierge/portal/jobs"
+	"concierge/portal/store"
+	"concierge/portal/store/sqlite"
 )
 
 // board is jobs and sites that remember what they were asked.
@@ -25,14 +30,14 @@ func (b *board) note(words ...string) error {
 	return b.err
 }
 
-func (b *board) Jobs(_ context.Context, q api.JobsQuery) (api.Page[api.Job], error) {
-	return api.Page[api.Job]{Next: "place 2"}, b.note("jobs", q.Kind, q.State, q.Cursor)
+func (b *board) Jobs(_ context.Context, f jobs.Filter, after string, limit int) ([]jobs.Status, string, error) {
+	return nil, "place 2", b.note("jobs", f.Kind, string(f.State), after, strconv.Itoa(limit))
 }
-func (b *board) Job(_ context.Context, id string) (api.Job, error) {
-	return api.Job{ID: id}, b.note("job", id)
+func (b *board) Job(_ context.Context, id string) (jobs.Status, error) {
+	return jobs.Status{ID: id, Kind: "sync", Subject: "edge"}, b.note("job", id)
 }
-func (b *board) RunJob(_ context.Context, actor, id string) (api.Job, error) {
-	return api.Job{ID: id}, b.note("run", actor, id)
+func (b *board) RunNow(_ context.Context, id string) (jobs.Status, error) {
+	return jobs.Status{ID: id, State: jobs.Available}, b.note("run", id)
 }
 func (b *board) Sites(context.Context) ([]api.Site, error) {
 	return []api.Site{{Name: "paris", Workers: []api.Worker{{}}}}, b.note("sites")
@@ -61,9 +66,9 @@ var operations = map[string]struct {
 	"jobs": {func(d *desk) error {
 		_, err := d.Jobs(context.Background(), api.JobsQuery{Kind: "sync", State: "failed"})
 		return err
-	}, []string{"jobs", "sync", "failed", ""}},
+	}, []string{"jobs", "sync", "failed", "", "50"}},
 	"job":     {func(d *desk) error { _, err := d.Job(context.Background(), "7"); return err }, []string{"job", "7"}},
-	"run job": {func(d *desk) error { _, err := d.RunJob(context.Background(), "7"); return err }, []string{"run", "c", "7"}},
+	"run job": {func(d *desk) error { _, err := d.RunJob(context.Background(), "7"); return err }, []string{"job", "7", "run", "7"}},
 	"sites":   {func(d *desk) error { _, err := d.Sites(context.Background()); return err }, []string{"sites"}},
 	"site":    {func(d *desk) error { _, err := d.Site(context.Background(), "paris"); return err }, []string{"site", "paris"}},
 	"enrol": {func(d *desk) error { _, err := d.CreateEnrolment(context.Background(), "paris"); return err },
@@ -96,6 +101,7 @@ func TestOperateIsForPlatformAdministrators(t *testing.T) {
 		}
 		b := &board{sites: map[string]api.Site{"paris": {Name: "paris"}}}
 		d := asCaller(t, chief)
+		d.DB = memory(t)
 		d.Parts.Jobs, d.Parts.Sites = b, b
 		if err := op.do(d); err != nil || !slices.Equal(b.asked, op.asked) {
 			t.Errorf("%s: %v, asked %q, want %q", name, err, b.asked, op.asked)
@@ -103,6 +109,45 @@ func TestOperateIsForPlatformAdministrators(t *testing.T) {
 		if b.err = portal.ErrConflict; !errors.Is(op.do(d), portal.ErrConflict) {
 			t.Errorf("%s: the board's error is lost", name)
 		}
+	}
+}
+
+func memory(t *testing.T) *sqlite.DB {
+	t.Helper()
+	db, err := sqlite.OpenMemory(t.Context(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
+}
+
+// TestRunningAJobIsRecorded: who told which job to run, before it runs; and nothing for one that is not there.
+func TestRunningAJobIsRecorded(t *testing.T) {
+	b := &board{}
+	d := asCaller(t, chief)
+	db := memory(t)
+	d.DB, d.Parts.Jobs = db, b
+	if _, err := d.RunJob(t.Context(), "7"); err != nil {
+		t.Fatal(err)
+	}
+	b.err = portal.ErrNotFound
+	if _, err := d.RunJob(t.Context(), "8"); !errors.Is(err, portal.ErrNotFound) {
+		t.Fatal(err)
+	}
+	err := db.View(t.Context(), func(tx store.Tx) error {
+		events, err := tx.Audit().Events(t.Context(), "", 10)
+		if len(events) != 1 || events[0].Actor != "c" || events[0].Action != "job.run" || events[0].Target != "7" || events[0].Detail["subject"] != "edge" {
+			t.Errorf("recorded %+v", events)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 

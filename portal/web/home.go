@@ -109,15 +109,23 @@ func ownWork(v *visit, h *ui.Home) error {
 	if !v.steers() {
 		return nil
 	}
-	failed, err := v.desk.Jobs(v.ctx(), api.JobsQuery{Paging: api.Paging{Limit: homeLimit}, State: "failed"})
-	switch {
-	case err == nil:
-		h.Jobs = howMany(failed)
-	case !errors.Is(err, portal.ErrUnsupported) && !errors.Is(err, portal.ErrNotFound):
-		return err
+	var failing api.Page[api.Job]
+	for _, state := range []string{"failed", "retrying"} { // those to look at are those of the last that has any
+		p, err := v.desk.Jobs(v.ctx(), api.JobsQuery{Paging: api.Paging{Limit: homeLimit}, State: state})
+		if absent(err) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		failing.Items, failing.Next = append(failing.Items, p.Items...), failing.Next+p.Next
+		h.Jobs = howMany(failing)
+		if len(p.Items) > 0 || h.JobsHref == "" {
+			h.JobsHref = ui.With(ui.JobsPath, "state", state)
+		}
 	}
 	sites, err := v.desk.Sites(v.ctx())
-	if errors.Is(err, portal.ErrUnsupported) || errors.Is(err, portal.ErrNotFound) {
+	if absent(err) {
 		return nil
 	}
 	gone := 0
@@ -128,4 +136,9 @@ func ownWork(v *visit, h *ui.Home) error {
 		}
 	}
 	return err
+}
+
+// absent reports whether the portal has no such thing, or not for the person.
+func absent(err error) bool {
+	return errors.Is(err, portal.ErrUnsupported) || errors.Is(err, portal.ErrNotFound)
 }

@@ -40,7 +40,7 @@ func TestOperatePagesAreForPlatformAdministrators(t *testing.T) {
 		}
 	}
 	home := document(t, as(t, site(t), webtest.Administrator).get("/"))
-	for href, want := range map[string]string{"/jobs?state=failed": "2", "/sites": "2"} {
+	for href, want := range map[string]string{"/jobs?state=retrying": "3", "/sites": "2"} {
 		if got := home.Find(`a.tile[href="` + href + `"] .tile-value`).Text(); got != want {
 			t.Errorf("the tile of %s counts %q, want %q", href, got, want)
 		}

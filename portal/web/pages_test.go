@@ -85,7 +85,7 @@ var everyPage = []shown{
 	{name: "gateway-worker-gone", who: webtest.Division, path: "/gateways/classic-paris"},
 	{name: "jobs", who: webtest.Administrator, path: "/jobs"},
 	{name: "jobs-failed", who: webtest.Administrator, path: "/jobs?state=failed&kind=sync"},
-	{name: "jobs-none-found", who: webtest.Administrator, path: "/jobs?state=cancelled&kind=act"},
+	{name: "jobs-none-found", who: webtest.Administrator, path: "/jobs?state=cancelled&kind=acts"},
 	{name: "job-running", who: webtest.Administrator, path: "/jobs/4101"},
 	{name: "job-retrying", who: webtest.Administrator, path: "/jobs/4102"},
 	{name: "job-failed", who: webtest.Administrator, path: "/jobs/4107"},

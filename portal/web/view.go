@@ -80,7 +80,7 @@ func job(j api.Job) ui.Job {
 }
 
 // aboutGateways are the kinds of job whose subject is a gateway.
-var aboutGateways = []string{"sync", "reconcile"}
+var aboutGateways = []string{"sync", "acts", "reconcile"}
 
 func siteView(s api.Site) ui.Site {
 	shown := ui.Site{

@@ -140,7 +140,7 @@ func HomePage(p Page, h Home) templ.Component {
 					}
 				}
 				if h.Jobs != "" {
-					templ_7745c5c3_Err = tile(With(JobsPath, "state", "failed"), "activity", h.Jobs, T(ctx, "home.jobs"), T(ctx, "home.jobs_hint"), toneWhen(h.Jobs != "0", toneBad)).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = tile(h.JobsHref, "activity", h.Jobs, T(ctx, "home.jobs"), T(ctx, "home.jobs_hint"), toneWhen(h.Jobs != "0", toneBad)).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

@@ -272,7 +272,8 @@ type Home struct {
 	Unclassified            int
 	Gateways                int
 	Troubled                []Gateway
-	Jobs                    string // how many have failed; empty where that is not for the reader
+	Jobs                    string // how many fail; empty where that is not for the reader
+	JobsHref                string // address of their list
 	Workers                 string // how many are gone; empty also where there are no sites but the portal's own
 	Environments            []string
 	HasKeys, HasApplication bool

@@ -58,7 +58,7 @@ var (
 	}
 	// jobKindKeys say what a kind of job does. A kind that is not here is shown by its name alone.
 	jobKindKeys = map[string]string{
-		"sync": "job.kind.sync", "act": "job.kind.act", "sweep": "job.kind.sweep", "reconcile": "job.kind.reconcile",
+		"sync": "job.kind.sync", "acts": "job.kind.acts", "sweep": "job.kind.sweep", "reconcile": "job.kind.reconcile",
 	}
 	workerStateKeys = map[string]string{
 		"connected": "worker.state.connected", "gone": "worker.state.gone", "revoked": "worker.state.revoked",

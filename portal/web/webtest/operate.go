@@ -27,18 +27,17 @@ func (w *World) fillJobs() {
 		return j
 	}
 	job("sync", "core-frankfurt", "running", 1, time.Minute, time.Minute)
-	retrying := job("act", "act_4kq2x7", "retrying", 4, 50*time.Minute, -8*time.Minute)
+	retrying := job("acts", "classic-paris", "retrying", 4, 50*time.Minute, -8*time.Minute)
 	retrying.Error = "no worker of site paris is connected"
-	job("remind", "sub_8", "available", 0, time.Minute, time.Second)
-	periodic(job("sync", "partner-edge", "scheduled", 0, 4*time.Minute, -26*time.Minute))
-	periodic(job("sweep", "", "scheduled", 0, time.Minute, -time.Minute))
-	periodic(job("reconcile", "core-frankfurt", "scheduled", 0, 5*hour, -19*hour))
+	job("remind", "sub_8", "available", 1, time.Minute, time.Second)
+	job("sync", "partner-edge", "scheduled", 1, 4*time.Minute, -26*time.Minute)
+	periodic(job("sweep", "", "scheduled", 1, time.Minute, -time.Minute))
+	job("reconcile", "core-frankfurt", "scheduled", 1, 5*hour, -19*hour)
 	failed := ended(job("sync", "classic-paris", "failed", 12, 20*time.Minute, 20*time.Minute), 30*time.Second)
 	failed.Error = "GET /apiEndpoints: 401 Unauthorized: the admin token expired on 2026-11-19"
-	periodic(failed)
 	ended(job("drill", "partner-edge", "failed", 3, 2*hour, 2*hour), time.Minute).Error = "the canary key still worked after 60 s"
-	periodic(ended(job("sweep", "", "completed", 1, 2*time.Minute, 2*time.Minute), 12*time.Millisecond))
-	ended(job("act", "act_4kq1aa", "completed", 1, hour, hour), 400*time.Millisecond)
+	ended(job("reconcile", "partner-edge", "completed", 1, 2*time.Minute, 2*time.Minute), 12*time.Millisecond)
+	ended(job("acts", "partner-edge", "completed", 1, hour, hour), 400*time.Millisecond)
 	ended(job("sync", "public-edge", "cancelled", 1, 3*day, 3*day), 0)
 }
 
