@@ -34,8 +34,13 @@ var gatewayID = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 // Configure takes over the gateways of the configuration file at start. One that is no longer in it is paused; nothing of
 // it is deleted. Every problem is reported at once, and then nothing is changed: portal.ErrInvalid for what is wrong with
 // a gateway, portal.ErrConflict for a name that was registered through the API too.
+//
+// Processes on one database need the same gateways: the one that starts last is followed by all, and it warns of what it
+// found otherwise.
 func (r *Gateways) Configure(ctx context.Context, all []Registration) error {
-	return r.db.InTx(ctx, func(tx catalog.Tx) error {
+	var changed []portal.GatewayID
+	err := r.db.InTx(ctx, func(tx catalog.Tx) error {
+		changed = nil
 		have, err := tx.Catalog().Gateways(ctx, "", 0)
 		if err != nil {
 			return err
@@ -67,8 +72,22 @@ func (r *Gateways) Configure(ctx context.Context, all []Registration) error {
 			g.Paused = true
 			problems = append(problems, r.put(ctx, tx, ConfigurationActor, "gateway.pause", g))
 		}
-		return errors.Join(problems...)
+		if err := errors.Join(problems...); err != nil {
+			return err
+		}
+		now, err := tx.Catalog().Gateways(ctx, "", 0)
+		for _, g := range now {
+			if old, ok := known[g.ID]; ok && !g.Changed.Equal(old.Changed) {
+				changed = append(changed, g.ID)
+			}
+		}
+		return err
 	})
+	if err == nil && len(changed) > 0 {
+		r.log.WarnContext(ctx, "gateways were configured otherwise when a process started last on this database; they follow the configuration of this one now",
+			"gateways", changed)
+	}
+	return err
 }
 
 // Register adds a gateway for an administrator. portal.ErrConflict where its name is taken, portal.ErrInvalid for

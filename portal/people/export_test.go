@@ -1,6 +1,8 @@
 package people
 
 import (
+	"context"
+	"net/netip"
 	"testing"
 
 	"github.com/alexedwards/argon2id"
@@ -21,5 +23,10 @@ func (s *Service) HashWith(p argon2id.Params) error {
 	return err
 }
 
-// ForgetAttempts empties the throttle.
-func (s *Service) ForgetAttempts() { s.throttle = newThrottle() }
+// Attempt is one attempt to sign in; call succeeded when it was right.
+func (s *Service) Attempt(ctx context.Context, account string, from netip.Addr) (succeeded func(context.Context) error, err error) {
+	return s.throttle.attempt(ctx, s.time(), account, from)
+}
+
+// MostGuesses is how many attempts on one account pass at once.
+var MostGuesses = perAccount.burst

@@ -39,11 +39,22 @@ func (s *Service) putLink(ctx context.Context, tx Tx, person portal.PersonID, li
 	return token, expires, tx.People().PutLink(ctx, Link{Hash: hash, Person: person, Expires: expires})
 }
 
-// FirstLink returns the one-time token with which SetUp makes the first administrator; it expires in a day. Each call
-// voids the token before it. Errors: portal.ErrConflict once there is a platform administrator.
-func (s *Service) FirstLink(ctx context.Context) (token portal.Secret, expires time.Time, err error) {
+// ErrFirstLinkShown is the answer of FirstLink where another process has just shown one.
+var ErrFirstLinkShown = fmt.Errorf("the link for the first administrator was shown by another process a moment ago: %w", portal.ErrConflict)
+
+// FirstLink returns the one-time token with which SetUp makes the first administrator; it expires in a day. It voids the
+// token before it, unless that is younger than keep: processes that start together show one link, and it works. Errors:
+// ErrFirstLinkShown then; portal.ErrConflict once there is a platform administrator.
+func (s *Service) FirstLink(ctx context.Context, keep time.Duration) (token portal.Secret, expires time.Time, err error) {
 	err = s.db.InTx(ctx, func(tx Tx) error {
 		if err := noAdministrator(ctx, tx.People()); err != nil {
+			return err
+		}
+		shown, err := tx.People().LinkOf(ctx, "")
+		switch {
+		case err == nil && s.time().Sub(shown.Expires.Add(-setupLife)) < keep:
+			return ErrFirstLinkShown
+		case err != nil && !errors.Is(err, portal.ErrNotFound):
 			return err
 		}
 		if token, expires, err = s.putLink(ctx, tx, "", setupLife); err != nil {

@@ -1,6 +1,7 @@
 package people_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +17,7 @@ func setup(name string) people.Setup {
 
 func first(t *testing.T, w *world) portal.Secret {
 	t.Helper()
-	token, expires, err := w.FirstLink(w.ctx())
+	token, expires, err := w.FirstLink(w.ctx(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +57,7 @@ func TestFirstAdministrator(t *testing.T) {
 	}
 	_, err = w.SetUp(w.ctx(), token, setup("Eve"))
 	wantErr(t, err, portal.ErrNotFound)
-	_, _, err = w.FirstLink(w.ctx())
+	_, _, err = w.FirstLink(w.ctx(), 0)
 	wantErr(t, err, portal.ErrConflict)
 }
 
@@ -66,6 +67,23 @@ func TestFirstLinkIsVoidOnceThereIsAnAdministrator(t *testing.T) {
 	w.administrator()
 	_, err := w.SetUp(w.ctx(), token, people.Setup{Organisation: "Evil", Name: "Eve", Email: "eve@example.com", Password: password("Eve")})
 	wantErr(t, err, portal.ErrConflict)
+}
+
+// Processes that start together show one link; a later start shows another.
+func TestFirstLinkIsShownOnce(t *testing.T) {
+	w := newWorld(t)
+	token := first(t, w)
+	w.pass(59 * time.Second)
+	if _, _, err := w.FirstLink(w.ctx(), time.Minute); !errors.Is(err, people.ErrFirstLinkShown) {
+		t.Errorf("another process shows one too: %v", err)
+	}
+	must[people.Person](t)(w.LookUpLink(w.ctx(), token))
+	w.pass(time.Second)
+	if _, _, err := w.FirstLink(w.ctx(), time.Minute); err != nil {
+		t.Errorf("a later start: %v", err)
+	}
+	_, err := w.LookUpLink(w.ctx(), token)
+	wantErr(t, err, portal.ErrNotFound)
 }
 
 func TestFirstLinkExpires(t *testing.T) {

@@ -12,6 +12,7 @@ package people
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -153,9 +154,20 @@ type Store interface {
 	// PutLink voids the older link of the same person.
 	PutLink(ctx context.Context, l Link) error
 	Link(ctx context.Context, h Hash) (Link, error)
+	// LinkOf returns the link of a person, or of the first administrator.
+	LinkOf(ctx context.Context, person portal.PersonID) (Link, error)
 	// TakeLink removes the link; of several who try, one gets it.
 	TakeLink(ctx context.Context, h Hash) (Link, error)
 	VoidLink(ctx context.Context, person portal.PersonID) error
+
+	// Attempts is what was tried to sign in at a place, portal.ErrNotFound for nothing.
+	Attempts(ctx context.Context, place string) (Attempts, error)
+	PutAttempts(ctx context.Context, place string, a Attempts) error
+	// SignedInFrom says when somebody signed in at a place, portal.ErrNotFound for never.
+	SignedInFrom(ctx context.Context, place string) (time.Time, error)
+	PutSignedInFrom(ctx context.Context, place string, at time.Time) error
+	// ForgetAttempts removes those whose limit is whole again at a time, and places where nobody signed in since another.
+	ForgetAttempts(ctx context.Context, whole, known time.Time) error
 
 	// AddSession adds it if person and organisation are active.
 	AddSession(ctx context.Context, s Session) (bool, error)
@@ -190,7 +202,10 @@ type DB interface {
 type Options struct {
 	Audiences []portal.Audience // that an organisation may have; nil means internal, partner, public
 	Log       *slog.Logger      // nil discards
-	Now       func() time.Time  // nil means time.Now
+	// Fingerprint is a keyed hash, the same in every process: names and addresses of who tries to sign in are kept as that.
+	// Nil means a plain SHA-256, from which they can be guessed.
+	Fingerprint func(purpose string, data []byte) string
+	Now         func() time.Time // nil means time.Now
 }
 
 // Service is who may come in. It is safe for concurrent use. Methods that take an access.Caller ask package access
@@ -213,7 +228,7 @@ func New(db DB, o Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{db: db, log: o.Log, now: o.Now, audiences: o.Audiences, hasher: h, throttle: newThrottle()}
+	s := &Service{db: db, log: o.Log, now: o.Now, audiences: o.Audiences, hasher: h, throttle: &throttle{db, o.Fingerprint}}
 	if s.audiences == nil {
 		s.audiences = []portal.Audience{portal.Internal, portal.Partner, portal.Public}
 	}
@@ -222,6 +237,11 @@ func New(db DB, o Options) (*Service, error) {
 	}
 	if s.now == nil {
 		s.now = time.Now
+	}
+	if s.throttle.hash == nil {
+		s.throttle.hash = func(purpose string, data []byte) string {
+			return fmt.Sprintf("%x", sha256.Sum256(append([]byte(purpose), data...)))
+		}
 	}
 	return s, nil
 }
@@ -258,10 +278,13 @@ func (s *Service) Run(ctx context.Context) {
 	}
 }
 
-// Expire removes sessions, links and tokens that nobody can use any more.
+// Expire removes sessions, links and tokens that nobody can use any more, and attempts to sign in that count no more.
 func (s *Service) Expire(ctx context.Context) error {
 	now := s.time()
 	err := s.db.InTx(ctx, func(tx Tx) error {
+		if err := tx.People().ForgetAttempts(ctx, now, now.Add(-knownFor)); err != nil {
+			return err
+		}
 		return tx.People().Expire(ctx, now.Add(-SessionLife), now.Add(-SessionIdle), now, now.Add(-tokenGrace))
 	})
 	if err != nil {

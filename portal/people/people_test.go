@@ -19,6 +19,7 @@ import (
 	"concierge/portal/audit"
 	"concierge/portal/people"
 	"concierge/portal/store"
+	"concierge/portal/store/sqlstore"
 	"concierge/portal/store/storetest"
 )
 
@@ -562,4 +563,20 @@ func spellings(secret string) []string {
 		all = append(all, string(raw), hex.EncodeToString(raw))
 	}
 	return all
+}
+
+// count is the one number that a query returns.
+func count(t testing.TB, tx store.Tx, query string) (n int) {
+	t.Helper()
+	rows, err := sqlstore.Statements(tx).Query(t.Context(), query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := rows.Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return n
 }

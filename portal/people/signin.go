@@ -19,16 +19,21 @@ func (s *Service) SignIn(ctx context.Context, email string, password portal.Secr
 	if err != nil {
 		account = "?" // no account, and one place to count all that is none
 	}
-	succeeded, err := s.throttle.attempt(s.time(), account, from)
-	if err != nil {
+	succeeded, err := s.throttle.attempt(ctx, s.time(), account, from)
+	var tooMany *portal.RetryAfterError
+	if errors.As(err, &tooMany) {
 		s.log.Warn("too many attempts to sign in", "address", from.String())
-		return access.Caller{}, err
+	}
+	if err != nil {
+		return access.Caller{}, fmt.Errorf("signing in: %w", err)
 	}
 	c, err := s.signIn(ctx, account, password)
 	if err != nil {
 		return access.Caller{}, fmt.Errorf("signing in: %w", err)
 	}
-	succeeded()
+	if err := succeeded(ctx); err != nil {
+		s.log.Warn("a right password counts as a wrong one", "error", err)
+	}
 	return c, nil
 }
 

@@ -1,9 +1,10 @@
 package people
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/netip"
-	"sync"
 	"time"
 
 	"concierge/portal"
@@ -18,110 +19,117 @@ var (
 	perAccount = limit{burst: 25, refill: 10 * time.Second} // one account from all addresses that never signed in to it
 )
 
-const (
-	maxBuckets = 100_000             // some 20 MB
-	knownFor   = 30 * 24 * time.Hour // how long a good address is remembered
-)
+const knownFor = 30 * 24 * time.Hour // how long a good address is remembered
 
 type limit struct {
-	burst  float64
+	burst  int
 	refill time.Duration // for one more attempt
 }
 
-// throttle slows down guessing. It lives in memory: a restart forgets it, and each replica counts for itself.
-type throttle struct {
-	mu      sync.Mutex
-	buckets map[place]bucket
-	known   map[place]time.Time // where somebody signed in, and when
+// Attempts is what was tried at a place: its limit is whole again Debt after At.
+type Attempts struct {
+	At   time.Time
+	Debt time.Duration
 }
 
-// place is an account, an address, or an account at an address.
-type place struct {
-	account string
-	address netip.Prefix
+// debt is what is left of it at a time. A clock that jumped back pays nothing off.
+func (a Attempts) debt(now time.Time) time.Duration {
+	return max(0, a.Debt-max(0, now.Sub(a.At)))
 }
 
-// bucket holds the attempts that were left at a time.
-type bucket struct {
-	limit
-	left float64
-	at   time.Time
+// wait is how long there is none to be had, 0 where one is.
+func (l limit) wait(a Attempts, now time.Time) time.Duration {
+	return max(0, a.debt(now)-time.Duration(l.burst-1)*l.refill)
 }
 
-func (b bucket) leftAt(now time.Time) float64 {
-	if passed := now.Sub(b.at); passed > 0 { // a clock that jumped back refills nothing
-		return min(b.burst, b.left+float64(passed)/float64(b.refill))
+// add counts n attempts, or takes them back. Replicas whose clocks differ a little share what they count: its time goes
+// back only where it lies so far ahead that some clock had jumped.
+func (l limit) add(a Attempts, now time.Time, n int) Attempts {
+	at := now
+	if ahead := a.At.Sub(now); ahead > 0 && ahead <= time.Duration(l.burst)*l.refill {
+		at = a.At
 	}
-	return b.left
+	return Attempts{At: at, Debt: max(0, a.debt(now)+time.Duration(n)*l.refill)}
 }
 
-func newThrottle() *throttle {
-	return &throttle{buckets: map[place]bucket{}, known: map[place]time.Time{}}
+// throttle slows down guessing. What it counts is in the database, so that it holds for all replicas together and a
+// restart does not forget it. Names and addresses are kept as keyed hashes.
+type throttle struct {
+	db   DB
+	hash func(purpose string, data []byte) string
+}
+
+// counted is a place whose limit an attempt counts against.
+type counted struct {
+	place string
+	limit
 }
 
 // attempt counts one attempt before it is made, so that many at once do not slip through. Call succeeded when it was
 // right: it is not counted then. Errors: portal.RetryAfterError.
-func (t *throttle) attempt(now time.Time, account string, from netip.Addr) (succeeded func(), err error) {
-	here := place{account, network(from)}
-	limits := map[place]limit{here: perPlace, {address: here.address}: perAddress}
-
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if now.Sub(t.known[here]) > knownFor {
-		limits[place{account: account}] = perAccount
-	}
-	var wait time.Duration
-	for p, l := range limits {
-		b, ok := t.buckets[p]
-		if !ok {
-			continue
+func (t *throttle) attempt(ctx context.Context, now time.Time, account string, from netip.Addr) (succeeded func(context.Context) error, err error) {
+	address := network(from).String()
+	here := t.place(account, address)
+	var places []counted
+	err = t.db.InTx(ctx, func(tx Tx) error {
+		places = []counted{{here, perPlace}, {t.place("", address), perAddress}}
+		last, err := tx.People().SignedInFrom(ctx, here)
+		if err != nil && !errors.Is(err, portal.ErrNotFound) {
+			return err
 		}
-		if left := b.leftAt(now); left < 1 {
-			wait = max(wait, time.Duration((1-left)*float64(l.refill)))
+		if now.Sub(last) > knownFor {
+			places = append(places, counted{t.place(account, ""), perAccount})
 		}
-	}
-	if wait > 0 {
-		return nil, &portal.RetryAfterError{After: wait.Truncate(time.Second) + time.Second, Err: fmt.Errorf("too many attempts to sign in")}
-	}
-	for p, l := range limits {
-		t.add(now, p, l, -1)
-	}
-	return func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		for p, l := range limits {
-			t.add(now, p, l, +1)
+		had := make([]Attempts, len(places))
+		var wait time.Duration
+		for i, p := range places {
+			if had[i], err = tx.People().Attempts(ctx, p.place); err != nil && !errors.Is(err, portal.ErrNotFound) {
+				return err
+			}
+			wait = max(wait, p.wait(had[i], now))
 		}
-		makeRoom(t.known, func(at time.Time) bool { return now.Sub(at) > knownFor })
-		t.known[here] = now
-	}, nil
+		if wait > 0 {
+			return &portal.RetryAfterError{After: wait.Truncate(time.Second) + time.Second, Err: errors.New("too many attempts to sign in")}
+		}
+		for i, p := range places {
+			if err := tx.People().PutAttempts(ctx, p.place, p.add(had[i], now, +1)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) error { return t.succeeded(ctx, now, here, places) }, nil
 }
 
-func (t *throttle) add(now time.Time, p place, l limit, n float64) {
-	b, ok := t.buckets[p]
-	if !ok {
-		makeRoom(t.buckets, func(b bucket) bool { return b.leftAt(now) >= b.burst })
-		b = bucket{limit: l, left: l.burst, at: now}
+// succeeded takes an attempt back and remembers where it came from.
+func (t *throttle) succeeded(ctx context.Context, now time.Time, here string, places []counted) error {
+	err := t.db.InTx(ctx, func(tx Tx) error {
+		for _, p := range places {
+			had, err := tx.People().Attempts(ctx, p.place)
+			if errors.Is(err, portal.ErrNotFound) {
+				continue // paid off and forgotten
+			}
+			if err != nil {
+				return err
+			}
+			if err := tx.People().PutAttempts(ctx, p.place, p.add(had, now, -1)); err != nil {
+				return err
+			}
+		}
+		return tx.People().PutSignedInFrom(ctx, here, now)
+	})
+	if err != nil {
+		return fmt.Errorf("taking back a counted attempt: %w", err)
 	}
-	t.buckets[p] = bucket{limit: l, left: min(l.burst, b.leftAt(now)+n), at: now}
+	return nil
 }
 
-// makeRoom keeps a map bounded: at the bound it drops what is idle, and where that is too little, anything.
-func makeRoom[V any](m map[place]V, idle func(V) bool) {
-	if len(m) < maxBuckets {
-		return
-	}
-	for p, v := range m {
-		if idle(v) {
-			delete(m, p)
-		}
-	}
-	for p := range m {
-		if len(m) <= maxBuckets*9/10 {
-			return
-		}
-		delete(m, p)
-	}
+// place names an account, an address, or an account at an address.
+func (t *throttle) place(account, address string) string {
+	return t.hash("sign-in", []byte(account+"\x00"+address))
 }
 
 // network is what one customer of an Internet provider usually holds: an IPv4 address or an IPv6 /64.

@@ -109,4 +109,7 @@ type Settings interface {
 	// Setting is portal.ErrNotFound where none has that name.
 	Setting(ctx context.Context, name string) ([]byte, error)
 	PutSetting(ctx context.Context, name string, value []byte) error
+	// AddSetting keeps the value where none has that name yet. It returns the one that is kept: of several who add one at
+	// once, all get the first.
+	AddSetting(ctx context.Context, name string, value []byte) (kept []byte, err error)
 }

@@ -16,6 +16,7 @@ import (
 	"concierge/portal"
 	"concierge/portal/api"
 	"concierge/portal/ingest"
+	"concierge/portal/people"
 )
 
 func main() {
@@ -114,8 +115,10 @@ func serve(ctx context.Context, c config, log *slog.Logger, tell io.Writer) erro
 			log.Error("closing", "error", err)
 		}
 	}()
-	token, expires, err := s.people.FirstLink(ctx)
+	token, expires, err := s.people.FirstLink(ctx, c.shownTogether())
 	switch {
+	case errors.Is(err, people.ErrFirstLinkShown):
+		fmt.Fprintf(tell, "\nNobody can sign in yet. The link for the first administrator was printed by the process that started a moment\nago on this database. If it is lost, start one of them again after a minute.\n\n")
 	case err == nil:
 		fmt.Fprintf(tell, "\nNobody can sign in yet. Become the first administrator here, once, until %s:\n\n  %s%s%s\n\n",
 			expires.Local().Format("2 January 15:04"), c.PublicURL, api.InvitationPath, token.Reveal())

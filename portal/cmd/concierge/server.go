@@ -59,9 +59,6 @@ type server struct {
 	running sync.WaitGroup
 }
 
-// canarySetting holds a value that only the right key file opens.
-const canarySetting = "seal.canary"
-
 // open wires the portal and starts what it does in the background. Close it.
 func open(ctx context.Context, c config, gateways []ingest.Registration, log *slog.Logger) (*server, error) {
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
@@ -78,33 +75,6 @@ func open(ctx context.Context, c config, gateways []ingest.Registration, log *sl
 	return s, nil
 }
 
-// openBox opens the key file that belongs to the database, or makes one for a new database.
-func openBox(ctx context.Context, settings store.Settings, path string) (*seal.Box, error) {
-	canary, err := settings.Setting(ctx, canarySetting)
-	switch {
-	case err == nil:
-		box, err := seal.Load(path)
-		if errors.Is(err, portal.ErrNotFound) {
-			return nil, fmt.Errorf("the key file %s is missing, and this database cannot be used without it: put it back from where you keep its copy, or name it with key_file: %w", path, err)
-		}
-		if err != nil {
-			return nil, err
-		}
-		return box, box.Verify(canary)
-	case !errors.Is(err, portal.ErrNotFound):
-		return nil, err
-	}
-	box, _, err := seal.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	canary, err = box.Canary()
-	if err != nil {
-		return nil, err
-	}
-	return box, settings.PutSetting(ctx, canarySetting, canary)
-}
-
 func (s *server) wire(ctx context.Context, registrations []ingest.Registration) error {
 	c := s.config
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
@@ -114,6 +84,9 @@ func (s *server) wire(ctx context.Context, registrations []ingest.Registration) 
 	if err != nil {
 		return err
 	}
+	if err := compareConfiguration(ctx, s.db, c, s.log); err != nil {
+		return err
+	}
 	catalogDB := store.Narrow[catalog.Tx](s.db)
 	gateways := ingest.NewGateways(catalogDB, kinds, box, s.log)
 	s.sites = site.New(store.Narrow[site.Tx](s.db), box, site.Options{Back: s.back, Log: s.log})
@@ -121,7 +94,7 @@ func (s *server) wire(ctx context.Context, registrations []ingest.Registration) 
 	if err := gateways.Configure(ctx, registrations); err != nil {
 		return err
 	}
-	s.people, err = people.New(store.Narrow[people.Tx](s.db), people.Options{Audiences: audiences(c.Audiences), Log: s.log})
+	s.people, err = people.New(store.Narrow[people.Tx](s.db), people.Options{Audiences: audiences(c.Audiences), Log: s.log, Fingerprint: box.Fingerprint})
 	if err != nil {
 		return err
 	}

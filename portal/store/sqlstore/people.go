@@ -288,6 +288,18 @@ func (s peopleStore) Link(ctx context.Context, h people.Hash) (people.Link, erro
 	return s.link(ctx, h, `SELECT person, expires FROM links WHERE hash = $1`)
 }
 
+func (s peopleStore) LinkOf(ctx context.Context, person portal.PersonID) (people.Link, error) {
+	l := people.Link{Person: person}
+	var hash []byte
+	var expires int64
+	if err := s.tx.one(ctx, []any{&hash, &expires}, `SELECT hash, expires FROM links WHERE person = $1`, person); err != nil {
+		return people.Link{}, err
+	}
+	copy(l.Hash[:], hash)
+	l.Expires = instant(expires)
+	return l, nil
+}
+
 func (s peopleStore) TakeLink(ctx context.Context, h people.Hash) (people.Link, error) {
 	return s.link(ctx, h, `DELETE FROM links WHERE hash = $1 RETURNING person, expires`)
 }
