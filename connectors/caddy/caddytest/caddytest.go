@@ -5,6 +5,7 @@ package caddytest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -56,7 +58,16 @@ type Gateway struct {
 	binary   string
 	folder   string
 	upstream string // host and port
+	place    Place
 	stop     func()
+}
+
+// Place is where a gateway runs. The zero value is this machine's loopback.
+type Place struct {
+	Command []string     // goes before the gateway's own command, such as ip netns exec NAME
+	Address string       // of the data plane; its admin side is on loopback, wherever that is
+	Here    string       // address of this machine, as the gateway reaches it
+	Admin   *http.Client // reaches the admin side
 }
 
 // Route is one route of a configuration.
@@ -66,18 +77,45 @@ type Route = map[string]any
 // CONCIERGE_REQUIRE_GATEWAYS is 1.
 func Start(t testing.TB) *Gateway {
 	t.Helper()
-	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	g := StartIn(t, Place{})
+	admin, err := url.Parse(g.Admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Caddy answers 403 to a Host that is not its own, which Rewrite sends and Director would not.
+	guard := httptest.NewServer(guarded(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(admin) }}))
+	t.Cleanup(guard.Close)
+	g.Guarded = guard.URL
+	return g
+}
+
+// StartIn starts a gateway somewhere else, as Start does, without a guard before its admin side.
+func StartIn(t testing.TB, place Place) *Gateway {
+	t.Helper()
+	const loopback = "127.0.0.1"
+	place.Address, place.Here = cmp.Or(place.Address, loopback), cmp.Or(place.Here, loopback)
+	if place.Admin == nil {
+		place.Admin = http.DefaultClient
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(place.Here, "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	upstream := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(map[string]string{"path": r.URL.Path, "authorization": r.Header.Get("Authorization")})
 	}))
+	_ = upstream.Listener.Close()
+	upstream.Listener = l
+	upstream.Start()
 	t.Cleanup(upstream.Close)
-	g := &Gateway{binary: installed(t), folder: t.TempDir(), upstream: upstream.Listener.Addr().String()}
-	var err error
+	g := &Gateway{binary: installed(t), folder: t.TempDir(), upstream: l.Addr().String(), place: place}
 	for range startTries {
-		var admin, public string
-		if admin, public, err = freeAddresses(); err != nil {
+		var adminPort, publicPort int
+		if adminPort, publicPort, err = freePorts(); err != nil {
 			break
 		}
+		admin, public := net.JoinHostPort(loopback, strconv.Itoa(adminPort)), net.JoinHostPort(place.Address, strconv.Itoa(publicPort))
 		g.Admin, g.Public = "http://"+admin, "http://"+public
 		file := filepath.Join(g.folder, "caddy.json")
 		if err = os.WriteFile(file, encode(t, g.config(admin, public)), 0o600); err != nil {
@@ -91,14 +129,6 @@ func Start(t testing.TB) *Gateway {
 		t.Fatalf("starting Caddy: %v", err)
 	}
 	t.Cleanup(func() { g.stop() })
-	admin, err := url.Parse(g.Admin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	// Caddy answers 403 to a Host that is not its own, which Rewrite sends and Director would not.
-	guard := httptest.NewServer(guarded(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(admin) }}))
-	t.Cleanup(guard.Close)
-	g.Guarded = guard.URL
 	return g
 }
 
@@ -203,7 +233,7 @@ func (g *Gateway) call(t TB, method, path string, body, into any) {
 		t.Fatalf("%s %s: %v", method, path, err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := g.place.Admin.Do(req)
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, path, err)
 	}
@@ -251,7 +281,8 @@ func (g *Gateway) proxy() map[string]any {
 // run starts the process and waits until it serves.
 func (g *Gateway) run(args ...string) error {
 	var log bytes.Buffer
-	cmd := exec.Command(g.binary, args...)
+	args = slices.Concat(g.place.Command, []string{g.binary}, args)
+	cmd := exec.Command(args[0], args[1:]...)
 	// What Caddy saves by itself goes into the test's folder.
 	cmd.Env = append(os.Environ(), "HOME="+g.folder, "XDG_CONFIG_HOME="+g.folder, "XDG_DATA_HOME="+g.folder)
 	cmd.Stdout, cmd.Stderr = &log, &log
@@ -283,17 +314,17 @@ func (g *Gateway) run(args ...string) error {
 	}
 }
 
-func freeAddresses() (admin, public string, err error) {
-	var addresses []string
+func freePorts() (admin, public int, err error) {
+	var ports []int
 	for range 2 {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
-			return "", "", err
+			return 0, 0, err
 		}
 		defer func() { _ = l.Close() }()
-		addresses = append(addresses, l.Addr().String())
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
 	}
-	return addresses[0], addresses[1], nil
+	return ports[0], ports[1], nil
 }
 
 // guarded asks for a credential, as a proxy in front of an admin side does.

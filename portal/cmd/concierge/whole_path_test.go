@@ -299,13 +299,19 @@ func run(t testing.TB, gateways ...ingest.Registration) running {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.Approval = []approvalConfig{{Approval: portal.Automatic}}
+	return runWith(t, c, gateways...)
+}
+
+// runWith is run with a configuration; where it listens and what its database is are the test's.
+func runWith(t testing.TB, c config, gateways ...ingest.Registration) running {
+	t.Helper()
 	l, err := listen("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.PublicURL = "http://" + l.Addr().String()
 	c.Database = testDatabase(t, c.Database)
-	c.Approval = []approvalConfig{{Approval: portal.Automatic}}
 	s, err := open(t.Context(), c, gateways, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(errors.Join(err, l.Close()))
