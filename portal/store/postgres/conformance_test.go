@@ -2,9 +2,12 @@ package postgres_test
 
 import (
 	"context"
+	"database/sql"
 	"log/slog"
 	"strings"
 	"testing"
+
+	"github.com/pressly/goose/v3"
 
 	"concierge/portal/store/postgres"
 	"concierge/portal/store/postgres/postgrestest"
@@ -25,6 +28,22 @@ func TestConformance(t *testing.T) {
 		}
 		return open(), open
 	}})
+}
+
+func TestEarlierShapes(t *testing.T) {
+	storetest.EarlierShapes(t, func(t *testing.T) (*sql.DB, *goose.Provider, func() storetest.DB) {
+		address := postgrestest.New(t)
+		raw, err := sql.Open("pgx", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = raw.Close() })
+		up, err := postgres.Migrator(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw, up, func() storetest.DB { return storetest.OpenAt(t, address, slog.New(slog.DiscardHandler)) }
+	})
 }
 
 // scans returns the lines of a plan that read a table, or an index, without a condition.

@@ -99,7 +99,7 @@ func (e *engine) open(ctx context.Context, address string) (err error) {
 	if e.jobs, err = pgxpool.NewWithConfig(ctx, c); err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
-	if err := usable(ctx, e.write); err != nil {
+	if err := usable(ctx, e.read); err != nil {
 		return err
 	}
 	if err := migrate(ctx, address, e.log); err != nil {
@@ -417,6 +417,8 @@ func kind(ctx context.Context, err error) error {
 		return err
 	case e.Code == "23505": // unique_violation
 		return fmt.Errorf("%w: %w", portal.ErrConflict, err)
+	case e.Code == "54000": // longer than what an index can hold
+		return fmt.Errorf("%w: %w", portal.ErrInvalid, err)
 	case strings.HasPrefix(e.Code, "08"), // connection
 		strings.HasPrefix(e.Code, "28"), // not let in any more
 		strings.HasPrefix(e.Code, "53"), // out of disk, memory, connections

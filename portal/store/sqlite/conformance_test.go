@@ -2,10 +2,13 @@ package sqlite_test
 
 import (
 	"context"
+	"database/sql"
 	"log/slog"
 	"path/filepath"
 	"regexp"
 	"testing"
+
+	"github.com/pressly/goose/v3"
 
 	"concierge/portal/store/sqlite"
 	"concierge/portal/store/sqlstore"
@@ -29,6 +32,22 @@ func TestConformanceInMemory(t *testing.T) {
 		Waivers: map[string]string{
 			"WritersDoNotWaitForViews": noLog, "ViewsDoNotWaitForWriters": noLog,
 		},
+	})
+}
+
+func TestEarlierShapes(t *testing.T) {
+	storetest.EarlierShapes(t, func(t *testing.T) (*sql.DB, *goose.Provider, func() storetest.DB) {
+		path := filepath.Join(t.TempDir(), "concierge.db")
+		raw, err := sql.Open("sqlite", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = raw.Close() })
+		up, err := sqlite.Migrator(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw, up, func() storetest.DB { return storetest.OpenAt(t, path, slog.New(slog.DiscardHandler)) }
 	})
 }
 

@@ -1,0 +1,4 @@
+package postgres
+
+// Migrator applies migrations one by one in tests.
+var Migrator = migrator

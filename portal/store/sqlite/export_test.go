@@ -1,0 +1,4 @@
+package sqlite
+
+// Migrator applies migrations one by one in tests.
+var Migrator = migrator

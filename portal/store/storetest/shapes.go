@@ -1,0 +1,132 @@
+package storetest
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/pressly/goose/v3"
+
+	"concierge/portal/store/sqlstore"
+)
+
+// seed is a row as it was kept when the tables had a version.
+type seed struct {
+	version int64
+	table   string
+	columns string
+	values  []any
+}
+
+// seeds has a row of every table. A new table adds one; those of released versions stay as they are.
+var seeds = []seed{
+	{1, "settings", "name, value", []any{"s", []byte{0, 1}}},
+	{1, "changes", "kind, id", []any{"api", "api_1"}},
+	{1, "events", "id, at, actor, action, target, organisation, gateway, detail", []any{"evt_1", 1, "per_1", "key.issued", "crd_1", "org_1", "g", `{"k":"é"}`}},
+	{2, "gateways", "id, source, config, secrets, capabilities, created, changed", []any{"g", "api", `{}`, []byte{2}, "", 1, 2}},
+	{2, "apis", "id, division, explicit, title, joined, created", []any{"api_1", "d", "", "Payments", "", 1}},
+	{2, "api_slugs", "slug, api, alias", []any{"payments", "api_1", false}},
+	{2, "documents", "hash, content, description, stored", []any{"h", []byte("{}"), "{}", 1}},
+	{2, "deployments", "id, gateway, remote, exposure, api, title, classified, document, fingerprint, published, origin, created, changed, removed",
+		[]any{"dep_1", "g", "r", "e", "api_1", "Payments", true, "h", "f", "{}", "{}", 1, 2, 0}},
+	{2, "runs", "id, gateway, state, report, started, probed, ended", []any{"run_1", "g", "applied", "{}", 1, 2, 3}},
+	{3, "organisations", "id, name, name_key, audience, division, region, disabled, created", []any{"org_1", "Acme", "acme", "partner", "", "", false, 1}},
+	{3, "people", "id, name, name_key, email, password, disabled, created, seen", []any{"per_1", "Ann", "ann", "ann@example.com", "x", false, 1, 2}},
+	{3, "memberships", "person, organisation, roles, created", []any{"per_1", "org_1", `["developer"]`, 1}},
+	{3, "links", "hash, person, expires", []any{[]byte{3}, "per_1", 1}},
+	{3, "tokens", "hash, id, person, organisation, name, hint, created, used, expires", []any{[]byte{4}, "tok_1", "per_1", "org_1", "ci", "cnc_", 1, 2, 3}},
+	{3, "sessions", "hash, person, organisation, data, created, seen", []any{[]byte{5}, "per_1", "org_1", []byte{6}, 1, 2}},
+	{4, "applications", "id, organisation, name, created_by, created", []any{"app_1", "org_1", "shop", "per_1", 1}},
+	{4, "subscriptions", "id, application, organisation, api, line, environment, plan, state, deployment, division, requested_by, decided_by, reason, created, decided",
+		[]any{"sub_1", "app_1", "org_1", "api_1", "1", "test", "p", "approved", "dep_1", "d", "per_1", "", "", 1, 2}},
+	{4, "credentials", "id, subscription, application, organisation, gateway, deployment, remote_id, exposure, state, handle, sealed, fingerprint, created, expires, ends, replaces, effective, effective_by, note",
+		[]any{"crd_1", "sub_1", "app_1", "org_1", "g", "dep_1", "r", "e", "active", "{}", []byte{7}, "ff", 1, 0, 0, "", 0, "", ""}},
+	{4, "acts", "id, kind, credential, gateway, state, phase, lease, due, attempts, error, created, ended", []any{"act_1", "issue", "crd_1", "g", "open", "calling", "l", 1, 2, "", 3, 0}},
+	{5, "requests", "caller, method, path, key, body, acted, result, created, lease", []any{"per_1", "POST", "/x", "k", "h", true, "sub_1", 1, 2}},
+}
+
+// EarlierShapes brings a database of every earlier shape, with a row in each of its tables, up to date, and looks whether
+// the rows are still there. fresh makes an empty database and returns what applies its migrations, and what opens it as
+// the product does.
+func EarlierShapes(t *testing.T, fresh func(t *testing.T) (raw *sql.DB, up *goose.Provider, open func() DB)) {
+	_, up, _ := fresh(t)
+	for _, source := range up.ListSources() {
+		t.Run(fmt.Sprint(source.Version), func(t *testing.T) {
+			raw, up, open := fresh(t)
+			if _, err := up.UpTo(t.Context(), source.Version); err != nil {
+				t.Fatal(err)
+			}
+			var kept []seed
+			for _, s := range seeds {
+				if s.version > source.Version {
+					continue
+				}
+				kept = append(kept, s)
+				places := make([]string, len(s.values))
+				for i := range places {
+					places[i] = fmt.Sprintf("$%d", i+1)
+				}
+				if _, err := raw.ExecContext(t.Context(), fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", s.table, s.columns, strings.Join(places, ", ")), s.values...); err != nil {
+					t.Fatalf("%s: %v", s.table, err)
+				}
+			}
+			if err := raw.Close(); err != nil {
+				t.Fatal(err)
+			}
+			db := open()
+			view(t, db, func(ctx context.Context, tx *sqlstore.Tx) error {
+				for _, s := range kept {
+					if err := s.check(ctx, t, sqlstore.Statements(tx)); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			change(t, db, "new")
+			if got, _, complete := since(t, db, 0); !got["api_1"] || !got["new"] || !complete {
+				t.Errorf("the log of changes: %v", got)
+			}
+		})
+	}
+}
+
+// check looks whether the one row of a table is still there.
+func (s seed) check(ctx context.Context, t T, q sqlstore.Querier) error {
+	found := 0
+	err := scan(ctx, q, func(r sqlstore.Rows) error {
+		found++
+		got, into := make([]any, len(s.values)), make([]any, len(s.values))
+		for i := range got {
+			into[i] = &got[i]
+		}
+		if err := r.Scan(into...); err != nil {
+			return err
+		}
+		for i := range got {
+			if plain(got[i]) != plain(s.values[i]) {
+				t.Errorf("%s (%s): value %d is %v; it was %v", s.table, s.columns, i+1, got[i], s.values[i])
+			}
+		}
+		return nil
+	}, "SELECT "+s.columns+" FROM "+s.table)
+	if err != nil || found != 1 {
+		t.Errorf("%s: %d rows, %v; want 1", s.table, found, err)
+	}
+	return err
+}
+
+// plain is a value as both engines would give it.
+func plain(v any) string {
+	switch v := v.(type) {
+	case []byte:
+		return string(v)
+	case bool:
+		if v {
+			return "1"
+		}
+		return "0"
+	}
+	return fmt.Sprint(v)
+}
