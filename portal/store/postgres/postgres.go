@@ -282,7 +282,7 @@ func (db *DB) Jobs(log *slog.Logger) *jobs.Runner { return jobs.OnPostgres(db.en
 func (e *engine) Write(ctx context.Context, fn func(sqlstore.Querier) ([]string, error)) error {
 	forbidden := false
 	for try := 1; ; try++ {
-		err := e.try(ctx, fn)
+		err := e.try(ctx, fn, try > 1)
 		// What a unique index forbids is tried once more: fn may have looked before the other row was there, and says it
 		// better when it sees it (PostgreSQL 15, 13.5.1).
 		first := !forbidden && is(err, "23505")
@@ -301,12 +301,21 @@ func (e *engine) Write(ctx context.Context, fn func(sqlstore.Querier) ([]string,
 	}
 }
 
-func (e *engine) try(ctx context.Context, fn func(sqlstore.Querier) ([]string, error)) error {
+// try runs fn in one transaction. Those that others got in the way of run in turn, one at a time over all replicas: many
+// that ran again at once would get in each other's way once more.
+func (e *engine) try(ctx context.Context, fn func(sqlstore.Querier) ([]string, error), inTurn bool) error {
 	q, end, err := begin(ctx, e.write)
 	if err != nil {
 		return err
 	}
 	defer end()
+	if inTurn {
+		// Locking a table takes no snapshot, so that the transaction sees what those before it have done (PostgreSQL 15,
+		// LOCK). Nobody else locks this one: the mode is in the way of itself, not of those who read or write rows.
+		if _, err := q.tx.Exec(ctx, `LOCK TABLE settings IN SHARE UPDATE EXCLUSIVE MODE`); err != nil {
+			return q.fault(ctx, fmt.Errorf("waiting for its turn: %w", err))
+		}
+	}
 	topics, err := fn(q)
 	if err != nil {
 		return err
