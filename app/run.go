@@ -26,6 +26,7 @@ import (
 	"concierge/portal"
 	"concierge/portal/api"
 	"concierge/portal/client"
+	"concierge/portal/web"
 	"concierge/portal/web/ui"
 )
 
@@ -61,7 +62,7 @@ func (n *native) save(_ context.Context, name string, content []byte) error {
 // Run shows the window until it is closed. Until then it has no effect but on the window: the tool that writes the
 // TypeScript of the bound methods runs it as well.
 func Run() error {
-	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	log := slog.New(web.LogHandler(slog.NewTextHandler(os.Stderr, nil), nil))
 	system := &native{}
 	keeper := connection.New(func(address string, token portal.Secret) (api.Desk, error) {
 		return client.New(address, token, client.Options{})

@@ -20,6 +20,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+
 	"concierge/connectors"
 	"concierge/portal"
 	"concierge/portal/audit"
@@ -27,6 +29,7 @@ import (
 	"concierge/portal/crash"
 	"concierge/portal/document"
 	"concierge/portal/store"
+	"concierge/portal/telemetry/span"
 )
 
 // ScheduleActor is who asks for a sync that nobody asked for.
@@ -45,6 +48,8 @@ type Options struct {
 	Correlate Correlator // default Correlate
 	Now       func() time.Time
 	Log       *slog.Logger
+	Tracer    span.Tracer       // zero: nothing is traced
+	Ended     func(catalog.Run) // is told how each sync ended; nil: nobody is
 }
 
 // Service syncs gateways. It is safe for concurrent use. Close it.
@@ -73,6 +78,9 @@ func New(db catalog.DB, gateways *Gateways, opts Options) *Service {
 	}
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	if opts.Ended == nil {
+		opts.Ended = func(catalog.Run) {}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Service{db: db, gateways: gateways, opts: opts, ctx: ctx, cancel: cancel, live: map[portal.GatewayID]*progress{}}
@@ -327,10 +335,13 @@ func (s *Service) run(g catalog.Gateway, p *progress, may []connectors.Key) erro
 	log := s.opts.Log.With("gateway", g.ID, "run", p.run.ID)
 	ctx, cancel := context.WithTimeoutCause(s.ctx, s.opts.Timeout, fmt.Errorf("the sync took longer than %s: %w", s.opts.Timeout, portal.ErrUnavailable))
 	defer cancel()
+	defer func() { s.opts.Ended(p.look()) }()
+	ctx, end := s.opts.Tracer.Start(ctx, "ingest.sync", attribute.String("gateway", string(g.ID)), attribute.String("run", string(p.run.ID)))
 	err := s.guarded(ctx, g, p, may)
+	end(err)
 	run := p.look()
 	if err == nil {
-		log.Info("gateway synced", "state", run.State, "added", run.Added, "changed", run.Changed, "removed", run.Removed,
+		log.InfoContext(ctx, "gateway synced", "state", run.State, "added", run.Added, "changed", run.Changed, "removed", run.Removed,
 			"unchanged", run.Unchanged, "warnings", len(run.Warnings), "elapsed_ms", run.Ended.Sub(run.Started).Milliseconds())
 		return nil
 	}
@@ -340,7 +351,7 @@ func (s *Service) run(g catalog.Gateway, p *progress, may []connectors.Key) erro
 	case ctx.Err() != nil:
 		err = context.Cause(ctx)
 	}
-	log.Warn("gateway not synced", "phase", run.Phase, "error", err)
+	log.WarnContext(ctx, "gateway not synced", "phase", run.Phase, "error", err)
 	p.change(func(r *catalog.Run) {
 		r.State, r.Ended, r.Error = catalog.Failed, s.clock(), text(err.Error(), 2*maxText)
 		r.Added, r.Changed, r.Removed, r.Unchanged = 0, 0, 0, 0
@@ -348,7 +359,7 @@ func (s *Service) run(g catalog.Gateway, p *progress, may []connectors.Key) erro
 	ctx, cancel = context.WithTimeout(context.Background(), 10*time.Second) // the sync's own has ended
 	defer cancel()
 	if endErr := s.end(ctx, p.look()); endErr != nil {
-		log.Error("end of a failed sync not recorded", "error", endErr)
+		log.ErrorContext(ctx, "end of a failed sync not recorded", "error", endErr)
 	}
 	return err
 }
@@ -361,7 +372,7 @@ func (s *Service) end(ctx context.Context, run catalog.Run) error {
 func (s *Service) guarded(ctx context.Context, g catalog.Gateway, p *progress, may []connectors.Key) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			s.opts.Log.Error("panic in a sync", "gateway", g.ID, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			s.opts.Log.ErrorContext(ctx, "panic in a sync", "gateway", g.ID, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
 			err = fmt.Errorf("gateway %s: the connector failed in a way it should not; the log says more", g.ID)
 		}
 	}()
@@ -436,12 +447,16 @@ func (s *Service) takeOver(ctx context.Context, g catalog.Gateway, conn connecto
 		return err
 	}
 	p.phase("documents")
-	found, err := s.documents(ctx, conn, current, merge(current, snapshot, told), p.steps)
+	opening, end := s.opts.Tracer.Start(ctx, "ingest.documents")
+	found, err := s.documents(opening, conn, current, merge(current, snapshot, told), p.steps)
+	end(err)
 	if err != nil {
 		return &portal.GatewayError{Gateway: g.ID, Op: "OpenDocument", Err: err}
 	}
 	p.phase("plan")
+	_, end = s.opts.Tracer.Start(ctx, "ingest.plan")
 	plan := Compare(g, able, current, found)
+	end(nil)
 	wait := s.opts.Removals.Wait(plan) && !covers(may, plan.Remove)
 	p.change(func(r *catalog.Run) {
 		r.Added, r.Changed, r.Removed, r.Unchanged = len(plan.Add)+len(plan.Back), len(plan.Change)+len(plan.Rename), len(plan.Remove), plan.Unchanged
@@ -462,9 +477,11 @@ func (s *Service) takeOver(ctx context.Context, g catalog.Gateway, conn connecto
 	default:
 		run.State = catalog.Applied
 	}
-	err = s.db.InTx(ctx, func(tx catalog.Tx) error {
-		return s.commit(ctx, tx, g, able, plan, run)
+	applying, end := s.opts.Tracer.Start(ctx, "ingest.apply", attribute.Int("added", run.Added), attribute.Int("changed", run.Changed), attribute.Int("removed", run.Removed))
+	err = s.db.InTx(applying, func(tx catalog.Tx) error {
+		return s.commit(applying, tx, g, able, plan, run)
 	})
+	end(err)
 	if err != nil {
 		return err
 	}

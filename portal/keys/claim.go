@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+
 	"concierge/connectors"
 	"concierge/portal"
 	"concierge/portal/access"
@@ -53,10 +55,12 @@ func (s *Service) Rotate(ctx context.Context, c access.Caller, id portal.Credent
 }
 
 // issue is the act of making a key: intent, call, result.
-func (s *Service) issue(ctx context.Context, c access.Caller, id portal.SubscriptionID, replaces portal.CredentialID, overlap time.Duration) (Claimed, error) {
+func (s *Service) issue(ctx context.Context, c access.Caller, id portal.SubscriptionID, replaces portal.CredentialID, overlap time.Duration) (_ Claimed, err error) {
+	ctx, end := s.opts.Tracer.Start(ctx, "keys.issue", attribute.String("subscription", string(id)))
+	defer func() { end(err) }()
 	var sub Subscription
 	var app Application
-	err := s.db.View(ctx, func(tx Tx) (err error) {
+	err = s.db.View(ctx, func(tx Tx) (err error) {
 		if sub, err = subscription(ctx, tx, c, id); err != nil {
 			return err
 		}
@@ -83,7 +87,9 @@ func (s *Service) issue(ctx context.Context, c access.Caller, id portal.Subscrip
 		return Claimed{}, err
 	}
 
-	cred, plan, act, was, err := s.intend(ctx, c, decided, id, replaces)
+	intending, intended := s.opts.Tracer.Start(ctx, "keys.issue.intent", attribute.String("gateway", string(d.Gateway)))
+	cred, plan, act, was, err := s.intend(intending, c, decided, id, replaces)
+	intended(err)
 	if unsettled, ok := errors.AsType[*unsettledError](err); ok {
 		return Claimed{Credential: unsettled.cred, Deployment: d}, nil
 	}
@@ -123,7 +129,9 @@ func (s *Service) issue(ctx context.Context, c access.Caller, id portal.Subscrip
 		}
 	}
 	seen := ctx.Err() == nil && hasSecret(issued.Parts)
-	cred, revoke, err := s.recordIssued(work, act, cred.ID, issued, overlap, seen)
+	recording, recorded := s.opts.Tracer.Start(work, "keys.issue.result", attribute.String("credential", string(cred.ID)), attribute.String("act", string(act.ID)))
+	cred, revoke, err := s.recordIssued(recording, act, cred.ID, issued, overlap, seen)
+	recorded(err)
 	if err != nil {
 		return Claimed{}, err
 	}

@@ -155,6 +155,14 @@ type Act struct {
 	Ended      time.Time
 }
 
+// ActCount is how many acts of a kind are open in a phase.
+type ActCount struct {
+	Kind   ActKind
+	Phase  Phase
+	Open   int
+	Oldest time.Time // when the oldest was made
+}
+
 // Binding ties an application to the deployment where it holds a live credential.
 type Binding struct {
 	Application portal.ApplicationID
@@ -217,6 +225,8 @@ type Store interface {
 	OpenAct(ctx context.Context, c portal.CredentialID, kind ActKind) (Act, error)
 	// UpdateAct saves a where it is still open under the given lease.
 	UpdateAct(ctx context.Context, a Act, lease string) error
+	// CountOpenActs counts the open ones by kind and phase.
+	CountOpenActs(ctx context.Context) ([]ActCount, error)
 	// DueActs are open ones whose Due has come: of each gateway up to limit, its revocations first, then the oldest.
 	DueActs(ctx context.Context, now time.Time, limit int) ([]Act, error)
 	// HurryActs makes open acts of a gateway due that wait because it could not be asked.

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+
 	"concierge/connectors"
 	"concierge/portal"
 	"concierge/portal/access"
@@ -102,15 +104,18 @@ func (s *Service) startRevoking(ctx context.Context, tx Tx, actor string, cred *
 func (s *Service) finishRevoke(ctx context.Context, act Act) {
 	ctx = context.WithoutCancel(ctx)
 	if err := s.revoke(ctx, act); err != nil {
-		s.opts.Log.Warn("revocation is not recorded; it is tried again when its lease ends",
+		s.opts.Log.WarnContext(ctx, "revocation is not recorded; it is tried again when its lease ends",
 			"gateway", act.Gateway, "credential", act.Credential, "error", err)
 	}
 }
 
-func (s *Service) revoke(ctx context.Context, act Act) error {
+func (s *Service) revoke(ctx context.Context, act Act) (err error) {
+	ctx, end := s.opts.Tracer.Start(ctx, "keys.revoke",
+		attribute.String("gateway", string(act.Gateway)), attribute.String("credential", string(act.Credential)), attribute.String("act", string(act.ID)))
+	defer func() { end(err) }()
 	var cred Credential
 	var issuing bool // its issue may bring a key after the call
-	err := s.db.View(ctx, func(tx Tx) (err error) {
+	err = s.db.View(ctx, func(tx Tx) (err error) {
 		if cred, err = tx.Keys().Credential(ctx, act.Credential); err != nil {
 			return err
 		}

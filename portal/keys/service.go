@@ -13,6 +13,7 @@ import (
 	"concierge/portal/access"
 	"concierge/portal/audit"
 	"concierge/portal/store"
+	"concierge/portal/telemetry/span"
 )
 
 // Router sends consumers to deployments. The routing table implements it.
@@ -53,6 +54,7 @@ type Options struct {
 	Reconcile time.Duration
 	Now       func() time.Time
 	Log       *slog.Logger
+	Tracer    span.Tracer // zero: nothing is traced
 }
 
 const (

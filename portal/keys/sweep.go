@@ -27,7 +27,7 @@ func (s *Service) Sweep(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		if err := w.pass(ctx); err != nil && ctx.Err() == nil {
-			s.opts.Log.Warn("sweeping", "error", err)
+			s.opts.Log.WarnContext(ctx, "sweeping", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -96,7 +96,7 @@ func (w *sweeper) start(ctx context.Context, id portal.GatewayID, work []func(co
 	w.running.Go(func() {
 		for _, do := range work {
 			if err := do(ctx); err != nil && !errors.Is(err, portal.ErrConflict) && ctx.Err() == nil {
-				w.s.opts.Log.Warn("sweeping a gateway", "gateway", id, "error", err)
+				w.s.opts.Log.WarnContext(ctx, "sweeping a gateway", "gateway", id, "error", err)
 			}
 		}
 		w.mu.Lock()
@@ -237,7 +237,7 @@ func (s *Service) Reconcile(ctx context.Context, id portal.GatewayID) error {
 func (s *Service) reconcile(ctx context.Context, id portal.GatewayID, over time.Time, f connectors.Found) error {
 	cred, err := s.load(ctx, f.Mark.Credential)
 	if errors.Is(err, portal.ErrNotFound) || (err == nil && cred.Gateway != id) {
-		s.opts.Log.Warn("a key carries our mark but is not known here", "gateway", id, "credential", f.Mark.Credential)
+		s.opts.Log.WarnContext(ctx, "a key carries our mark but is not known here", "gateway", id, "credential", f.Mark.Credential)
 		return nil
 	}
 	if err != nil || !cred.State.Final() || cred.Effective.After(over) {

@@ -101,7 +101,7 @@ func (s Sessions) New(r *http.Request, name string) (*sessions.Session, error) {
 	}
 	values := map[any]any{}
 	if err := gob.NewDecoder(bytes.NewReader(kept.Data)).Decode(&values); err != nil {
-		s.service.log.Warn("a session is not readable; its person signs in again", "error", err)
+		s.service.log.WarnContext(r.Context(), "a session is not readable; its person signs in again", "error", err)
 		return session, nil
 	}
 	values[SessionPerson], values[SessionOrganisation] = string(kept.Person), string(kept.Organisation)
@@ -130,7 +130,7 @@ func (s Sessions) read(ctx context.Context, h Hash) (kept Session, err error) {
 		return err
 	})
 	if err != nil { // reading goes on where writing does not
-		s.service.log.Warn("use of a session was not written", "error", err)
+		s.service.log.WarnContext(ctx, "use of a session was not written", "error", err)
 	}
 	return kept, nil
 }

@@ -22,7 +22,7 @@ func (s *Service) SignIn(ctx context.Context, email string, password portal.Secr
 	succeeded, err := s.throttle.attempt(ctx, s.time(), account, from)
 	var tooMany *portal.RetryAfterError
 	if errors.As(err, &tooMany) {
-		s.log.Warn("too many attempts to sign in", "address", from.String())
+		s.log.WarnContext(ctx, "too many attempts to sign in", "address", from.String())
 	}
 	if err != nil {
 		return access.Caller{}, fmt.Errorf("signing in: %w", err)

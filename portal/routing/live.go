@@ -38,6 +38,7 @@ type Live struct {
 	log    *slog.Logger
 	table  atomic.Pointer[Table]
 	ready  atomic.Bool
+	status atomic.Pointer[Status]
 	check  time.Duration // between two looks at the version without a notification
 
 	turn  chan struct{} // holds one token while somebody catches up
@@ -45,6 +46,12 @@ type Live struct {
 	now   *look     // the one of Refresh that has not begun; whoever comes may share it
 	soon  *look     // the same of Newest
 	again time.Time // when the next one of Newest may begin
+}
+
+// Status says how a Live follows its source.
+type Status struct {
+	Current time.Time     // when the table was last known to hold everything that was committed; zero: never
+	Rebuild time.Duration // how long the last change took to get into the table, reading it included
 }
 
 // look is one look at the source, which many wait for.
@@ -68,6 +75,7 @@ const (
 func NewLive(config Config, source Source, log *slog.Logger) *Live {
 	l := &Live{config: config, source: source, log: log, turn: make(chan struct{}, 1), check: checkEvery}
 	l.table.Store(Build(Input{Config: config}))
+	l.status.Store(&Status{})
 	return l
 }
 
@@ -76,6 +84,9 @@ func (l *Live) Table() *Table { return l.table.Load() }
 
 // Ready reports whether a table has been loaded. It stays so when the source fails later: the last table goes on.
 func (l *Live) Ready() bool { return l.ready.Load() }
+
+// Status says how the source is followed.
+func (l *Live) Status() Status { return *l.status.Load() }
 
 // CallerByToken is Table.CallerByToken, where a token is unknown that of the Newest table. Errors: portal.ErrDenied for a
 // token of nobody, or one that is expired; portal.ErrUnavailable where that cannot be said.
@@ -159,9 +170,22 @@ func (l *Live) look(ctx context.Context, next *look) {
 	l.mu.Lock()
 	l.now = nil // whoever comes from here on needs a later look
 	l.mu.Unlock()
+	began, before := time.Now(), l.Table()
 	next.err = l.catchUp(ctx)
+	if next.err == nil {
+		l.note(began, l.Table() != before)
+	}
 	<-l.turn
 	close(next.done)
+}
+
+// note records a look that found the table current at a time, or made it so.
+func (l *Live) note(at time.Time, rebuilt bool) {
+	now := Status{Current: at, Rebuild: l.Status().Rebuild}
+	if rebuilt {
+		now.Rebuild = time.Since(at)
+	}
+	l.status.Store(&now)
 }
 
 func (k *look) wait(ctx context.Context) error {

@@ -113,3 +113,10 @@ type Settings interface {
 	// once, all get the first.
 	AddSetting(ctx context.Context, name string, value []byte) (kept []byte, err error)
 }
+
+// Pool is a pool of connections to a database.
+type Pool struct {
+	Name             string
+	InUse, Idle, Max int
+	Waits            int64 // times that somebody had to wait for a connection
+}

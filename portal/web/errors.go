@@ -34,8 +34,8 @@ var outcomes = map[string]struct{ title, text string }{
 	"/problems/internal":          {"error.internal", "error.internal_text"},
 }
 
-// failure says what a person sees of an error; unknown means that it is of no kind: they see a number, and the log has
-// it whole. Looking at what one may not is always "not found", whoever says so: a refusal would tell that it exists.
+// failure says what a person sees of an error; unknown means that it is of no kind: they see the request's id, and the log
+// has it whole. Looking at what one may not is always "not found", whoever says so: a refusal would tell that it exists.
 func (v *visit) failure(err error) (f ui.Failure, unknown bool) {
 	problem, known := api.ProblemOf(err)
 	if safe(v.r.Method) && problem.Status == http.StatusForbidden && errors.Is(err, portal.ErrDenied) {
@@ -47,7 +47,10 @@ func (v *visit) failure(err error) (f ui.Failure, unknown bool) {
 	}
 	f = ui.Failure{Status: problem.Status, Title: v.text.T(words.title), Text: v.text.T(words.text), Detail: told(problem), Home: true, InTheWay: inTheWay(err)}
 	if !known {
-		f.RequestID, f.Detail = RequestID(v.ctx()), ""
+		f.Detail = ""
+	}
+	if !known || f.Status >= http.StatusInternalServerError { // of the others the page says all that there is to know
+		f.RequestID = RequestID(v.ctx())
 	}
 	return f, !known
 }

@@ -215,7 +215,7 @@ func (v *visit) fail(err error) {
 	f, unknown := v.failure(err)
 	var gateway *portal.GatewayError
 	if unknown || errors.As(err, &gateway) {
-		v.site.Log.ErrorContext(v.ctx(), "page failed", "request_id", RequestID(v.ctx()), "method", v.r.Method, "pattern", v.r.Pattern, "error", err)
+		v.site.Log.ErrorContext(v.ctx(), "page failed", "method", v.r.Method, "pattern", v.r.Pattern, "error", err)
 	}
 	problem, _ := api.ProblemOf(err)
 	if after := problem.GetHeaders().Get("Retry-After"); after != "" {
@@ -231,7 +231,7 @@ func (v *visit) show(f ui.Failure) {
 		component = ui.FailurePage(p, f)
 	}
 	if err := v.renderAs(f.Status, component); err != nil {
-		v.site.Log.ErrorContext(v.ctx(), "error page failed", "request_id", RequestID(v.ctx()), "error", err)
+		v.site.Log.ErrorContext(v.ctx(), "error page failed", "error", err)
 		http.Error(v.w, f.Title, f.Status)
 	}
 }

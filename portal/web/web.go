@@ -44,7 +44,13 @@ type Options struct {
 	// secret: claiming and rotating are bound methods, and what else is shown once is left to the browser.
 	Desktop bool
 
-	Log *slog.Logger // nil discards
+	// Around is put around the router, inside what gives a request its id; it sees the status of every answer. Nil: nothing.
+	Around func(http.Handler) http.Handler
+
+	// Proxies are the addresses whose X-Forwarded-For, X-Request-Id and traceparent are believed. Nobody else's are.
+	Proxies []netip.Prefix
+
+	Log *slog.Logger // nil discards; see LogHandler
 }
 
 // Accounts are the people who can sign in here. *people.Service has them.

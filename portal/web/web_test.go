@@ -288,7 +288,7 @@ func TestForbiddenReadsAsMissing(t *testing.T) {
 func TestClaimShowsTheSecretOnce(t *testing.T) {
 	var log bytes.Buffer
 	o := webtest.New(webtest.Fixed).Options()
-	o.Log = slog.New(slog.NewTextHandler(&log, nil))
+	o.Log = slog.New(web.LogHandler(slog.NewTextHandler(&log, nil), nil))
 	b := as(t, siteOf(t, o), webtest.Partner)
 	res := b.post("/subscriptions/sub_6/claim", nil)
 	doc := document(t, res)
@@ -535,10 +535,10 @@ func TestErrors(t *testing.T) {
 		"invalid":             {fmt.Errorf("the name is taken: %w", portal.ErrInvalid), 422, 422, "the name is taken", false, false},
 		"conflict":            {fmt.Errorf("it is revoked already: %w", portal.ErrConflict), 409, 409, "it is revoked already", false, false},
 		"unsupported":         {fmt.Errorf("no ACL plugin: %w", portal.ErrUnsupported), 422, 422, "no ACL plugin", false, false},
-		"unavailable":         {fmt.Errorf("%s: %w", inside, portal.ErrUnavailable), 503, 503, "", false, false},
-		"retry later":         {&portal.RetryAfterError{After: 1500 * time.Millisecond, Err: because}, 503, 503, "", false, false},
-		"gateway failed":      {gateway(portal.ErrUnavailable), 503, 503, "", true, false},
-		"gateway refuses":     {gateway(portal.ErrDenied), 503, 503, "", true, false},
+		"unavailable":         {fmt.Errorf("%s: %w", inside, portal.ErrUnavailable), 503, 503, "", false, true},
+		"retry later":         {&portal.RetryAfterError{After: 1500 * time.Millisecond, Err: because}, 503, 503, "", false, true},
+		"gateway failed":      {gateway(portal.ErrUnavailable), 503, 503, "", true, true},
+		"gateway refuses":     {gateway(portal.ErrDenied), 503, 503, "", true, true},
 		"gateway cannot":      {gateway(portal.ErrUnsupported), 422, 422, "gateway edge cannot do this as it is configured; its administrators can see why", true, false},
 		"of no kind":          {because, 500, 500, "", true, true},
 		"from the HTTP API":   {&api.Problem{Type: "/problems/not-found", Status: 404}, 404, 404, "", false, false},
@@ -548,7 +548,7 @@ func TestErrors(t *testing.T) {
 			var log bytes.Buffer
 			world := webtest.New(webtest.Fixed)
 			o := world.Options()
-			o.Log = slog.New(slog.NewTextHandler(&log, nil))
+			o.Log = slog.New(web.LogHandler(slog.NewTextHandler(&log, nil), nil))
 			o.Desk = func(ctx context.Context, p portal.PersonID, in portal.OrganisationID) (api.Desk, error) {
 				d, err := world.Desk(ctx, p, in)
 				return spoilt{d, tc.err}, err
@@ -591,7 +591,7 @@ func TestErrors(t *testing.T) {
 func TestPanicShowsNothing(t *testing.T) {
 	var log bytes.Buffer
 	o := webtest.New(webtest.Fixed).Options()
-	o.Log = slog.New(slog.NewTextHandler(&log, nil))
+	o.Log = slog.New(web.LogHandler(slog.NewTextHandler(&log, nil), nil))
 	o.Markdown = func(string) string { panic("the inside") }
 	b := as(t, siteOf(t, o), webtest.Partner)
 	res := b.get("/apis/payments")

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -22,6 +23,7 @@ import (
 	"concierge/portal/access"
 	"concierge/portal/catalog"
 	"concierge/portal/keys"
+	"concierge/portal/outbound"
 	"concierge/portal/site"
 )
 
@@ -29,6 +31,15 @@ import (
 type config struct {
 	// Listen is where the portal serves. Default 127.0.0.1:8080.
 	Listen string `yaml:"listen"`
+	// MetricsListen is where /metrics is served, for Prometheus alone: its labels name internal gateways. A port without a
+	// host means loopback. Default: nowhere.
+	MetricsListen string `yaml:"metrics_listen"`
+	// TrustedProxies are addresses or networks of proxies. What they say of a request is believed: whose it is
+	// (X-Forwarded-For), its id (X-Request-Id) and its trace (traceparent). Default: none.
+	TrustedProxies []string `yaml:"trusted_proxies"`
+	// ShutdownDelay is how long /readyz says no before requests are refused at the end, so that a balancer sends no more.
+	// Default: 0.
+	ShutdownDelay time.Duration `yaml:"shutdown_delay"`
 	// PublicURL is the address that people use, such as https://apis.example.com. Default: that of Listen.
 	PublicURL string `yaml:"public_url"`
 	// Data is the folder of the database and the key file. Default: data, beside the configuration file.
@@ -36,6 +47,8 @@ type config struct {
 	// Database is a file, or the postgres:// URL of a database that several replicas share. A password belongs into PGPASSWORD
 	// or the file that PGPASSFILE names. Default: the file concierge.db in Data.
 	Database string `yaml:"database"`
+	// DatabasePassword is the password of a PostgreSQL database, where its URL holds none.
+	DatabasePassword secretConfig `yaml:"database_password"`
 	// KeyFile holds the key that seals secrets. Keep a copy elsewhere than the database's. Default: concierge.key in Data.
 	KeyFile string `yaml:"key_file"`
 
@@ -46,7 +59,15 @@ type config struct {
 	Approval  []approvalConfig `yaml:"approval"`
 	Keys      keysConfig       `yaml:"keys"`
 	Sync      syncConfig       `yaml:"sync"`
+	Traces    tracesConfig     `yaml:"traces"`
 	Gateways  []gatewayConfig  `yaml:"gateways"`
+}
+
+// tracesConfig is about traces, which OTEL_EXPORTER_OTLP_ENDPOINT turns on.
+type tracesConfig struct {
+	// ToGateways sends the trace's id with calls on gateways. They, and whoever reads their logs, then see which calls
+	// belong together.
+	ToGateways bool `yaml:"to_gateways"`
 }
 
 type approvalConfig struct {
@@ -58,6 +79,11 @@ type approvalConfig struct {
 type keysConfig struct {
 	CallTimeout time.Duration `yaml:"call_timeout"` // of one call on a gateway; default 20s
 	Reconcile   time.Duration `yaml:"reconcile"`    // how often marks are compared; default 10m
+}
+
+// grace is how long requests have to finish at the end: long enough for a call on a gateway and for its record.
+func (k keysConfig) grace() time.Duration {
+	return max(30*time.Second, k.CallTimeout*3/2+10*time.Second)
 }
 
 type syncConfig struct {
@@ -161,6 +187,11 @@ func (c *config) complete(dir string) {
 		c.PublicURL = "http://" + c.Listen
 	}
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
+	if host, port, ok := strings.Cut(c.MetricsListen, ":"); !ok && host != "" {
+		c.MetricsListen = "127.0.0.1:" + host
+	} else if ok && host == "" {
+		c.MetricsListen = "127.0.0.1:" + port
+	}
 	if len(c.Environments) == 0 {
 		c.Environments = defaultEnvironments
 	}
@@ -178,6 +209,17 @@ func (c *config) check(kinds map[string]connectors.Kind) error {
 	wrong := func(format string, args ...any) { problems = append(problems, fmt.Errorf("  "+format, args...)) }
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		wrong("listen %q: write host:port, such as 127.0.0.1:8080", c.Listen)
+	}
+	if c.MetricsListen != "" {
+		if _, _, err := net.SplitHostPort(c.MetricsListen); err != nil || c.MetricsListen == c.Listen {
+			wrong("metrics_listen %q: write an address of its own, host:port, such as 127.0.0.1:9464", c.MetricsListen)
+		}
+	}
+	if _, err := c.proxies(); err != nil {
+		wrong("trusted_proxies: %v", err)
+	}
+	if c.DatabasePassword.File != "" && c.DatabasePassword.Env != "" {
+		wrong("database_password: name either a file or an env variable")
 	}
 	if u, err := url.Parse(c.PublicURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || u.Path != "" {
 		wrong("public_url %q: write scheme and host without a path, such as https://apis.example.com", c.PublicURL)
@@ -201,7 +243,7 @@ func (c *config) check(kinds map[string]connectors.Kind) error {
 			wrong("approval %d: there is no environment %q", i+1, a.Environment)
 		}
 	}
-	for name, d := range map[string]time.Duration{"keys.call_timeout": c.Keys.CallTimeout, "keys.reconcile": c.Keys.Reconcile, "sync.every": c.Sync.Every} {
+	for name, d := range map[string]time.Duration{"keys.call_timeout": c.Keys.CallTimeout, "keys.reconcile": c.Keys.Reconcile, "sync.every": c.Sync.Every, "shutdown_delay": c.ShutdownDelay} {
 		if d < 0 {
 			wrong("%s is negative", name)
 		}
@@ -375,6 +417,18 @@ func (s secretConfig) read() (portal.Secret, error) {
 		return portal.Secret{}, fmt.Errorf("%w; put the secret there, readable for this user only", err)
 	}
 	return portal.NewSecret(strings.TrimRight(string(b), "\r\n")), nil
+}
+
+// proxies are the networks of TrustedProxies.
+func (c *config) proxies() (all []netip.Prefix, err error) {
+	for _, s := range c.TrustedProxies {
+		n, err := outbound.ParseNetwork(s)
+		if err != nil || n.Port != 0 {
+			return nil, fmt.Errorf("%q is no network: write 10.0.0.5 or 10.0.0.0/8", s)
+		}
+		all = append(all, n.Prefix)
+	}
+	return all, nil
 }
 
 func (c *config) policy() keys.Policy {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"concierge/portal"
 	"concierge/portal/store"
 	"concierge/portal/store/postgres"
 	"concierge/portal/store/sqlite"
@@ -18,6 +19,7 @@ type database interface {
 	store.DB
 	store.Requests
 	store.Settings
+	Pools() []store.Pool
 }
 
 // onPostgres reports whether a database is named by a URL of PostgreSQL; otherwise it is a file of SQLite.
@@ -47,6 +49,19 @@ func shownDatabase(name string) string {
 	}
 	u.RawQuery = ""
 	return u.Redacted()
+}
+
+// withPassword is the name of a PostgreSQL database with its password in it.
+func withPassword(name string, password portal.Secret) (string, error) {
+	u, err := url.Parse(name)
+	if !onPostgres(name) || err != nil || u.User == nil {
+		return "", fmt.Errorf("database_password is for a database on PostgreSQL whose address names its user: postgres://USER@HOST:5432/NAME")
+	}
+	if _, has := u.User.Password(); has {
+		return "", fmt.Errorf("the database's address holds a password and so does database_password: remove one of them")
+	}
+	u.User = url.UserPassword(u.User.Username(), password.Reveal())
+	return u.String(), nil
 }
 
 func openDatabase(ctx context.Context, name string, log *slog.Logger) (database, error) {

@@ -48,9 +48,10 @@ func demoCommand() *cobra.Command {
 		Long:  "Serve the portal of a made-up company with seven sample gateways, real keys and four people. Everything runs on loopback and is gone at the end, unless --data keeps it.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			log := logger(cmd.ErrOrStderr(), verbose)
+			log := logger(cmd, verbose)
 			if !verbose && !asJSON {
-				log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+				format, _ := cmd.Flags().GetString(logFormatFlag)
+				log = newLogger(cmd.ErrOrStderr(), format, slog.LevelWarn)
 			}
 			return demo(cmd.Context(), o, log, func(ready demoReady) error {
 				if asJSON {

@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	if err := command(os.Stdout, os.Stderr).ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "concierge:", err)
 		stop()
@@ -39,12 +41,13 @@ func command(out, errs io.Writer) *cobra.Command {
 	}
 	root.SetOut(out)
 	root.SetErr(errs)
+	root.PersistentFlags().Var(&logFormat{"text"}, logFormatFlag, "form of the log: text or json")
 	root.AddCommand(serveCommand(), demoCommand(), workerCommand(), backupCommand(), restoreCommand())
 	return root
 }
 
 func serveCommand() *cobra.Command {
-	var file, listenOn, database string
+	var flags serveFlags
 	var verbose bool
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -52,37 +55,63 @@ func serveCommand() *cobra.Command {
 		Long:  "Serve the portal that a configuration file describes. Without people in its database, it prints a one-time link for the first administrator.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := serveConfig(file)
+			c, err := flags.config()
 			if err != nil {
 				return err
 			}
-			if listenOn != "" {
-				if c.PublicURL == "http://"+c.Listen {
-					c.PublicURL = "http://" + listenOn
-				}
-				c.Listen = listenOn
-			}
-			if database != "" {
-				if c.Database, err = databaseName(".", database); err != nil {
-					return err
-				}
-			}
-			return serve(cmd.Context(), c, logger(cmd.ErrOrStderr(), verbose), cmd.ErrOrStderr())
+			return serve(cmd.Context(), c, logger(cmd, verbose), cmd.ErrOrStderr())
 		},
 	}
-	cmd.Flags().StringVar(&file, "config", "concierge.yaml", "configuration file")
-	cmd.Flags().StringVar(&listenOn, "listen", "", "address to serve on, instead of the configuration's")
-	cmd.Flags().StringVar(&database, "database", "", "database, a file or postgres://USER@HOST:5432/NAME, instead of the configuration's")
-	cmd.Flags().BoolVar(&verbose, "verbose", false, "log more")
+	flags.add(cmd)
+	cmd.Flags().BoolVar(&verbose, "verbose", false, "log more, also every request that only reads")
 	return cmd
 }
 
-func logger(w io.Writer, verbose bool) *slog.Logger {
+// serveFlags say which portal is meant.
+type serveFlags struct{ file, listen, database string }
+
+func (f *serveFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.file, "config", "concierge.yaml", "configuration file")
+	cmd.Flags().StringVar(&f.listen, "listen", "", "address to serve on, instead of the configuration's")
+	cmd.Flags().StringVar(&f.database, "database", "", "database, a file or postgres://USER@HOST:5432/NAME, instead of CONCIERGE_DATABASE and the configuration's")
+}
+
+// config is that of the file with what flags and environment say instead. The database's name may hold its password.
+func (f *serveFlags) config() (config, error) {
+	c, err := serveConfig(f.file)
+	if err != nil {
+		return config{}, err
+	}
+	if f.listen != "" {
+		if c.PublicURL == "http://"+c.Listen {
+			c.PublicURL = "http://" + f.listen
+		}
+		c.Listen = f.listen
+	}
+	if name := cmp.Or(f.database, os.Getenv("CONCIERGE_DATABASE")); name != "" {
+		if c.Database, err = databaseName(".", name); err != nil {
+			return config{}, err
+		}
+	}
+	if c.DatabasePassword == (secretConfig{}) {
+		return c, nil
+	}
+	password, err := c.DatabasePassword.read()
+	if err != nil {
+		return config{}, fmt.Errorf("database_password: %w", err)
+	}
+	c.Database, err = withPassword(c.Database, password)
+	return c, err
+}
+
+// logger writes to standard error in the form of --log-format.
+func logger(cmd *cobra.Command, verbose bool) *slog.Logger {
 	level := slog.LevelInfo
 	if verbose {
 		level = slog.LevelDebug
 	}
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+	format, _ := cmd.Flags().GetString(logFormatFlag) // text where there is no such flag
+	return newLogger(cmd.ErrOrStderr(), format, level)
 }
 
 func serveConfig(file string) (config, error) { return readConfig(file, kinds) }
@@ -115,6 +144,13 @@ func serve(ctx context.Context, c config, log *slog.Logger, tell io.Writer) erro
 			log.Error("closing", "error", err)
 		}
 	}()
+	if c.MetricsListen != "" {
+		stop, err := s.serveMetrics(c.MetricsListen)
+		if err != nil {
+			return errors.Join(err, l.Close())
+		}
+		defer stop()
+	}
 	token, expires, err := s.people.FirstLink(ctx, c.shownTogether())
 	switch {
 	case errors.Is(err, people.ErrFirstLinkShown):

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"concierge/connectors"
@@ -30,6 +31,7 @@ import (
 	"concierge/portal/seal"
 	"concierge/portal/site"
 	"concierge/portal/store"
+	"concierge/portal/telemetry"
 	"concierge/portal/web"
 	v1 "concierge/portal/web/v1"
 )
@@ -44,19 +46,21 @@ var kinds = map[string]connectors.Kind{
 
 // server is a running portal.
 type server struct {
-	config  config
-	log     *slog.Logger
-	db      database
-	people  *people.Service
-	ingest  *ingest.Service
-	live    *routing.Live
-	keys    *keys.Service
-	sites   *site.Service
-	router  *web.Router
-	handler http.Handler
+	config    config
+	log       *slog.Logger
+	telemetry *telemetry.Telemetry
+	db        database
+	people    *people.Service
+	ingest    *ingest.Service
+	live      *routing.Live
+	keys      *keys.Service
+	sites     *site.Service
+	router    *web.Router
+	handler   http.Handler
 
-	cancel  context.CancelFunc
-	running sync.WaitGroup
+	cancel   context.CancelFunc
+	running  sync.WaitGroup
+	stopping atomic.Bool
 }
 
 // open wires the portal and starts what it does in the background. Close it.
@@ -69,6 +73,10 @@ func open(ctx context.Context, c config, gateways []ingest.Registration, log *sl
 		return nil, err
 	}
 	s := &server{config: c, log: log, db: db}
+	if s.telemetry, err = newTelemetry(ctx, c, log); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	s.db = observed{db, s.telemetry.DB(db)}
 	if err := s.wire(ctx, gateways); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -87,6 +95,7 @@ func (s *server) wire(ctx context.Context, registrations []ingest.Registration) 
 	if err := compareConfiguration(ctx, s.db, c, s.log); err != nil {
 		return err
 	}
+	kinds := s.telemetry.Kinds(kinds)
 	catalogDB := store.Narrow[catalog.Tx](s.db)
 	gateways := ingest.NewGateways(catalogDB, kinds, box, s.log)
 	s.sites = site.New(store.Narrow[site.Tx](s.db), box, site.Options{Back: s.back, Log: s.log})
@@ -98,13 +107,13 @@ func (s *server) wire(ctx context.Context, registrations []ingest.Registration) 
 	if err != nil {
 		return err
 	}
-	s.ingest = ingest.New(catalogDB, gateways, ingest.Options{Log: s.log})
+	s.ingest = ingest.New(catalogDB, gateways, ingest.Options{Log: s.log, Tracer: s.telemetry.Tracer(), Ended: s.syncEnded})
 	s.live = routing.NewLive(routing.Config{Environments: c.Environments, Audiences: c.Audiences}, desk.Source(s.db), s.log)
 	if err := s.live.Refresh(ctx); err != nil {
 		return err
 	}
 	s.keys = keys.NewService(store.Narrow[keys.Tx](s.db), desk.Router(s.live), gateways, box, keys.Options{
-		Policy: c.policy(), CallTimeout: c.Keys.CallTimeout, Reconcile: c.Keys.Reconcile, Log: s.log,
+		Policy: c.policy(), CallTimeout: c.Keys.CallTimeout, Reconcile: c.Keys.Reconcile, Log: s.log, Tracer: s.telemetry.Tracer(),
 	})
 	d := desk.New(desk.Parts{
 		DB: s.db, Live: s.live, Keys: s.keys, Policy: c.policy(), People: s.people, Ingest: s.ingest, Gateways: gateways, Kinds: kinds, Sealer: box,
@@ -112,6 +121,7 @@ func (s *server) wire(ctx context.Context, registrations []ingest.Registration) 
 	if err := s.routes(d, box); err != nil {
 		return err
 	}
+	s.telemetry.Read(s.state)
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	for name, run := range map[string]func(context.Context){
@@ -154,15 +164,19 @@ func audiences(a access.Audiences) []portal.Audience {
 func (s *server) routes(d *desk.Service, box *seal.Box) error {
 	s.router = web.NewRouter()
 	v1.Register(s.router, v1.Options{
-		Caller: s.caller, Desk: d.For, State: func() any { return s.live.Table() }, Requests: s.db, Fingerprint: box.Fingerprint, PublicURL: s.config.PublicURL, Log: s.log,
+		Caller: s.caller, Desk: func(c access.Caller) api.Desk { return s.telemetry.Desk(d.For(c)) }, State: func() any { return s.live.Table() }, Requests: s.db, Fingerprint: box.Fingerprint, PublicURL: s.config.PublicURL, Log: s.log,
 	})
-	health := func(pattern string, ok func(context.Context) error) {
+	health := func(pattern string, ok func() error) {
+		var failing atomic.Bool
 		s.router.Handle(web.Route{Method: http.MethodGet, Pattern: pattern, Surface: web.SurfaceOperations, Access: web.AccessAnonymous},
 			http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 				w.Header().Set("Cache-Control", "no-store")
-				if err := ok(r.Context()); err != nil {
-					s.log.Warn("not ready", "error", err)
+				err := ok()
+				if was := failing.Swap(err != nil); err != nil && !was {
+					s.log.WarnContext(r.Context(), "not ready", "error", err)
+				}
+				if err != nil {
 					w.WriteHeader(http.StatusServiceUnavailable)
 					_, _ = w.Write([]byte("not ready\n"))
 					return
@@ -170,7 +184,7 @@ func (s *server) routes(d *desk.Service, box *seal.Box) error {
 				_, _ = w.Write([]byte("ok\n"))
 			}))
 	}
-	health("/healthz", func(context.Context) error { return nil })
+	health("/healthz", func() error { return nil })
 	health("/readyz", s.ready)
 	for _, r := range s.sites.Routes() {
 		answers := web.AccessWorker
@@ -179,7 +193,10 @@ func (s *server) routes(d *desk.Service, box *seal.Box) error {
 		}
 		s.router.Handle(web.Route{Method: http.MethodPost, Pattern: r.Pattern, Surface: web.SurfaceWorker, Access: answers, Mutates: true}, r.Handler)
 	}
-	var err error
+	proxies, err := s.config.proxies()
+	if err != nil {
+		return err
+	}
 	s.handler, err = web.New(web.Options{
 		Router: s.router,
 		Desk: func(ctx context.Context, person portal.PersonID, in portal.OrganisationID) (api.Desk, error) {
@@ -187,21 +204,33 @@ func (s *server) routes(d *desk.Service, box *seal.Box) error {
 			if err != nil {
 				return nil, err
 			}
-			return d.For(c), nil
+			return s.telemetry.Desk(d.For(c)), nil
 		},
 		Accounts: s.people, Sessions: s.people.Sessions(), Markdown: document.Markdown,
-		Secure: strings.HasPrefix(s.config.PublicURL, "https://"), BaseURL: s.config.PublicURL, Log: s.log,
+		Secure: strings.HasPrefix(s.config.PublicURL, "https://"), BaseURL: s.config.PublicURL,
+		Around: s.telemetry.HTTP, Proxies: proxies, Log: s.log,
 	})
 	return err
 }
 
-// ready says whether requests can be answered: a table is loaded and the database can be read.
-func (s *server) ready(ctx context.Context) error {
-	if !s.live.Ready() {
-		return fmt.Errorf("the routing table is not loaded: %w", portal.ErrUnavailable)
+// staleAfter is how old the table may be, against the database, before this process sends requests to others. All replicas
+// go on answering from their tables while the database is away for a moment; one that alone cannot reach it is left out
+// before long.
+const staleAfter = time.Minute
+
+// ready says whether a balancer should send requests here: the table holds what the database held at the start, and has
+// been compared with it not long ago, and the portal is not about to end.
+func (s *server) ready() error {
+	if s.stopping.Load() {
+		return errors.New("the portal is stopping")
 	}
-	_, err := s.db.Version(ctx)
-	return err
+	if !s.live.Ready() {
+		return errors.New("the routing table is not loaded")
+	}
+	if age := time.Since(s.live.Status().Current); age > staleAfter {
+		return fmt.Errorf("the routing table has not been compared with the database for %s", age.Round(time.Second))
+	}
+	return nil
 }
 
 // caller finds who holds a token, in memory. Only for a token that is not there the database is asked, at a measured pace.
@@ -250,10 +279,20 @@ func (s *server) serve(ctx context.Context, l net.Listener) error {
 		return fmt.Errorf("serving on %s: %w", l.Addr(), err)
 	case <-ctx.Done():
 	}
-	const grace = 30 * time.Second
+	s.stopping.Store(true)
+	s.log.Info("stopping", "delay", s.config.ShutdownDelay.String())
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serving on %s: %w", l.Addr(), err)
+	case <-time.After(s.config.ShutdownDelay):
+	}
+	grace := s.config.Keys.grace()
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
-	return h.Shutdown(stop)
+	if err := h.Shutdown(stop); err != nil {
+		return errors.Join(fmt.Errorf("requests were cut off after %s; what they began on gateways is finished at the next start, or by another replica", grace), h.Close())
+	}
+	return nil
 }
 
 // listen takes the address, or says what to do where it is taken.
@@ -265,14 +304,33 @@ func listen(address string) (net.Listener, error) {
 	return l, nil
 }
 
+// backgroundGrace is how long the end waits for background work. It records where it stands, so that the next start, or
+// another replica, goes on from there.
+const backgroundGrace = 15 * time.Second
+
 // Close stops the background work and closes the database.
 func (s *server) Close() error {
 	if s.cancel != nil {
 		s.cancel()
 	}
-	if s.ingest != nil {
-		s.ingest.Close()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if s.ingest != nil {
+			s.ingest.Close()
+		}
+		s.running.Wait()
+	}()
+	select {
+	case <-ended:
+	case <-time.After(backgroundGrace):
+		s.log.Warn("background work did not end in time; the next start goes on with it")
 	}
-	s.running.Wait()
-	return s.db.Close()
+	var errs []error
+	if s.telemetry != nil {
+		last, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		errs = append(errs, s.telemetry.Close(last))
+	}
+	return errors.Join(append(errs, s.db.Close())...)
 }

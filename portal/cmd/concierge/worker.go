@@ -48,7 +48,7 @@ an administrator makes in the portal: in the environment variable ` + enrolmentV
 it is known by the file worker.json in its data folder, which is worth a password.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runWorker(cmd.Context(), o, logger(cmd.ErrOrStderr(), o.verbose))
+			return runWorker(cmd.Context(), o, logger(cmd, o.verbose))
 		},
 	}
 	cmd.Flags().StringVar(&o.site, "site", "", "name of the site, as the portal's configuration has it")

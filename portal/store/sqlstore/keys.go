@@ -195,6 +195,16 @@ func (s keyStore) HurryActs(ctx context.Context, gateway portal.GatewayID, now t
 		"hurrying the acts of %s", gateway)
 }
 
+func (s keyStore) CountOpenActs(ctx context.Context) ([]keys.ActCount, error) {
+	counts, err := rows(ctx, s.tx, func(r scanner) (c keys.ActCount, err error) {
+		var oldest int64
+		err = r.Scan(&c.Kind, &c.Phase, &c.Open, &oldest)
+		c.Oldest = instant(oldest)
+		return c, err
+	}, `SELECT kind, phase, count(*), min(created) FROM acts WHERE state = 'open' GROUP BY kind, phase ORDER BY kind, phase`)
+	return counts, doing(err, "counting open acts")
+}
+
 func (s keyStore) Bindings(ctx context.Context, app portal.ApplicationID) ([]keys.Binding, error) {
 	// Where a key retires, its successor's deployment is the binding: active sorts before retiring.
 	bs, err := rows(ctx, s.tx, func(r scanner) (b keys.Binding, err error) {

@@ -47,12 +47,12 @@ func once[O any](ctx context.Context, s *server, key string, body any, do func(c
 	ctx = context.WithoutCancel(ctx)
 	if err != nil || id == "" {
 		if dropErr := s.Requests.DropRequest(ctx, k); dropErr != nil {
-			s.Log.Warn("an idempotency key stays reserved for a minute", "error", dropErr)
+			s.Log.WarnContext(ctx, "an idempotency key stays reserved for a minute", "error", dropErr)
 		}
 		return out, err
 	}
 	if err := s.Requests.EndRequest(ctx, k, id); err != nil {
-		s.Log.Warn("a repeated request will be told that its answer was lost", "error", err)
+		s.Log.WarnContext(ctx, "a repeated request will be told that its answer was lost", "error", err)
 	}
 	return out, nil
 }

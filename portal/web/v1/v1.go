@@ -186,11 +186,11 @@ func (s *server) problem(ctx context.Context, err error) *api.Problem {
 	switch {
 	case errors.Is(err, context.Canceled): // the caller has left
 	case !known:
-		s.Log.Error("request failed", "request_id", p.RequestID, "error", err)
+		s.Log.ErrorContext(ctx, "request failed", "error", err)
 	case p.Status >= http.StatusInternalServerError:
-		s.Log.Warn("request could not be served", "request_id", p.RequestID, "error", err)
+		s.Log.WarnContext(ctx, "request could not be served", "error", err)
 	default:
-		s.Log.Debug("request refused", "request_id", p.RequestID, "error", err)
+		s.Log.DebugContext(ctx, "request refused", "error", err)
 	}
 	return &p
 }
