@@ -440,6 +440,47 @@ func TestBrowserSyncs(t *testing.T) {
 	w.quiet("syncing")
 }
 
+// TestBrowserRunsAJob follows it to its end without a hand.
+func TestBrowserRunsAJob(t *testing.T) {
+	w := newWindow(t, webtest.New(time.Now).Options())
+	w.signIn(webtest.Administrator)
+	w.goTo("/jobs?state=failed")
+	w.turning(chromedp.SetValue(chromedp.CSS("#kind"), "drill"))
+	w.until(`location.search === "?state=failed&kind=drill"`)
+	w.submit("form[action$='/run']")
+	w.do(chromedp.WaitVisible(chromedp.CSS("#job [data-state=available], #job [data-state=completed]")))
+	w.until(`document.querySelector("#job [data-state=completed]") !== null`)
+	w.quiet("running a job")
+}
+
+// TestBrowserEnrolsAWorker asks in a dialog, shows the token once, and keeps the focus where it is while the page follows.
+func TestBrowserEnrolsAWorker(t *testing.T) {
+	w := newWindow(t, webtest.New(time.Now).Options())
+	w.signIn(webtest.Administrator)
+	w.goTo("/sites")
+	w.do(chromedp.Click(chromedp.CSS("a[href='/add-worker']")), chromedp.WaitVisible(chromedp.CSS("dialog[open]")))
+	w.photograph("worker-dialog")
+	w.do(chromedp.SendKeys(chromedp.CSS("dialog #site"), "osaka"))
+	w.submit("dialog")
+	w.do(chromedp.WaitVisible(chromedp.CSS("#enrolment-token")))
+	token := w.text("#enrolment-token")
+	w.do(chromedp.Click(chromedp.CSS("[data-copy-from=enrolment-token]")))
+	w.until(`document.querySelector("[data-copy-from=enrolment-token]").dataset.state === "copied"`)
+	w.follow(".secret .btn-primary")
+	if strings.Contains(w.eval("document.documentElement.outerHTML"), token) {
+		t.Error("the site's page has the token")
+	}
+	const revoke = `document.querySelector("[data-enrolment] a")`
+	w.do(run(`window.before = document.getElementById("site"); ` + revoke + `.focus()`))
+	w.until(`document.getElementById("site") !== window.before`) // it asks every five seconds
+	if w.eval(`document.activeElement === `+revoke) != "true" {
+		t.Errorf("the focus went to %s", w.eval("document.activeElement.outerHTML.slice(0, 80)"))
+	}
+	w.do(chromedp.KeyEvent(kb.Enter), chromedp.WaitVisible(chromedp.CSS("dialog[open]")))
+	w.submit("dialog")
+	w.quiet("enrolling")
+}
+
 // TestBrowserThemes: the switch works at once, and is remembered.
 func TestBrowserThemes(t *testing.T) {
 	w := newWindow(t, webtest.New(time.Now).Options())
