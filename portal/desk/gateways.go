@@ -50,7 +50,7 @@ func (d *desk) Gateways(ctx context.Context, p api.Paging) (page api.Page[api.Ga
 		return page, err
 	}
 	page.Items = []api.Gateway{}
-	reach := d.reach()
+	reach := &reach{desk: d}
 	for {
 		var batch []catalog.Gateway
 		err := d.catalog.View(ctx, func(tx catalog.Tx) (err error) {
@@ -100,7 +100,7 @@ func (d *desk) Gateway(ctx context.Context, id string) (api.Gateway, error) {
 	if err != nil {
 		return api.Gateway{}, err
 	}
-	return d.gateway(ctx, g, d.reach())
+	return d.gateway(ctx, g, &reach{desk: d})
 }
 
 func (d *desk) gateway(ctx context.Context, g catalog.Gateway, reach *reach) (api.Gateway, error) {
@@ -179,7 +179,7 @@ func (d *desk) CreateGateway(ctx context.Context, n api.NewGateway) (api.Gateway
 	if _, err := d.Ingest.Sync(ctx, g.ID, string(d.caller.Person)); err != nil {
 		return api.Gateway{}, err
 	}
-	return d.gateway(ctx, g, d.reach())
+	return d.gateway(ctx, g, &reach{desk: d})
 }
 
 func (d *desk) Sync(ctx context.Context, gateway string) (api.Run, error) {

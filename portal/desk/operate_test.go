@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"strconv"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"concierge/portal/api"
 	"concierge/portal/catalog"
 	"concierge/portal/jobs"
+	"concierge/portal/site"
 	"concierge/portal/store"
 	"concierge/portal/store/sqlite"
 )
@@ -21,7 +23,7 @@ import (
 // board is jobs and sites that remember what they were asked.
 type board struct {
 	asked []string
-	sites map[string]api.Site
+	sites map[portal.Site]site.Site
 	err   error
 }
 
@@ -39,24 +41,24 @@ func (b *board) Job(_ context.Context, id string) (jobs.Status, error) {
 func (b *board) RunNow(_ context.Context, id string) (jobs.Status, error) {
 	return jobs.Status{ID: id, State: jobs.Available}, b.note("run", id)
 }
-func (b *board) Sites(context.Context) ([]api.Site, error) {
-	return []api.Site{{Name: "paris", Workers: []api.Worker{{}}}}, b.note("sites")
+func (b *board) Sites(context.Context) ([]site.Site, error) {
+	return slices.Collect(maps.Values(b.sites)), b.note("sites")
 }
-func (b *board) Site(_ context.Context, name string) (api.Site, error) {
-	if s, ok := b.sites[name]; ok {
-		return s, b.note("site", name)
-	}
-	return api.Site{}, errors.Join(b.note("site", name), portal.ErrNotFound)
+func (b *board) Site(_ context.Context, name portal.Site) (site.Site, error) {
+	return b.sites[name], b.note("site", string(name))
 }
-func (b *board) CreateEnrolment(_ context.Context, actor, site string) (api.CreatedEnrolment, error) {
-	return api.CreatedEnrolment{Token: portal.NewSecret("t")}, b.note("enrol", actor, site)
+func (b *board) CreateEnrolment(_ context.Context, actor string, name portal.Site) (site.Enrolment, portal.Secret, error) {
+	return site.Enrolment{}, portal.NewSecret("t"), b.note("enrol", actor, string(name))
 }
 func (b *board) RevokeEnrolment(_ context.Context, actor, id string) error {
 	return b.note("revoke enrolment", actor, id)
 }
-func (b *board) RevokeWorker(_ context.Context, actor, id string) (api.Worker, error) {
-	return api.Worker{ID: id}, b.note("revoke worker", actor, id)
+func (b *board) RevokeWorker(_ context.Context, actor, id string) (site.Worker, error) {
+	return site.Worker{ID: id}, b.note("revoke worker", actor, id)
 }
+func (b *board) Now() time.Time { return noon }
+
+var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
 // operations are all that is for platform administrators alone, each with what the board is then asked.
 var operations = map[string]struct {
@@ -99,7 +101,7 @@ func TestOperateIsForPlatformAdministrators(t *testing.T) {
 		if err := op.do(asCaller(t, chief)); !errors.Is(err, portal.ErrUnsupported) {
 			t.Errorf("%s without a board: %v", name, err)
 		}
-		b := &board{sites: map[string]api.Site{"paris": {Name: "paris"}}}
+		b := &board{sites: map[portal.Site]site.Site{"paris": {Name: "paris"}}}
 		d := asCaller(t, chief)
 		d.DB = memory(t)
 		d.Parts.Jobs, d.Parts.Sites = b, b
@@ -169,51 +171,77 @@ func TestJobCursorsAreSealed(t *testing.T) {
 	}
 }
 
-// TestSiteLists: no list of a site is null on the wire.
-func TestSiteLists(t *testing.T) {
+// TestSites: what a site is like on the wire. No list of it is null there.
+func TestSites(t *testing.T) {
 	d := asCaller(t, chief)
-	d.Parts.Sites = &board{}
+	hour := noon.Add(-time.Hour)
+	d.Parts.Sites = &board{sites: map[portal.Site]site.Site{"paris": {
+		Name: "paris", Waiting: 2,
+		Workers: []site.Worker{
+			{ID: "here", Polling: "poll_1", Seen: noon, Reused: hour}, {ID: "left", Seen: noon}, {ID: "silent", Polling: "poll_2", Seen: hour},
+			{ID: "out", Polling: "poll_3", Seen: noon, Revoked: noon},
+		},
+		Enrolments: []site.Enrolment{{ID: "enr_1", Site: "paris", Created: hour, Expires: noon, Token: site.Hash{1}}},
+	}}}
 	sites, err := d.Sites(t.Context())
-	if err != nil || sites[0].Gateways == nil || sites[0].Enrolments == nil || sites[0].Workers[0].Gateways == nil {
-		t.Errorf("got %+v, %v", sites, err)
+	if err != nil || len(sites) != 1 {
+		t.Fatalf("got %+v, %v", sites, err)
+	}
+	s := sites[0]
+	if s.Local || s.Waiting != 2 || s.Gateways == nil || s.Workers[0].Gateways == nil || s.Workers[0].Reused == nil || s.Workers[1].Reused != nil {
+		t.Errorf("got %+v", s)
+	}
+	for i, want := range []string{"connected", "gone", "gone", "revoked"} {
+		if got := s.Workers[i].State; got != want {
+			t.Errorf("worker %s is %s, want %s", s.Workers[i].ID, got, want)
+		}
+	}
+	if want := (api.Enrolment{ID: "enr_1", Site: "paris", Created: hour, Expires: noon}); s.Enrolments[0] != want {
+		t.Errorf("got %+v", s.Enrolments)
+	}
+	d.Parts.Sites = &board{sites: map[portal.Site]site.Site{"local": {Name: portal.SiteLocal}}}
+	local, err := d.Site(t.Context(), "local")
+	if err != nil || !local.Local || local.Workers == nil || local.Enrolments == nil {
+		t.Errorf("got %+v, %v", local, err)
 	}
 }
 
 // TestReach: a gateway is reached where a worker of its site is connected that holds its credentials.
 func TestReach(t *testing.T) {
-	early, late := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
-	worker := func(state string, seen time.Time, gateways ...string) api.Worker {
-		return api.Worker{State: state, LastSeen: seen, Gateways: gateways}
+	early, late := noon.Add(-2*time.Hour), noon.Add(-time.Hour)
+	worker := func(polling string, seen time.Time, gateways ...portal.GatewayID) site.Worker {
+		return site.Worker{Polling: polling, Seen: seen, Gateways: gateways}
 	}
 	for name, tc := range map[string]struct {
-		site    portal.Site
-		workers []api.Worker
+		at      portal.Site
+		workers []site.Worker
 		state   string
 		seen    time.Time
 	}{
-		"local":                    {portal.SiteLocal, []api.Worker{worker("gone", late, "edge")}, "", time.Time{}},
+		"local":                    {portal.SiteLocal, []site.Worker{worker("", late, "edge")}, "", time.Time{}},
 		"unnamed":                  {"", nil, "", time.Time{}},
 		"unknown site":             {"nowhere", nil, "gone", time.Time{}},
-		"connected":                {"paris", []api.Worker{worker("gone", late, "edge"), worker("connected", early, "edge")}, "connected", time.Time{}},
-		"connected for another":    {"paris", []api.Worker{worker("connected", late, "core"), worker("gone", early, "edge")}, "gone", early},
-		"gone, the last one tells": {"paris", []api.Worker{worker("gone", early, "edge"), worker("revoked", late, "edge")}, "gone", late},
+		"connected":                {"paris", []site.Worker{worker("", late, "edge"), worker("p", noon, "edge")}, "connected", time.Time{}},
+		"connected for another":    {"paris", []site.Worker{worker("p", noon, "core"), worker("", early, "edge")}, "gone", early},
+		"gone, the last one tells": {"paris", []site.Worker{worker("", early, "edge"), worker("", late, "edge")}, "gone", late},
 		"never there":              {"paris", nil, "gone", time.Time{}},
 	} {
-		b := &board{sites: map[string]api.Site{"paris": {Workers: tc.workers}, "local": {Workers: tc.workers}}}
+		b := &board{sites: map[portal.Site]site.Site{"paris": {Name: "paris", Workers: tc.workers}, "local": {Name: "local", Workers: tc.workers}}}
 		d := asCaller(t, chief)
 		d.Parts.Sites = b
-		reach := d.reach()
+		reach := &reach{desk: d}
 		for range 2 {
-			state, seen, err := reach.of(t.Context(), catalog.Gateway{ID: "edge", Site: tc.site})
+			state, seen, err := reach.of(t.Context(), catalog.Gateway{ID: "edge", Site: tc.at})
 			if err != nil || state != tc.state || (seen == nil) != tc.seen.IsZero() || seen != nil && !seen.Equal(tc.seen) {
 				t.Errorf("%s: %s, %v, %v", name, state, seen, err)
 			}
 		}
-		if len(b.asked) > 2 {
+		if len(b.asked) > 1 {
 			t.Errorf("%s: the board was asked %q", name, b.asked)
 		}
 	}
-	if state, _, err := asCaller(t, chief).reach().of(t.Context(), catalog.Gateway{ID: "edge", Site: "paris"}); state != "" || err != nil {
+	without := &reach{desk: asCaller(t, chief)}
+	if state, _, err := without.of(t.Context(), catalog.Gateway{ID: "edge", Site: "paris"}); state != "" || err != nil {
 		t.Errorf("without a board: %q, %v", state, err)
 	}
 }

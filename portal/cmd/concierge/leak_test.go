@@ -576,8 +576,11 @@ paths:
 	w.rival.own["gateway"], w.rival.own["run"] = "edge", w.lastRun(t, "edge")
 	w.partner.own["gateway"], w.partner.own["run"] = "edge", w.lastRun(t, "edge")
 	w.dev.own["gateway"], w.dev.own["run"] = "lab", w.lastRun(t, "lab")
+	site := w.private("site")
+	worker := w.enrol(t, site, w.private("worker"))
+	enrolment := w.must(t, w.admin, "POST", "/api/v1/sites/"+site+"/enrolments", nil)["id"].(string)
 	for _, who := range []*somebody{&w.insider, &w.rival, &w.partner, &w.dev} {
-		who.own["job"], who.own["site"], who.own["enrolment"], who.own["worker"] = "777777", "local", "enr_there", "wrk_there"
+		who.own["job"], who.own["site"], who.own["enrolment"], who.own["worker"] = "777777", site, enrolment, worker
 	}
 	w.admin.own = w.insider.own
 	w.dev.forbidden = maps.Clone(w.insider.own)
@@ -619,6 +622,22 @@ func (w *canaries) equip(t *testing.T, who *somebody, application, api, environm
 func (w *canaries) request(t *testing.T, who somebody, application, api, environment string) string {
 	t.Helper()
 	return w.must(t, who, "POST", "/api/v1/subscriptions", map[string]any{"application": application, "api": api, "environment": environment})["id"].(string)
+}
+
+// enrol lets a worker of that name join a site, and returns its id.
+func (w *canaries) enrol(t *testing.T, site, name string) string {
+	t.Helper()
+	token := w.must(t, w.admin, "POST", "/api/v1/sites/"+site+"/enrolments", nil)["token"].(string)
+	body, err := json.Marshal(map[string]string{"token": token, "secret": portal.NewID("worker"), "site": site, "name": name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := w.ask(somebody{}, web.SurfaceWorker, "POST", "/worker/v1/enrol", string(body))
+	var joined struct{ Worker string }
+	if err := json.Unmarshal([]byte(r.body), &joined); err != nil || joined.Worker == "" {
+		t.Fatalf("joining %s: %s", site, r)
+	}
+	return joined.Worker
 }
 
 func (w *canaries) lastRun(t *testing.T, gateway string) string {

@@ -116,7 +116,7 @@ func (s *server) wire(ctx context.Context, registrations []ingest.Registration) 
 		Policy: c.policy(), CallTimeout: c.Keys.CallTimeout, Reconcile: c.Keys.Reconcile, Log: s.log, Tracer: s.telemetry.Tracer(),
 	})
 	d := desk.New(desk.Parts{
-		DB: s.db, Live: s.live, Keys: s.keys, Policy: c.policy(), People: s.people, Ingest: s.ingest, Gateways: gateways, Kinds: kinds, Sealer: box,
+		DB: s.db, Live: s.live, Keys: s.keys, Policy: c.policy(), People: s.people, Ingest: s.ingest, Gateways: gateways, Kinds: kinds, Sealer: box, Sites: s.sites,
 	})
 	if err := s.routes(d, box); err != nil {
 		return err
