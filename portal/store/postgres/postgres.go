@@ -433,7 +433,8 @@ func kind(ctx context.Context, err error) error {
 		strings.HasPrefix(e.Code, "53"), // out of disk, memory, connections
 		strings.HasPrefix(e.Code, "57"), // shutting down, ended by a time-out
 		strings.HasPrefix(e.Code, "58"), // system error
-		e.Code == "25006",               // read-only: a standby, or a view that writes
+		e.Code == "25006",               // read-only: a view that writes
+		e.Code == "0A000",               // serializable on a standby
 		e.Code == "25P03",               // idle in a transaction for too long
 		e.Code == "3D000",               // no such database
 		e.Code == "55P03", again(err):   // lock not available; others were faster
