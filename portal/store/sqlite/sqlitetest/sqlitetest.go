@@ -17,6 +17,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"golang.org/x/sys/unix"
 	"modernc.org/libc"
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -110,7 +111,6 @@ type file struct {
 var layer = struct {
 	once    sync.Once
 	own     *sqlite3.Tsqlite3_vfs
-	vfs     sqlite3.Tsqlite3_vfs
 	methods map[*sqlite3.Tsqlite3_io_methods]*sqlite3.Tsqlite3_io_methods // SQLite's to ours
 
 	mu    sync.Mutex
@@ -130,7 +130,6 @@ type (
 	writeFunc    = func(tls *libc.TLS, file, from uintptr, n int32, offset int64) int32
 	truncateFunc = func(tls *libc.TLS, file uintptr, size int64) int32
 	syncFunc     = func(tls *libc.TLS, file uintptr, flags int32) int32
-	sizeFunc     = func(tls *libc.TLS, file, size uintptr) int32
 	shmMapFunc   = func(tls *libc.TLS, file uintptr, region, size, extend int32, at uintptr) int32
 )
 
@@ -142,6 +141,15 @@ func at[T any](address uintptr) *T { return *(**T)(unsafe.Pointer(&address)) }
 func function[F any](p uintptr) F { return *(*F)(unsafe.Pointer(&p)) }
 func pointer[F any](f F) uintptr  { return *(*uintptr)(unsafe.Pointer(&f)) }
 
+// keep copies a value into SQLite's memory, where it stays.
+func keep[T any](tls *libc.TLS, value T) *T {
+	p := at[T](libc.Xmalloc(tls, libc.Tsize_t(unsafe.Sizeof(value))))
+	*p = value
+	return p
+}
+
+func address[T any](p *T) uintptr { return uintptr(unsafe.Pointer(p)) }
+
 // install puts the layer in front of SQLite's own access to files, once. Files outside of a Disk go straight through.
 func install() {
 	layer.once.Do(func() {
@@ -152,10 +160,10 @@ func install() {
 		if err != nil {
 			panic(err)
 		}
-		layer.vfs = *layer.own
-		layer.vfs.FzName, layer.vfs.FpNext = name, 0
-		layer.vfs.FxOpen, layer.vfs.FxDelete = pointer[openFunc](open), pointer[deleteFunc](remove)
-		if rc := sqlite3.Xsqlite3_vfs_register(tls, uintptr(unsafe.Pointer(&layer.vfs)), 1); rc != sqlite3.SQLITE_OK {
+		vfs := keep(tls, *layer.own)
+		vfs.FzName, vfs.FpNext = name, 0
+		vfs.FxOpen, vfs.FxDelete = pointer[openFunc](open), pointer[deleteFunc](remove)
+		if rc := sqlite3.Xsqlite3_vfs_register(tls, address(vfs), 1); rc != sqlite3.SQLITE_OK {
 			panic(fmt.Sprintf("sqlite3_vfs_register: %d", rc))
 		}
 	})
@@ -180,7 +188,7 @@ func fileAt(p uintptr) *file {
 }
 
 func open(tls *libc.TLS, _, name, p uintptr, flags int32, outFlags uintptr) int32 {
-	own := uintptr(unsafe.Pointer(layer.own))
+	own := address(layer.own)
 	pass := function[openFunc](layer.own.FxOpen)
 	if name == 0 {
 		return pass(tls, own, name, p, flags, outFlags)
@@ -206,14 +214,13 @@ func open(tls *libc.TLS, _, name, p uintptr, flags int32, outFlags uintptr) int3
 	defer layer.mu.Unlock()
 	ours := layer.methods[f.own]
 	if ours == nil {
-		ours = new(sqlite3.Tsqlite3_io_methods)
-		*ours = *f.own
+		ours = keep(tls, *f.own)
 		ours.FxClose, ours.FxWrite, ours.FxTruncate = pointer[closeFunc](closeFile), pointer[writeFunc](write), pointer[truncateFunc](truncate)
 		ours.FxSync, ours.FxShmMap = pointer[syncFunc](syncFile), pointer[shmMapFunc](shmMap)
 		layer.methods[f.own] = ours
 	}
 	layer.files[p] = f
-	opened.FpMethods = uintptr(unsafe.Pointer(ours))
+	opened.FpMethods = address(ours)
 	return sqlite3.SQLITE_OK
 }
 
@@ -229,7 +236,7 @@ func remove(tls *libc.TLS, _, name uintptr, syncFolder int32) int32 {
 	path := libc.GoString(name)
 	d := diskOf(path)
 	pass := func() int32 {
-		return function[deleteFunc](layer.own.FxDelete)(tls, uintptr(unsafe.Pointer(layer.own)), name, syncFolder)
+		return function[deleteFunc](layer.own.FxDelete)(tls, address(layer.own), name, syncFolder)
 	}
 	if d == nil {
 		return pass()
@@ -256,12 +263,12 @@ func write(tls *libc.TLS, p, from uintptr, n int32, offset int64) int32 {
 	}
 	rc := int32(sqlite3.SQLITE_OK)
 	if d.space >= 0 {
-		var size int64
-		if rc := function[sizeFunc](f.own.FxFileSize)(tls, p, uintptr(unsafe.Pointer(&size))); rc != sqlite3.SQLITE_OK {
-			return rc
+		var info unix.Stat_t
+		if err := unix.Fstat(int(at[sqlite3.TunixFile](p).Fh), &info); err != nil {
+			return sqlite3.SQLITE_IOERR_FSTAT
 		}
 		// What fits is written, as by a real disk.
-		if over := max(0, offset+int64(n)-size) - max(0, d.space-d.used()); over > 0 {
+		if over := max(0, offset+int64(n)-info.Size) - max(0, d.space-d.used()); over > 0 {
 			n, rc = max(0, n-int32(over)), sqlite3.SQLITE_FULL
 		}
 	}
