@@ -170,12 +170,15 @@ func (r *Runner) Job(ctx context.Context, id string) (Status, error) {
 	return r.status(row), nil
 }
 
-// RunNow lets a job that waits, or has ended, run at once, on whichever process is first. portal.ErrConflict where it is
-// running, or another of its kind and subject waits.
+// RunNow lets a job that waits, or was given up, run at once, on whichever process is first. portal.ErrConflict where it is
+// running or done, or another of its kind and subject waits.
 func (r *Runner) RunNow(ctx context.Context, id string) (Status, error) {
 	row, err := r.row(ctx, id)
 	if err != nil {
 		return Status{}, err
+	}
+	if row.State == rivertype.JobStateCompleted {
+		return Status{}, fmt.Errorf("job %s has done its work: %w", id, portal.ErrConflict)
 	}
 	if row.State != rivertype.JobStateRunning {
 		if row, err = r.client.JobRetry(ctx, row.ID); err != nil {

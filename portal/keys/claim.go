@@ -98,7 +98,7 @@ func (s *Service) issue(ctx context.Context, c access.Caller, id portal.Subscrip
 	}
 	crash.Point("keys.issue.intended")
 
-	// The call and its record go on when the caller leaves: an unfinished one would only be the sweeper's work.
+	// The call and its record go on when the caller leaves: an unfinished one would only be a job's work.
 	work := context.WithoutCancel(ctx)
 	call, cancel := context.WithTimeout(work, s.opts.CallTimeout)
 	issued, err := issuer.Issue(call, connectors.IssueRequest{
@@ -125,7 +125,7 @@ func (s *Service) issue(ctx context.Context, c access.Caller, id portal.Subscrip
 	}
 	if !hasSecret(issued.Parts) {
 		if issued.Parts, err = s.keptParts(cred); err != nil {
-			return Claimed{}, err // the lease ends by itself, then the sweeper revokes the key
+			return Claimed{}, err // the lease ends by itself, then a job revokes the key
 		}
 	}
 	seen := ctx.Err() == nil && hasSecret(issued.Parts)
@@ -313,7 +313,7 @@ func (s *Service) credentialEvent(ctx context.Context, tx Tx, actor, action stri
 }
 
 // recordIssued saves a key that the gateway has made. Where nobody will see its secret, or somebody revoked it meanwhile,
-// it is revoked: the acts of that are returned. portal.ErrConflict: the lease has passed to the sweeper, which takes care
+// it is revoked: the acts of that are returned. portal.ErrConflict: the lease has passed to a job, which takes care
 // of the key.
 func (s *Service) recordIssued(ctx context.Context, act Act, id portal.CredentialID, issued connectors.Issued, overlap time.Duration, seen bool) (cred Credential, revoke []Act, err error) {
 	sealed, err := s.sealHandle(id, issued.Handle)
@@ -372,6 +372,9 @@ func (s *Service) retire(ctx context.Context, tx Tx, id portal.CredentialID, end
 	}
 	old.State, old.Ends = Retiring, ends
 	if err := tx.Keys().UpdateCredential(ctx, old, Active); err != nil {
+		return err
+	}
+	if err := tx.Enqueue(ctx, store.Job{Kind: JobActs, Subject: string(old.Gateway), After: ends}); err != nil {
 		return err
 	}
 	return s.credentialEvent(ctx, tx, "system:keys", "credential.retire", old, map[string]string{"ends": ends.Format(time.RFC3339)})
@@ -454,7 +457,7 @@ func (s *Service) withoutAnswer(ctx context.Context, issuer connectors.Issuer, c
 		func(kind error) bool { return errors.Is(err, kind) })
 	after, recordErr := s.search(ctx, issuer, caps, act, answered, err.Error())
 	if recordErr != nil {
-		return errors.Join(err, recordErr) // the lease ends by itself, then the sweeper searches
+		return errors.Join(err, recordErr) // the lease ends by itself, then a job searches
 	}
 	if answered || errors.Is(err, portal.ErrInvalid) {
 		return err
@@ -546,11 +549,14 @@ func (s *Service) closeAct(ctx context.Context, tx Tx, act Act, state ActState, 
 }
 
 // postpone gives the lease back and says when to look again. The lease is nobody's then, and new: whoever has read the act
-// before cannot take it for what it was.
+// before cannot take it for what it was. A job takes it up when it is due.
 func (s *Service) postpone(ctx context.Context, tx Tx, act Act, phase Phase, after time.Duration, cause string) error {
 	lease := act.Lease
 	act.Phase, act.Lease, act.Due, act.Error = phase, rand.Text(), s.now().Add(after), cause
-	return tx.Keys().UpdateAct(ctx, act, lease)
+	if err := tx.Keys().UpdateAct(ctx, act, lease); err != nil {
+		return err
+	}
+	return tx.Enqueue(ctx, store.Job{Kind: JobActs, Subject: string(act.Gateway), After: act.Due})
 }
 
 // backoff is the wait before attempt n+1: 1 s doubling to 5 minutes.

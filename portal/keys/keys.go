@@ -3,8 +3,8 @@
 // A right is granted first; the key is made when its consumer claims it, and its secret appears in that one answer.
 // Every change on a gateway is an Act that is recorded before the call and after it, each time in one transaction with
 // the state and its audit event, and never with a call inside. An act has a lease: whoever holds it may save its result,
-// by compare-and-set; whoever loses it shows no secret. A sweeper takes acts whose lease has ended, looks for their mark on
-// the gateway and revokes what nobody saw. So no crash leaves a working key that is unknown, two keys for one claim, or an
+// by compare-and-set; whoever loses it shows no secret. A job takes acts whose lease has ended, looks for their mark on the
+// gateway and revokes what nobody saw. So no crash leaves a working key that is unknown, two keys for one claim, or an
 // act without audit.
 package keys
 
@@ -217,8 +217,9 @@ type Store interface {
 	// UpdateCredential saves what changes in a credential's life where the state is still from.
 	UpdateCredential(ctx context.Context, c Credential, from CredentialState) error
 	Credentials(ctx context.Context, f CredentialFilter, p Page) ([]Credential, error)
-	// EndedCredentials are live ones whose Ends or Expires has come: of each gateway the oldest, up to limit.
-	EndedCredentials(ctx context.Context, now time.Time, limit int) ([]Credential, error)
+	// EndedCredentials are live ones whose Ends or Expires has come, of a gateway or, where it is empty, of all: of each the
+	// oldest, up to limit.
+	EndedCredentials(ctx context.Context, gateway portal.GatewayID, now time.Time, limit int) ([]Credential, error)
 
 	AddAct(ctx context.Context, a Act) error
 	Act(ctx context.Context, id portal.ActID) (Act, error)
@@ -227,10 +228,13 @@ type Store interface {
 	UpdateAct(ctx context.Context, a Act, lease string) error
 	// CountOpenActs counts the open ones by kind and phase.
 	CountOpenActs(ctx context.Context) ([]ActCount, error)
-	// DueActs are open ones whose Due has come: of each gateway up to limit, its revocations first, then the oldest.
-	DueActs(ctx context.Context, now time.Time, limit int) ([]Act, error)
 	// HurryActs makes open acts of a gateway due that wait because it could not be asked.
 	HurryActs(ctx context.Context, gateway portal.GatewayID, now time.Time) error
+	// DueActs are open ones whose Due has come, of a gateway or, where it is empty, of all: of each up to limit, its
+	// revocations first, then the oldest.
+	DueActs(ctx context.Context, gateway portal.GatewayID, now time.Time, limit int) ([]Act, error)
+	// NextDue is when the next open act of a gateway is due, or a live credential of it ends; zero where there is none.
+	NextDue(ctx context.Context, gateway portal.GatewayID) (time.Time, error)
 
 	// Bindings of an application, or of all where it is empty.
 	Bindings(ctx context.Context, app portal.ApplicationID) ([]Binding, error)
@@ -241,6 +245,7 @@ type Tx interface {
 	Keys() Store
 	Audit() audit.Store
 	Changed(kind store.ChangeKind, id string)
+	Enqueue(ctx context.Context, j store.Job) error
 }
 
 // DB runs transactions. See store.DB.

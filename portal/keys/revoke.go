@@ -100,7 +100,7 @@ func (s *Service) startRevoking(ctx context.Context, tx Tx, actor string, cred *
 }
 
 // finishRevoke calls the gateway under the act's lease and records what it said. A failure is recorded too and tried again
-// by the sweeper; an error here would change nothing for the caller, so it is logged.
+// by a job; an error here would change nothing for the caller, so it is logged.
 func (s *Service) finishRevoke(ctx context.Context, act Act) {
 	ctx = context.WithoutCancel(ctx)
 	if err := s.revoke(ctx, act); err != nil {

@@ -9,6 +9,8 @@ import (
 
 	"concierge/portal"
 	"concierge/portal/keys"
+	"concierge/portal/store"
+	"concierge/portal/store/sqlstore"
 )
 
 func TestRevoke(t *testing.T) {
@@ -450,29 +452,107 @@ func TestReconcileBelievesOnlyWhatIsOlderThanItsList(t *testing.T) {
 	w.settle(t)
 }
 
-func TestSweepEndsWithItsContext(t *testing.T) {
+func TestActEndsWithItsContext(t *testing.T) {
 	w := newWorld(t)
-	w.gateways["north"].fail(hangs)
+	north := w.gateways["north"]
+	north.fail(hangs)
 	sub := w.subscribed(t)
-	first := make(chan error, 1)
+	if _, err := w.Claim(t.Context(), ann, sub.ID); err == nil {
+		t.Error("claimed")
+	}
+	w.clock.advance(time.Hour)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		w.Sweep(ctx)
+		_, _ = w.Act(ctx, "north")
 	}()
-	go func() {
-		_, err := w.Claim(t.Context(), ann, sub.ID)
-		first <- err
-	}()
-	if err := <-first; err == nil {
-		t.Error("claimed")
-	}
 	stop()
 	select {
 	case <-done:
 	case <-time.After(5 * time.Second):
 		t.Error("it goes on")
+	}
+	w.settle(t)
+}
+
+// asked are the jobs that wait, by kind and subject, with their times.
+func (w *world) asked(t *testing.T) map[string]time.Time {
+	t.Helper()
+	all := map[string]time.Time{}
+	err := w.db.View(t.Context(), func(tx store.Tx) error {
+		rows, err := sqlstore.Statements(tx).Query(t.Context(), `SELECT kind, json_extract(args, '$.subject'), scheduled_at FROM river_job WHERE finalized_at IS NULL`)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var kind, subject string
+			var due time.Time
+			if err := rows.Scan(&kind, &subject, &due); err != nil {
+				return err
+			}
+			all[kind+" "+subject] = due
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// near is enough for a clock that goes on with every look at it.
+func near(a, b time.Time) bool { return a.Sub(b).Abs() < 10*time.Millisecond }
+
+// What is left for later is asked for in the transaction that leaves it, for when it is due; the job then says when to come
+// again. What nobody could ask for is found by the sweep, which asks for nothing else.
+func TestWhatIsLeftForLaterIsAskedFor(t *testing.T) {
+	w := newWorld(t)
+	north := w.gateways["north"]
+	sub := w.subscribed(t)
+	claimed := w.claimed(t, sub)
+	if asked := w.asked(t); len(asked) != 0 {
+		t.Fatalf("a claim that went well left work: %v", asked)
+	}
+	if err := w.Sweep(t.Context()); err != nil || len(w.asked(t)) != 0 {
+		t.Fatalf("nothing is overdue: %v, %v", w.asked(t), err)
+	}
+
+	rotated, err := w.Rotate(t.Context(), ann, claimed.Credential.ID, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ends := w.clock.now().Add(time.Hour)
+	if asked := w.asked(t); len(asked) != 1 || !near(asked["acts north"], ends) {
+		t.Fatalf("an overlap ends at %s: %v", ends, asked)
+	}
+	if next, err := w.Act(t.Context(), "north"); err != nil || !near(next, ends) {
+		t.Errorf("too early for it: %s, %v", next, err)
+	}
+
+	north.revoke = []error{errDown, errDown}
+	if _, err := w.Revoke(t.Context(), ann, rotated.Credential.ID); err != nil {
+		t.Fatal(err)
+	}
+	due := w.clock.now().Add(time.Second) // the first back-off
+	if asked := w.asked(t); len(asked) != 1 || !near(asked["acts north"], due) {
+		t.Fatalf("a revocation is tried again at %s: %v", due, asked)
+	}
+	w.clock.advance(2 * time.Second)
+	next, err := w.Act(t.Context(), "north")
+	if err == nil || !near(next, w.clock.now().Add(2*time.Second)) {
+		t.Errorf("tried again: %s, %v", next, err)
+	}
+	w.clock.advance(2 * time.Hour)
+	for range 3 {
+		if next, err = w.Act(t.Context(), "north"); err != nil {
+			t.Fatal(err)
+		}
+		w.clock.advance(time.Hour)
+	}
+	if !next.IsZero() {
+		t.Errorf("nothing is left, and it comes again at %s", next)
 	}
 	w.settle(t)
 }

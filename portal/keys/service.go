@@ -73,7 +73,8 @@ type Service struct {
 	opts     Options
 }
 
-// NewService returns a key ring. Run its Sweep in the background.
+// NewService returns a key ring. Jobs call its Sweep every SweepEvery, its Act where the transactions ask for it, and its
+// ReconcileAll and Reconcile.
 func NewService(db DB, router Router, gateways Gateways, sealer Sealer, o Options) *Service {
 	if o.CallTimeout == 0 {
 		o.CallTimeout = defaultCallTimeout

@@ -4,105 +4,131 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"maps"
+	"slices"
 	"time"
 
 	"concierge/connectors"
 	"concierge/portal"
+	"concierge/portal/store"
+)
+
+// The kinds of job of this package. The subject of an acts job is the gateway on which there is something to do; that of a
+// reconciliation is a gateway too, or nothing for all of them.
+const (
+	JobActs      = "acts"
+	JobSweep     = "sweep"
+	JobReconcile = "reconcile"
 )
 
 const (
-	sweepEvery = 500 * time.Millisecond
+	// SweepEvery is how long what nobody asked for in time may be overdue: acts whose holder died, keys that expired.
+	SweepEvery = 5 * time.Second
+	// ActTimeout bounds what a job does on one gateway in one go.
+	ActTimeout = 10 * time.Minute
+	// sweepBatch is how many acts, and how many keys that have ended, are carried on in one go.
 	sweepBatch = 100
 	// listPage is how many marks reconciliation asks a gateway for at a time.
 	listPage = 200
 )
 
-// Sweep takes care, until ctx ends, of what was left open: acts whose lease has ended, keys whose overlap or life has
-// ended, and, at the start and every Options.Reconcile, keys that carry our mark on a gateway but should not exist. A slow
-// gateway delays its own work only.
-func (s *Service) Sweep(ctx context.Context) {
-	w := sweeper{s: s, busy: map[portal.GatewayID]bool{}}
-	tick := time.NewTicker(sweepEvery)
-	defer tick.Stop()
-	for {
-		if err := w.pass(ctx); err != nil && ctx.Err() == nil {
-			s.opts.Log.WarnContext(ctx, "sweeping", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			w.running.Wait()
-			return
-		case <-tick.C:
-		}
-	}
-}
-
-type sweeper struct {
-	s          *Service
-	running    sync.WaitGroup
-	mu         sync.Mutex
-	busy       map[portal.GatewayID]bool // somebody works on it
-	reconciled time.Time
-}
-
-// pass starts the work that is due, gateway by gateway, without waiting for it.
-func (w *sweeper) pass(ctx context.Context) error {
-	due := map[portal.GatewayID][]func(context.Context) error{}
-	err := w.s.db.View(ctx, func(tx Tx) error {
-		now := w.s.now()
-		ended, err := tx.Keys().EndedCredentials(ctx, now, sweepBatch)
+// Sweep asks for the acts of each gateway where something is overdue. It writes nothing where nothing is.
+func (s *Service) Sweep(ctx context.Context) error {
+	var late []portal.GatewayID
+	err := s.db.View(ctx, func(tx Tx) error {
+		now, found := s.now(), map[portal.GatewayID]bool{}
+		ended, err := tx.Keys().EndedCredentials(ctx, "", now, 1)
 		if err != nil {
 			return err
 		}
 		for _, c := range ended {
-			due[c.Gateway] = append(due[c.Gateway], func(ctx context.Context) error { return w.s.end(ctx, c) })
+			found[c.Gateway] = true
 		}
-		acts, err := tx.Keys().DueActs(ctx, now, sweepBatch)
+		acts, err := tx.Keys().DueActs(ctx, "", now, 1)
 		if err != nil {
 			return err
 		}
 		for _, a := range acts {
-			due[a.Gateway] = append(due[a.Gateway], func(ctx context.Context) error { return w.s.resume(ctx, a) })
+			found[a.Gateway] = true
+		}
+		late = slices.Sorted(maps.Keys(found))
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("looking for what is overdue: %w", err)
+	}
+	return s.ask(ctx, JobActs, late)
+}
+
+// ask enqueues a job of a kind for each gateway.
+func (s *Service) ask(ctx context.Context, kind string, gateways []portal.GatewayID) error {
+	if len(gateways) == 0 {
+		return nil
+	}
+	err := s.db.InTx(ctx, func(tx Tx) error {
+		for _, id := range gateways {
+			if err := tx.Enqueue(ctx, store.Job{Kind: kind, Subject: string(id)}); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
 	if err != nil {
-		return err
-	}
-	if time.Since(w.reconciled) >= w.s.opts.Reconcile {
-		ids, err := w.s.gateways.Issuing(ctx)
-		if err != nil {
-			return err
-		}
-		w.reconciled = time.Now()
-		for _, id := range ids {
-			due[id] = append(due[id], func(ctx context.Context) error { return w.s.Reconcile(ctx, id) })
-		}
-	}
-	for id, work := range due {
-		w.start(ctx, id, work)
+		return fmt.Errorf("asking for %s: %w", kind, err)
 	}
 	return nil
 }
 
-func (w *sweeper) start(ctx context.Context, id portal.GatewayID, work []func(context.Context) error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.busy[id] {
-		return // what is due stays due
+// Act does what is due on a gateway: it revokes keys whose overlap or life has ended, and carries on acts whose time has
+// come. next is when there is something to do again, zero where nothing is open. An error says what is tried again then.
+func (s *Service) Act(ctx context.Context, id portal.GatewayID) (next time.Time, err error) {
+	var ended []Credential
+	var acts []Act
+	err = s.db.View(ctx, func(tx Tx) (err error) {
+		if ended, err = tx.Keys().EndedCredentials(ctx, id, s.now(), sweepBatch); err != nil {
+			return err
+		}
+		acts, err = tx.Keys().DueActs(ctx, id, s.now(), sweepBatch)
+		return err
+	})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("looking for what is due on gateway %s: %w", id, err)
 	}
-	w.busy[id] = true
-	w.running.Go(func() {
-		for _, do := range work {
-			if err := do(ctx); err != nil && !errors.Is(err, portal.ErrConflict) && ctx.Err() == nil {
-				w.s.opts.Log.WarnContext(ctx, "sweeping a gateway", "gateway", id, "error", err)
+	var problems []error
+	note := func(err error) {
+		if err != nil && !errors.Is(err, portal.ErrConflict) { // somebody else was faster
+			problems = append(problems, err)
+		}
+	}
+	for _, c := range ended {
+		note(s.end(ctx, c))
+	}
+	for _, a := range acts {
+		note(s.resume(ctx, a))
+	}
+	if err := errors.Join(problems...); err != nil {
+		return time.Time{}, err
+	}
+	var cause error // in the gateway's words
+	err = s.db.View(ctx, func(tx Tx) (err error) {
+		if next, err = tx.Keys().NextDue(ctx, id); err != nil {
+			return err
+		}
+		for _, a := range acts {
+			now, err := tx.Keys().Act(ctx, a.ID)
+			if err != nil {
+				return err
+			}
+			if now.State == ActOpen && now.Phase == PhaseRetrying {
+				cause = fmt.Errorf("act %s: %s", now.ID, now.Error)
 			}
 		}
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		delete(w.busy, id)
+		return nil
 	})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("looking for what is due next on gateway %s: %w", id, err)
+	}
+	return next, cause
 }
 
 // end revokes a key whose overlap or life has ended.
@@ -124,6 +150,9 @@ func (s *Service) Hurry(ctx context.Context, gateways []portal.GatewayID) error 
 	return s.db.InTx(ctx, func(tx Tx) error {
 		for _, id := range gateways {
 			if err := tx.Keys().HurryActs(ctx, id, s.now()); err != nil {
+				return err
+			}
+			if err := tx.Enqueue(ctx, store.Job{Kind: JobActs, Subject: string(id)}); err != nil {
 				return err
 			}
 		}
@@ -202,6 +231,18 @@ func (s *Service) poll(ctx context.Context, issuer connectors.Issuer, act Act) e
 		}
 		return s.postpone(ctx, tx, act, PhaseWaiting, backoff(act.Attempts), "")
 	})
+}
+
+// ReconcileEvery is Options.Reconcile.
+func (s *Service) ReconcileEvery() time.Duration { return s.opts.Reconcile }
+
+// ReconcileAll asks for a reconciliation of every gateway that has keys.
+func (s *Service) ReconcileAll(ctx context.Context) error {
+	ids, err := s.gateways.Issuing(ctx)
+	if err != nil {
+		return fmt.Errorf("listing the gateways that have keys: %w", err)
+	}
+	return s.ask(ctx, JobReconcile, ids)
 }
 
 // Reconcile revokes every key on a gateway that carries the mark of a credential which is over: an answer that came later

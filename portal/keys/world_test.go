@@ -238,7 +238,7 @@ func (w *world) settled(ctx context.Context, s *keys.Service, app portal.Applica
 func (w *world) problems(ctx context.Context, app portal.ApplicationID) (problems []string) {
 	say := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	err := w.keysDB().View(ctx, func(tx keys.Tx) error {
-		acts, err := tx.Keys().DueActs(ctx, w.clock.now().Add(100*365*24*time.Hour), 1000)
+		acts, err := tx.Keys().DueActs(ctx, "", w.clock.now().Add(100*365*24*time.Hour), 1000)
 		if err != nil {
 			return err
 		}
@@ -453,7 +453,7 @@ func (w *world) dump(t *testing.T) string {
 		apps, err1 := tx.Keys().Applications(t.Context(), "", all)
 		subs, err2 := tx.Keys().Subscriptions(t.Context(), keys.SubscriptionFilter{}, all)
 		creds, err3 := tx.Keys().Credentials(t.Context(), keys.CredentialFilter{}, all)
-		acts, err4 := tx.Keys().DueActs(t.Context(), w.clock.now().Add(1000*time.Hour), 1000)
+		acts, err4 := tx.Keys().DueActs(t.Context(), "", w.clock.now().Add(1000*time.Hour), 1000)
 		fmt.Fprintf(&b, "%v\n%v\n%v\n%v", apps, subs, creds, acts)
 		return errors.Join(err1, err2, err3, err4)
 	}); err != nil {

@@ -247,23 +247,20 @@ func New(db DB, o Options) (*Service, error) {
 }
 
 const (
-	flushEvery  = 10 * time.Second
-	expireEvery = 10 * time.Minute
-	tokenGrace  = 30 * 24 * time.Hour // an expired token stays in its owner's list that long
+	flushEvery = 10 * time.Second
+	tokenGrace = 30 * 24 * time.Hour // an expired token stays in its owner's list that long
 )
 
-// Run writes when tokens were used and removes what has expired, until ctx ends. Start it once.
+// Run writes when tokens were used, until ctx ends. Start it once in each process: each knows its own.
 func (s *Service) Run(ctx context.Context) {
-	flush, expire := time.NewTicker(flushEvery), time.NewTicker(expireEvery)
+	flush := time.NewTicker(flushEvery)
 	defer flush.Stop()
-	defer expire.Stop()
 	for {
-		var err error
 		select {
 		case <-flush.C:
-			err = s.Flush(ctx)
-		case <-expire.C:
-			err = s.Expire(ctx)
+			if err := s.Flush(ctx); err != nil && ctx.Err() == nil {
+				s.log.Warn("last use of tokens was not written; it is tried again", "error", err)
+			}
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 			defer cancel()
@@ -272,13 +269,11 @@ func (s *Service) Run(ctx context.Context) {
 			}
 			return
 		}
-		if err != nil && ctx.Err() == nil {
-			s.log.Warn("upkeep of sessions and tokens did not finish; it is tried again", "error", err)
-		}
 	}
 }
 
-// Expire removes sessions, links and tokens that nobody can use any more, and attempts to sign in that count no more.
+// Expire removes sessions, links and tokens that nobody can use any more, and attempts to sign in that count no more. A job
+// does so now and then.
 func (s *Service) Expire(ctx context.Context) error {
 	now := s.time()
 	err := s.db.InTx(ctx, func(tx Tx) error {

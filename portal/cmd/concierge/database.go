@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"concierge/portal"
+	"concierge/portal/jobs"
 	"concierge/portal/store"
 	"concierge/portal/store/postgres"
 	"concierge/portal/store/sqlite"
@@ -20,6 +21,8 @@ type database interface {
 	store.Requests
 	store.Settings
 	Pools() []store.Pool
+	// Jobs returns a runner of the jobs that transactions ask for. Stop it before Close.
+	Jobs(log *slog.Logger) *jobs.Runner
 }
 
 // onPostgres reports whether a database is named by a URL of PostgreSQL; otherwise it is a file of SQLite.

@@ -25,6 +25,7 @@ import (
 	"concierge/portal/desk"
 	"concierge/portal/document"
 	"concierge/portal/ingest"
+	"concierge/portal/jobs"
 	"concierge/portal/keys"
 	"concierge/portal/people"
 	"concierge/portal/routing"
@@ -54,6 +55,7 @@ type server struct {
 	ingest    *ingest.Service
 	live      *routing.Live
 	keys      *keys.Service
+	jobs      *jobs.Runner
 	sites     *site.Service
 	router    *web.Router
 	handler   http.Handler
@@ -115,8 +117,10 @@ func (s *server) wire(ctx context.Context, registrations []ingest.Registration) 
 	s.keys = keys.NewService(store.Narrow[keys.Tx](s.db), desk.Router(s.live), gateways, box, keys.Options{
 		Policy: c.policy(), CallTimeout: c.Keys.CallTimeout, Reconcile: c.Keys.Reconcile, Log: s.log, Tracer: s.telemetry.Tracer(),
 	})
+	s.jobs = s.db.Jobs(s.log)
+	s.work(s.jobs)
 	d := desk.New(desk.Parts{
-		DB: s.db, Live: s.live, Keys: s.keys, Policy: c.policy(), People: s.people, Ingest: s.ingest, Gateways: gateways, Kinds: kinds, Sealer: box, Sites: s.sites,
+		DB: s.db, Live: s.live, Keys: s.keys, Policy: c.policy(), People: s.people, Ingest: s.ingest, Gateways: gateways, Kinds: kinds, Sealer: box, Jobs: s.jobs, Sites: s.sites,
 	})
 	if err := s.routes(d, box); err != nil {
 		return err
@@ -125,7 +129,7 @@ func (s *server) wire(ctx context.Context, registrations []ingest.Registration) 
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	for name, run := range map[string]func(context.Context){
-		"people": s.people.Run, "routing": s.live.Run, "keys": s.keys.Sweep, "requests": s.forgetRequests, "sites": s.sites.Run,
+		"people": s.people.Run, "routing": s.live.Run, "sites": s.sites.Run,
 		"ingest": func(ctx context.Context) {
 			if err := s.ingest.Serve(ctx); err != nil && ctx.Err() == nil {
 				s.log.Error("gateways are not synced any more; restart the portal", "error", err)
@@ -137,7 +141,7 @@ func (s *server) wire(ctx context.Context, registrations []ingest.Registration) 
 			s.log.Debug("background work ended", "part", name)
 		})
 	}
-	return nil
+	return s.jobs.Start(ctx)
 }
 
 // back lets what waits for gateways go on: their worker is there again.
@@ -246,21 +250,6 @@ func (s *server) caller(ctx context.Context, token string, now time.Time) (acces
 	return c, err
 }
 
-// forgetRequests drops idempotency keys after a day.
-func (s *server) forgetRequests(ctx context.Context) {
-	const keep, every = 24 * time.Hour, time.Hour
-	for {
-		if err := s.db.DropRequestsBefore(ctx, time.Now().Add(-keep)); err != nil && ctx.Err() == nil {
-			s.log.Warn("old idempotency keys stay", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(every):
-		}
-	}
-}
-
 // serve answers on the listener until ctx ends, then finishes what is under way.
 func (s *server) serve(ctx context.Context, l net.Listener) error {
 	h := &http.Server{
@@ -316,6 +305,13 @@ func (s *server) Close() error {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
+		if s.jobs != nil {
+			stop, cancel := context.WithTimeout(context.Background(), backgroundGrace)
+			defer cancel()
+			if err := s.jobs.Stop(stop); err != nil {
+				s.log.Warn("jobs were not handed back; others take them over later", "error", err)
+			}
+		}
 		if s.ingest != nil {
 			s.ingest.Close()
 		}

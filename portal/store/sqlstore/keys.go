@@ -142,11 +142,12 @@ func (s keyStore) Credentials(ctx context.Context, f keys.CredentialFilter, p ke
 
 const endedCredentials = `SELECT ` + credentialColumns + ` FROM (
 		SELECT *, row_number() OVER (PARTITION BY gateway ORDER BY created, id) AS place FROM credentials
-		WHERE (state = 'retiring' AND ends > 0 AND ends <= $1) OR (state IN ('active', 'retiring') AND expires > 0 AND expires <= $1)
+		WHERE ((state = 'retiring' AND ends > 0 AND ends <= $1) OR (state IN ('active', 'retiring') AND expires > 0 AND expires <= $1))
+			AND ($3 = '' OR gateway = $3)
 	) AS ended WHERE place <= $2 ORDER BY place, id`
 
-func (s keyStore) EndedCredentials(ctx context.Context, now time.Time, limit int) ([]keys.Credential, error) {
-	ended, err := rows(ctx, s.tx, func(r scanner) (keys.Credential, error) { return scanCredential(r) }, endedCredentials, micros(now), limit)
+func (s keyStore) EndedCredentials(ctx context.Context, gateway portal.GatewayID, now time.Time, limit int) ([]keys.Credential, error) {
+	ended, err := rows(ctx, s.tx, func(r scanner) (keys.Credential, error) { return scanCredential(r) }, endedCredentials, micros(now), limit, gateway)
 	return ended, doing(err, "listing ended credentials")
 }
 
@@ -182,11 +183,11 @@ func (s keyStore) UpdateAct(ctx context.Context, a keys.Act, lease string) error
 
 const dueActs = `SELECT ` + actColumns + ` FROM (
 		SELECT *, row_number() OVER (PARTITION BY gateway ORDER BY CASE kind WHEN 'revoke' THEN 0 ELSE 1 END, due, id) AS place FROM acts
-		WHERE state = 'open' AND due <= $1
+		WHERE state = 'open' AND due <= $1 AND ($3 = '' OR gateway = $3)
 	) AS overdue WHERE place <= $2 ORDER BY place, id`
 
-func (s keyStore) DueActs(ctx context.Context, now time.Time, limit int) ([]keys.Act, error) {
-	due, err := rows(ctx, s.tx, func(r scanner) (keys.Act, error) { return scanAct(r) }, dueActs, micros(now), limit)
+func (s keyStore) DueActs(ctx context.Context, gateway portal.GatewayID, now time.Time, limit int) ([]keys.Act, error) {
+	due, err := rows(ctx, s.tx, func(r scanner) (keys.Act, error) { return scanAct(r) }, dueActs, micros(now), limit, gateway)
 	return due, doing(err, "listing due acts")
 }
 
@@ -203,6 +204,16 @@ func (s keyStore) CountOpenActs(ctx context.Context) ([]keys.ActCount, error) {
 		return c, err
 	}, `SELECT kind, phase, count(*), min(created) FROM acts WHERE state = 'open' GROUP BY kind, phase ORDER BY kind, phase`)
 	return counts, doing(err, "counting open acts")
+}
+
+func (s keyStore) NextDue(ctx context.Context, gateway portal.GatewayID) (time.Time, error) {
+	var next int64
+	err := s.tx.one(ctx, []any{&next}, `SELECT coalesce(min(at), 0) FROM (
+			SELECT min(due) AS at FROM acts WHERE state = 'open' AND gateway = $1
+			UNION ALL SELECT min(ends) FROM credentials WHERE ends > 0 AND state = 'retiring' AND gateway = $1
+			UNION ALL SELECT min(expires) FROM credentials WHERE expires > 0 AND state IN ('active', 'retiring') AND gateway = $1
+		) AS next`, gateway)
+	return instant(next), doing(err, "looking for what is due next on gateway %s", gateway)
 }
 
 func (s keyStore) Bindings(ctx context.Context, app portal.ApplicationID) ([]keys.Binding, error) {

@@ -22,6 +22,7 @@ var keyRules = []Rule{
 	{"KeysPageNewestFirst", "pages go on where the one before ended, also among rows of one instant", one(keysPageNewestFirst)},
 	{"KeysAreFiltered", "each filter narrows", one(keysFilters)},
 	{"EndedCredentials", "live credentials whose end or expiry has come, of each gateway the oldest", one(endedCredentials)},
+	{"NextDue", "when there is something to do next on a gateway", one(nextDue)},
 	{"DueActs", "revocations first, then the oldest, and a busy gateway leaves room for the others", one(dueActs)},
 	{"Bindings", "an application is bound where it has a live credential; a successor wins over a retiring one", one(bindings)},
 }
@@ -288,7 +289,7 @@ func endedCredentials(t T, db DB) {
 	})
 	mustKeys(t, db, func(ctx context.Context, k keys.Store) error {
 		for limit, want := range map[int][]portal.CredentialID{10: {"crd_0", "crd_2", "crd_5"}, 1: {"crd_0"}} {
-			found, err := k.EndedCredentials(ctx, born, limit)
+			found, err := k.EndedCredentials(ctx, "", born, limit)
 			var got []portal.CredentialID
 			for _, c := range found {
 				got = append(got, c.ID)
@@ -297,8 +298,49 @@ func endedCredentials(t T, db DB) {
 				t.Errorf("got %v, %v; want %v", got, err, want)
 			}
 		}
+		for gateway, want := range map[portal.GatewayID]int{"north": 3, "south": 0} {
+			if found, err := k.EndedCredentials(ctx, gateway, born, 10); err != nil || len(found) != want {
+				t.Errorf("of %s: %v, %v; want %d", gateway, found, err, want)
+			}
+		}
 		return nil
 	})
+}
+
+// What is due next on a gateway: an act, the end of an overlap or the end of a life.
+func nextDue(t T, db DB) {
+	withSubscription(t, db)
+	next := func(want time.Time) {
+		mustKeys(t, db, func(ctx context.Context, k keys.Store) error {
+			if got, err := k.NextDue(ctx, "north"); err != nil || !got.Equal(want) {
+				t.Errorf("got %s, %v; want %s", got, err, want)
+			}
+			if got, err := k.NextDue(ctx, "south"); err != nil || !got.IsZero() {
+				t.Errorf("elsewhere %s, %v", got, err)
+			}
+			return nil
+		})
+	}
+	next(time.Time{})
+	mustKeys(t, db, func(ctx context.Context, k keys.Store) error {
+		over, life := credentialOf(1, keys.Revoked), credentialOf(2, keys.Active)
+		over.Ends, over.Expires = born, born
+		life.Ends, life.Expires = born, born.Add(time.Hour)
+		closed := act(1, keys.ActIssue, 0)
+		closed.State = keys.ActDone
+		return errors.Join(k.AddCredential(ctx, over), k.AddCredential(ctx, life), k.AddAct(ctx, closed))
+	})
+	next(born.Add(time.Hour))
+	mustKeys(t, db, func(ctx context.Context, k keys.Store) error {
+		overlap := credentialOf(3, keys.Retiring)
+		overlap.Ends = born.Add(time.Minute)
+		return k.AddCredential(ctx, overlap)
+	})
+	next(born.Add(time.Minute))
+	mustKeys(t, db, func(ctx context.Context, k keys.Store) error {
+		return k.AddAct(ctx, act(2, keys.ActRevoke, time.Second))
+	})
+	next(born.Add(time.Second))
 }
 
 // Revocations come first, then what has waited longest; and a gateway with much to do leaves room for the others.
@@ -324,13 +366,18 @@ func dueActs(t T, db DB) {
 			10: {"north": {"act_04", "act_02", "act_03", "act_01", "act_06"}, "south": {"act_07"}},
 			2:  {"north": {"act_04", "act_02"}, "south": {"act_07"}},
 		} {
-			found, err := k.DueActs(ctx, born, limit)
+			found, err := k.DueActs(ctx, "", born, limit)
 			got := map[portal.GatewayID][]portal.ActID{}
 			for _, a := range found {
 				got[a.Gateway] = append(got[a.Gateway], a.ID)
 			}
 			if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
 				t.Errorf("got %v, %v; want %v", got, err, want)
+			}
+		}
+		for gateway, want := range map[portal.GatewayID]int{"north": 5, "south": 1, "west": 0} {
+			if found, err := k.DueActs(ctx, gateway, born, 10); err != nil || len(found) != want {
+				t.Errorf("of %s: %v, %v; want %d", gateway, found, err, want)
 			}
 		}
 		return nil

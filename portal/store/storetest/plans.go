@@ -44,11 +44,23 @@ func hotPaths(t T, e Engine) {
 			return err
 		},
 		"due acts": func(ctx context.Context, tx *sqlstore.Tx) error {
-			_, err := tx.Keys().DueActs(ctx, noon, 10)
+			_, err := tx.Keys().DueActs(ctx, "", noon, 10)
 			return err
 		},
 		"ended keys": func(ctx context.Context, tx *sqlstore.Tx) error {
-			_, err := tx.Keys().EndedCredentials(ctx, noon, 10)
+			_, err := tx.Keys().EndedCredentials(ctx, "", noon, 10)
+			return err
+		},
+		"due acts of a gateway": func(ctx context.Context, tx *sqlstore.Tx) error {
+			_, err := tx.Keys().DueActs(ctx, "north", noon, 10)
+			return err
+		},
+		"ended keys of a gateway": func(ctx context.Context, tx *sqlstore.Tx) error {
+			_, err := tx.Keys().EndedCredentials(ctx, "north", noon, 10)
+			return err
+		},
+		"due next on a gateway": func(ctx context.Context, tx *sqlstore.Tx) error {
+			_, err := tx.Keys().NextDue(ctx, "north")
 			return err
 		},
 		"open act": func(ctx context.Context, tx *sqlstore.Tx) error {

@@ -3,6 +3,11 @@
 ALTER TABLE runs ADD COLUMN lease BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX runs_lease ON runs (lease) WHERE state = 'running';
 
+-- What is due next on a gateway.
+CREATE INDEX acts_gateway ON acts (gateway, due) WHERE state = 'open';
+CREATE INDEX credentials_gateway_ends ON credentials (gateway, ends) WHERE ends > 0 AND state = 'retiring';
+CREATE INDEX credentials_gateway_expires ON credentials (gateway, expires) WHERE expires > 0 AND state IN ('active', 'retiring');
+
 -- Processes that work jobs, and until when each is taken to be alive.
 CREATE TABLE job_runners (
 	id    TEXT COLLATE "C" PRIMARY KEY,

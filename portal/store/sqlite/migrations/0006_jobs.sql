@@ -3,6 +3,11 @@
 ALTER TABLE runs ADD COLUMN lease INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX runs_lease ON runs (lease) WHERE state = 'running';
 
+-- What is due next on a gateway.
+CREATE INDEX acts_gateway ON acts (gateway, due) WHERE state = 'open';
+CREATE INDEX credentials_gateway_ends ON credentials (gateway, ends) WHERE ends > 0 AND state = 'retiring';
+CREATE INDEX credentials_gateway_expires ON credentials (gateway, expires) WHERE expires > 0 AND state IN ('active', 'retiring');
+
 -- The tables of River (github.com/riverqueue/river/riverdriver/riversqlite v0.49.0), as its own migrations 1 to 8 leave
 -- them. They are River's: portal/jobs alone uses them.
 CREATE TABLE river_migration (
