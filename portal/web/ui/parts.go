@@ -59,6 +59,7 @@ var (
 	// jobKindKeys say what a kind of job does. A kind that is not here is shown by its name alone.
 	jobKindKeys = map[string]string{
 		"sync": "job.kind.sync", "acts": "job.kind.acts", "sweep": "job.kind.sweep", "reconcile": "job.kind.reconcile",
+		"forget-people": "job.kind.forget_people", "forget-requests": "job.kind.forget_requests",
 	}
 	workerStateKeys = map[string]string{
 		"connected": "worker.state.connected", "gone": "worker.state.gone", "revoked": "worker.state.revoked",
