@@ -30,8 +30,8 @@ type Requests interface {
 	BeginRequest(ctx context.Context, r Request, now time.Time) (found Request, began bool, err error)
 	// EndRequest saves what came of it.
 	EndRequest(ctx context.Context, k RequestKey, result string) error
-	// DropRequest forgets one that came to nothing.
-	DropRequest(ctx context.Context, k RequestKey) error
+	// DropRequest forgets one that came to nothing, as BeginRequest was given it; not one that was begun anew since.
+	DropRequest(ctx context.Context, r Request) error
 	// DropRequestsBefore forgets the old ones.
 	DropRequestsBefore(ctx context.Context, t time.Time) error
 }

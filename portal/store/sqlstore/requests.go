@@ -53,10 +53,10 @@ func (db *DB) EndRequest(ctx context.Context, k store.RequestKey, result string)
 }
 
 // DropRequest implements store.Requests.
-func (db *DB) DropRequest(ctx context.Context, k store.RequestKey) error {
+func (db *DB) DropRequest(ctx context.Context, r store.Request) error {
 	return db.InTx(ctx, func(t store.Tx) error {
-		return doing(t.(*Tx).exec(ctx, `DELETE FROM requests WHERE caller = $1 AND method = $2 AND path = $3 AND key = $4`,
-			k.Caller, k.Method, k.Path, k.Key), "dropping a request")
+		return doing(t.(*Tx).exec(ctx, `DELETE FROM requests WHERE caller = $1 AND method = $2 AND path = $3 AND key = $4 AND lease = $5`,
+			r.Caller, r.Method, r.Path, r.Key, micros(r.Lease)), "dropping a request")
 	})
 }
 

@@ -134,12 +134,21 @@ func requestsForgotten(t T, db DB) {
 		}
 		begin(t, db, r, now)
 	}
-	if err := errors.Join(db.DropRequest(t.Context(), request("dropped").RequestKey), db.DropRequestsBefore(t.Context(), noon.Add(time.Second))); err != nil {
+	if err := errors.Join(db.DropRequest(t.Context(), request("dropped")), db.DropRequestsBefore(t.Context(), noon.Add(time.Second))); err != nil {
 		t.Fatal(err)
 	}
 	for key, want := range map[string]bool{"dropped": true, "old": true, "young": false} {
 		if _, first := begin(t, db, request(key), noon); first != want {
 			t.Errorf("%s: begun again is %v", key, first)
 		}
+	}
+	anew := request("dropped")
+	anew.Lease = anew.Lease.Add(time.Minute)
+	begin(t, db, anew, anew.Lease)
+	if err := db.DropRequest(t.Context(), request("dropped")); err != nil {
+		t.Fatal(err)
+	}
+	if _, first := begin(t, db, anew, noon); first {
+		t.Error("one that was begun anew is dropped by whoever began it before")
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -363,6 +364,44 @@ func TestRepeatedPostOfWhatIsNotThereYet(t *testing.T) {
 	r := b.ask(http.MethodPost, "/api/v1/subscriptions/sub_1/credentials", "", "Idempotency-Key", "k1")
 	if body := text(t, r); r.StatusCode != http.StatusCreated || !strings.Contains(body, secret) {
 		t.Errorf("ready: %d %s", r.StatusCode, body)
+	}
+}
+
+// away is a store of requests whose database goes away when a request has come to nothing, and comes back.
+type away struct {
+	store.Requests
+	failures atomic.Int64 // left
+}
+
+func (a *away) DropRequest(ctx context.Context, r store.Request) error {
+	if a.failures.Add(-1) >= 0 {
+		return portal.ErrUnavailable
+	}
+	return a.Requests.DropRequest(ctx, r)
+}
+
+// What failed because the database went away is tried anew under the same key as soon as it is back, long before the
+// lease of the first attempt ends.
+func TestRepeatedPostOnceTheDatabaseIsBack(t *testing.T) {
+	var requests *away
+	b := start(t, func(o *v1.Options) {
+		requests = &away{Requests: o.Requests}
+		o.Requests = requests
+	})
+	requests.failures.Store(2)
+	b.desk.err = portal.ErrUnavailable
+	ask := func() *http.Response {
+		return b.ask(http.MethodPost, "/api/v1/applications", `{"name":"shop"}`, "Idempotency-Key", "k1")
+	}
+	b.problem(ask(), http.StatusServiceUnavailable, "unavailable")
+	b.desk.err = nil
+	b.problem(ask(), http.StatusConflict, "conflict")
+	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		if r := ask(); r.StatusCode == http.StatusCreated {
+			return
+		} else if time.Since(began) > 20*time.Second {
+			t.Fatalf("its key is still reserved: %d", r.StatusCode)
+		}
 	}
 }
 
