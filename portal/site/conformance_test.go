@@ -15,9 +15,10 @@ import (
 // database, over HTTP to a worker, and its answer back encrypted.
 func TestConformance(t *testing.T) {
 	for name, opts := range map[string]gateway.Options{
-		"plain": {}, "a log of changes": {Changes: true}, "keys made by the caller": {CallerKeys: true},
+		"plain": {}, "a log of changes, keys made by the caller": {Changes: true, CallerKeys: true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // most of its time is waiting
 			connectortest.Run(t, func(t *testing.T) connectortest.Target {
 				w := newWorld(t)
 				w.register(plant, "sample")

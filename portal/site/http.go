@@ -140,6 +140,9 @@ func (s *Service) servePoll(r *http.Request, w Worker) (any, error) {
 	id := portal.NewID("poll")
 	holds, said, err := s.arrive(ctx, w.ID, id, asked)
 	if err != nil {
+		if ctx.Err() != nil { // it went away before it was here
+			s.leave(ctx, w.ID, w.Polling, id)
+		}
 		return nil, err
 	}
 	told := s.db.Listen(ctx, siteTopic(w.Site))
@@ -247,13 +250,14 @@ func (s *Service) arrive(ctx context.Context, worker, id string, asked poll) (ho
 	return holds, said, err
 }
 
-// leave notes that a worker went away in the middle of a poll, unless it polls elsewhere already.
-func (s *Service) leave(ctx context.Context, worker, id string) {
+// leave notes that a worker went away: in the middle of one of these polls, unless it polls elsewhere already, or for good
+// where none is named.
+func (s *Service) leave(ctx context.Context, worker string, polls ...string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropWithin)
 	defer cancel()
 	err := s.db.InTx(ctx, func(tx Tx) error {
 		w, err := tx.Sites().Worker(ctx, worker)
-		if err != nil || w.Polling != id {
+		if err != nil || len(polls) > 0 && !slices.Contains(polls, w.Polling) {
 			return err
 		}
 		w.Polling = ""
@@ -285,6 +289,9 @@ func (s *Service) serveReturn(r *http.Request, w Worker) (any, error) {
 	asked, err := readHeld(r)
 	if err != nil {
 		return nil, err
+	}
+	if asked.Leaving {
+		s.leave(r.Context(), w.ID)
 	}
 	return struct{}{}, s.handBack(r.Context(), w.ID, asked.Calls)
 }

@@ -91,7 +91,8 @@ type order struct {
 
 // held names calls under their leases.
 type held struct {
-	Calls []heldCall `json:"calls"`
+	Calls   []heldCall `json:"calls"`
+	Leaving bool       `json:"leaving,omitempty"` // of calls that are handed back: the worker stops
 }
 
 type heldCall struct {

@@ -95,9 +95,7 @@ func (r *Runner) polls(ctx, working context.Context) error {
 		err := r.post(ctx, pollPath, r.poll(), &said)
 		switch {
 		case ctx.Err() != nil:
-			if err == nil {
-				r.handBack(ctx, said.Calls)
-			}
+			r.leave(ctx, said.Calls)
 			return nil
 		case errors.Is(err, portal.ErrDenied):
 			return err
@@ -121,6 +119,7 @@ func (r *Runner) polls(ctx, working context.Context) error {
 			r.start(working, o)
 		}
 	}
+	r.leave(ctx, nil)
 	return nil
 }
 
@@ -176,18 +175,16 @@ func (r *Runner) tell(all []ignored) {
 	}
 }
 
-func (r *Runner) handBack(ctx context.Context, orders []order) {
-	if len(orders) == 0 {
-		return
-	}
-	var h held
+// leave says that this worker takes no more calls, and hands back what came at the last moment.
+func (r *Runner) leave(ctx context.Context, orders []order) {
+	h := held{Leaving: true}
 	for _, o := range orders {
 		h.Calls = append(h.Calls, heldCall{o.ID, o.Lease})
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sayGoodbye)
 	defer cancel()
 	if err := r.post(ctx, returnPath, h, &struct{}{}); err != nil {
-		r.Log.Warn("calls were not handed back; their callers are told when the leases end", "calls", len(orders), "error", err)
+		r.Log.Warn("the portal does not know that this worker stops", "calls", len(orders), "error", err)
 	}
 }
 
@@ -202,7 +199,7 @@ func (r *Runner) renew(ctx context.Context, over <-chan struct{}) {
 		case <-tick.C:
 		}
 		r.mu.Lock()
-		h := held{r.underWay()}
+		h := held{Calls: r.underWay()}
 		r.mu.Unlock()
 		if len(h.Calls) == 0 {
 			continue

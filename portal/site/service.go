@@ -88,10 +88,12 @@ const (
 	requestColumn = "request"
 
 	defaultDeadline = 10 * time.Minute // of a call whose context has none
-	lookEvery       = time.Second      // also when nothing is told
 	// dropWithin bounds the clean-up after a caller that gave up.
 	dropWithin = 5 * time.Second
 )
+
+// lookEvery is how often who waits looks, also when nothing is told.
+var lookEvery = time.Second
 
 // call passes one call to a worker and returns its answer, to be read to the end and closed. connectors.AwayError says
 // that there is none, and whether the call was taken.

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,24 +26,16 @@ const patience = 30 * time.Second
 
 const plant portal.Site = "plant"
 
-// tester is what a world needs of *testing.T; *rapid.T has it too.
-type tester interface {
-	Helper()
-	Context() context.Context
-	Cleanup(func())
-	Fatalf(format string, args ...any)
-	Errorf(format string, args ...any)
-}
-
 // world is a portal with a database, and its workers.
 type world struct {
-	t       tester
+	t       *testing.T
 	db      site.DB
 	box     *seal.Box
 	service *site.Service
 	server  *httptest.Server
 	portal  *site.Portal
 	log     *lockedBuffer
+	clock   *clock
 
 	mu   sync.Mutex
 	back []portal.GatewayID
@@ -51,29 +44,17 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	folder := t.TempDir()
-	db, err := sqlite.Open(t.Context(), filepath.Join(folder, "concierge.db"), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
 	box, _, err := seal.Open(filepath.Join(folder, "master.key"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := worldOn(t, store.Narrow[site.Tx](db), box)
-	t.Cleanup(func() { // runs first: nothing may use the database afterwards
-		w.service.Stop()
-		w.server.Close()
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return w
-}
-
-func worldOn(t tester, db site.DB, box *seal.Box) *world {
-	t.Helper()
-	w := &world{t: t, db: db, box: box, log: &lockedBuffer{}}
-	w.service = site.New(w.db, box, site.Options{Log: w.logger(), Back: func(_ context.Context, ids []portal.GatewayID) {
+	kept, err := sqlite.Open(t.Context(), filepath.Join(folder, "concierge.db"), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	db := store.Narrow[site.Tx](kept)
+	w := &world{t: t, db: db, box: box, log: &lockedBuffer{}, clock: &clock{}}
+	w.service = site.New(w.db, box, site.Options{Log: w.logger(), Now: w.clock.now, Back: func(_ context.Context, ids []portal.GatewayID) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.back = append(w.back, ids...)
@@ -83,7 +64,13 @@ func worldOn(t tester, db site.DB, box *seal.Box) *world {
 		mux.Handle("POST "+r.Pattern, r.Handler)
 	}
 	w.server = httptest.NewServer(mux)
-	var err error
+	t.Cleanup(func() {
+		w.service.Stop()
+		w.server.Close()
+		if err := kept.Close(); err != nil {
+			t.Errorf("%v", err)
+		}
+	})
 	if w.portal, err = site.NewPortal(w.server.URL, nil, false); err != nil {
 		t.Fatalf("%v", err)
 	}
@@ -160,6 +147,12 @@ func (w *world) eventually(what string, holds func() bool) {
 		}
 	}
 }
+
+// clock is the true one, moved.
+type clock struct{ ahead atomic.Int64 }
+
+func (c *clock) now() time.Time          { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *clock) advance(d time.Duration) { c.ahead.Add(int64(d)) }
 
 // lockedBuffer takes log lines from anywhere.
 type lockedBuffer struct {
