@@ -205,7 +205,7 @@ func tables(script io.Reader, tell func(table string, row map[string]string) err
 // Restore puts a backup in the place of a database that nobody is connected to. The backup is read whole and given to accept
 // before anything is touched. An empty database is filled, in one transaction. One that Concierge has used is kept
 // under the name that aside tells: the backup is restored into a new database, which then takes its name; that needs the
-// right to create databases. Nobody is signed in to what is restored, and no one-time link of it works. Errors: portal.ErrConflict where a portal is connected, or where the database has people in it
+// right to create databases. Nobody is signed in to what is restored, and no one-time link or enrolment of it works. Errors: portal.ErrConflict where a portal is connected, or where the database has people in it
 // and replace was not asked for, or holds what is not Concierge's.
 func Restore(ctx context.Context, from, address string, replace bool, accept func(store.Contents) error) (contents store.Contents, aside string, err error) {
 	var none store.Contents
@@ -313,8 +313,15 @@ func fill(ctx context.Context, address string, c *pgx.ConnConfig, from string) e
 		return fmt.Errorf("restoring: %w", err)
 	}
 	return on(ctx, c, c.Database, func(conn *pgx.Conn) error {
-		for _, statement := range sqlstore.Restored {
-			if _, err := conn.Exec(ctx, statement); err != nil {
+		for _, table := range sqlstore.Restored {
+			var there bool
+			if err := conn.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, table).Scan(&there); err != nil {
+				return fmt.Errorf("looking at the restored database: %w", err)
+			}
+			if !there {
+				continue
+			}
+			if _, err := conn.Exec(ctx, `DELETE FROM `+table); err != nil {
 				return fmt.Errorf("ending sessions in the restored database: %w", err)
 			}
 		}

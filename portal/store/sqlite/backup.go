@@ -117,7 +117,7 @@ func settings(ctx context.Context, db *sql.DB) (_ map[string][]byte, err error) 
 
 // Restore puts a backup in the place of the database at path. The backup is copied, looked at whole and given to accept
 // before anything else is touched; it takes its place in one step, and a database that was there is kept beside it under the
-// name that aside tells. Nobody is signed in to what is restored, and no one-time link of it works. Errors: portal.ErrConflict where a process uses the database, or where it has people in it, or cannot
+// name that aside tells. Nobody is signed in to what is restored, and no one-time link or enrolment of it works. Errors: portal.ErrConflict where a process uses the database, or where it has people in it, or cannot
 // be read, and replace was not asked for.
 func Restore(ctx context.Context, from, path string, replace bool, accept func(store.Contents) error) (contents store.Contents, aside string, err error) {
 	var none store.Contents
@@ -159,17 +159,25 @@ func Restore(ctx context.Context, from, path string, replace bool, accept func(s
 }
 
 // forget ends what must not come back.
-func forget(ctx context.Context, path string) error {
+func forget(ctx context.Context, path string) (err error) {
 	db, err := open(path, url.Values{"mode": {"rw"}, "_pragma": {"synchronous(FULL)", "fullfsync(ON)"}})
 	if err != nil {
 		return err
 	}
-	for _, statement := range sqlstore.Restored {
-		if _, err := db.ExecContext(ctx, statement); err != nil {
-			return errors.Join(kind(ctx, err), db.Close())
+	defer func() { err = errors.Join(kind(ctx, err), db.Close()) }()
+	for _, table := range sqlstore.Restored {
+		var there bool
+		if err := db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = $1`, table).Scan(&there); err != nil {
+			return err
+		}
+		if !there {
+			continue
+		}
+		if _, err := db.ExecContext(ctx, `DELETE FROM `+table); err != nil {
+			return err
 		}
 	}
-	return db.Close()
+	return nil
 }
 
 // copyBackup copies a file that may be a backup.

@@ -39,7 +39,7 @@ func TestKilled(t *testing.T) {
 		if rng.IntN(5) == 0 {
 			early = time.Duration(rng.Int64N(int64(12 * time.Millisecond)))
 		}
-		found, last := killOne(t, path, early, time.Duration(rng.Int64N(int64(12*time.Millisecond))))
+		found, last := killOne(t, path, early, rng.IntN(12), time.Duration(rng.Int64N(int64(3*time.Millisecond))))
 		if found < 0 {
 			opening++
 		} else if found < acknowledged || found > acknowledged+1 {
@@ -91,9 +91,9 @@ func startKilled(t *testing.T, path string) (child *exec.Cmd, lines *bufio.Scann
 	return child, bufio.NewScanner(told)
 }
 
-// killOne starts a process that writes and kills it: after a time since its start, or since it began to write where that is
-// negative. found is how many transactions it found, or -1 where it did not get that far; last the last that it acknowledged.
-func killOne(t *testing.T, path string, early, late time.Duration) (found, last int) {
+// killOne starts a process that writes and kills it: early after its start or, where that is negative, a moment after some
+// acknowledged transactions. found is how many transactions it found, or -1 where it did not get that far; last the last that it acknowledged.
+func killOne(t *testing.T, path string, early time.Duration, transactions int, moment time.Duration) (found, last int) {
 	t.Helper()
 	child, lines := startKilled(t, path)
 	kill := func() { _ = child.Process.Kill() }
@@ -106,14 +106,12 @@ func killOne(t *testing.T, path string, early, late time.Duration) (found, last 
 			if _, err := fmt.Sscanf(lines.Text(), "found %d", &found); err != nil {
 				t.Fatal(err)
 			}
-			if early < 0 {
-				time.AfterFunc(late, kill)
-			}
-			continue
-		}
-		if _, err := fmt.Sscanf(lines.Text(), "done %d", &last); err != nil {
+		} else if _, err := fmt.Sscanf(lines.Text(), "done %d", &last); err != nil {
 			kill()
 			t.Errorf("the child says: %s", lines.Text())
+		}
+		if transactions--; early < 0 && transactions == -1 {
+			time.AfterFunc(moment, kill)
 		}
 	}
 	if err := child.Wait(); child.ProcessState.Exited() {

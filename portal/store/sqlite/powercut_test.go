@@ -24,7 +24,7 @@ import (
 func TestPowerCut(t *testing.T) {
 	began := time.Now()
 	c := &cutter{t: t, seed: uint64(began.UnixNano())}
-	for disks := times(t, "CONCIERGE_CUTS", 200); c.disks < disks; {
+	for disks := times(t, "CONCIERGE_CUTS", 100); c.disks < disks; {
 		if err := c.round(); err != nil {
 			t.Fatalf("seed %d, disk %d: %v", c.seed, c.disks, err)
 		}

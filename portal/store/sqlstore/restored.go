@@ -1,5 +1,6 @@
 package sqlstore
 
-// Restored are the statements that a restored database needs before anybody comes in: browser sessions that were ended, and
-// one-time links that were used, after the backup was made would work again.
-var Restored = []string{`DELETE FROM sessions`, `DELETE FROM links`}
+// Restored are the tables that are emptied in a restored database before anybody comes in: browser sessions that were ended, and
+// one-time links and enrolments that were used, after the backup was made would work again. A backup of an older
+// version may not have all of them.
+var Restored = []string{"sessions", "links", "site_enrolments"}
