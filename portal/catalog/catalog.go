@@ -240,6 +240,10 @@ type Run struct {
 	Cursor   connectors.Cursor // where the next one may go on, from gateways that tell changes
 
 	Started, Probed, Ended time.Time // zero: not yet
+	// Lease is until when whoever runs a running one is taken to be alive.
+	Lease time.Time
+	// Again is when the gateway asked to be asked again, at the earliest; zero where it did not.
+	Again time.Time
 }
 
 // Store keeps the catalog within one transaction. Methods that ask for one thing answer portal.ErrNotFound where there is
@@ -287,6 +291,8 @@ type Store interface {
 
 	// StartRun is portal.ErrConflict while the gateway has a running one.
 	StartRun(ctx context.Context, r Run) error
+	// NoteRun records how far a running one is; portal.ErrConflict unless it is running.
+	NoteRun(ctx context.Context, r Run) error
 	// EndRun records how it ended, and drops the oldest of many; portal.ErrConflict unless it is running.
 	EndRun(ctx context.Context, r Run) error
 	Run(ctx context.Context, gateway portal.GatewayID, id portal.RunID) (Run, error)
@@ -309,6 +315,7 @@ type Tx interface {
 	Catalog() Store
 	Audit() audit.Store
 	Changed(kind store.ChangeKind, id string)
+	Enqueue(ctx context.Context, j store.Job) error
 }
 
 // DB runs transactions; see store.DB. store.Narrow makes one.

@@ -37,8 +37,8 @@ func TestKilledInTheMiddle(t *testing.T) {
 				t.Fatalf("the child was not killed: %v\n%s", err, out)
 			}
 
-			d.start(Options{})
-			d.fakes["fake://kong"] = after()
+			d.start(Options{Alone: true})
+			d.fakes["fake://kong"] = afterwards()
 			if err := d.service.recover(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -60,8 +60,8 @@ func TestKilledInTheMiddle(t *testing.T) {
 	}
 }
 
-// after is what the gateway publishes when the child meets it: one more, one less, one changed.
-func after() *fake {
+// afterwards is what the gateway publishes when the child meets it: one more, one less, one changed.
+func afterwards() *fake {
 	changed := deployment("pay", "Payments")
 	changed.Summary = "changed"
 	return &fake{able: able(), deployments: []connectors.Deployment{changed, deployment("new", "New")}}
@@ -69,7 +69,7 @@ func after() *fake {
 
 // killMe is the child: it syncs until it dies.
 func killMe(t *testing.T, path string) {
-	d := &desk{t: t, path: path, fakes: map[string]*fake{"fake://kong": after()}, configs: map[string]connectors.Config{}}
+	d := &desk{t: t, path: path, fakes: map[string]*fake{"fake://kong": afterwards()}, configs: map[string]connectors.Config{}}
 	d.start(Options{})
 	run := d.sync("kong")
 	t.Fatalf("still alive: %+v", strings.TrimSpace(run.Error))

@@ -217,6 +217,11 @@ func (r *Gateways) put(ctx context.Context, tx catalog.Tx, actor, action string,
 		return err
 	}
 	tx.Changed(store.ChangedGateway, string(g.ID))
+	if !g.Paused {
+		if err := tx.Enqueue(ctx, store.Job{Kind: JobSync, Subject: string(g.ID)}); err != nil {
+			return err
+		}
+	}
 	return tx.Audit().Append(ctx, audit.Event{
 		At: now, Actor: actor, Action: action, Target: string(g.ID), Gateway: g.ID,
 		Detail: map[string]string{"kind": g.Kind, "address": g.Address, "source": string(g.Source), "division": string(g.Division)},

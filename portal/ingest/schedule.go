@@ -2,8 +2,135 @@ package ingest
 
 import (
 	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
 	"time"
+
+	"concierge/portal"
+	"concierge/portal/catalog"
+	"concierge/portal/store"
 )
+
+// The kinds of job of this package: the sync of a gateway, which is the subject and which the transaction that registers or
+// changes it asks for, and what looks after those.
+const (
+	JobSync     = "sync"
+	JobSchedule = "schedule"
+)
+
+const (
+	// ScheduleEvery is how long a sync may be overdue before it is asked for again.
+	ScheduleEvery = 30 * time.Second
+	// DefaultTimeout bounds one sync.
+	DefaultTimeout = 10 * time.Minute
+)
+
+// Scheduled syncs a gateway and waits for it. next is when it is synced again; zero where it is paused or gone. An error is
+// why the sync failed, and changes nothing about that.
+func (s *Service) Scheduled(ctx context.Context, id portal.GatewayID) (next time.Time, err error) {
+	g, err := s.gateways.Gateway(ctx, id)
+	if errors.Is(err, portal.ErrNotFound) || (err == nil && g.Paused) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	run, _, err := s.start(ctx, id, ScheduleActor, nil)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("starting a sync of gateway %s: %w", id, err)
+	}
+	if run, err = s.Wait(ctx, id, run.ID); err != nil {
+		return time.Time{}, fmt.Errorf("waiting for a sync of gateway %s: %w", id, err)
+	}
+	if next, err = s.next(ctx, g, rand.Float64()); err != nil {
+		return time.Time{}, err
+	}
+	if run.State == catalog.Failed {
+		err = errors.New(run.Error)
+	}
+	return next, err
+}
+
+// Schedule closes runs that nobody does any more, and asks for the sync of gateways that is long overdue. It writes nothing
+// where there are none.
+func (s *Service) Schedule(ctx context.Context) error {
+	if err := s.recover(ctx); err != nil {
+		return err
+	}
+	all, err := s.gateways.all(ctx)
+	if err != nil {
+		return fmt.Errorf("listing gateways: %w", err)
+	}
+	var late []portal.GatewayID
+	for _, g := range all {
+		if g.Paused {
+			continue
+		}
+		next, err := s.next(ctx, g, 1)
+		if err != nil {
+			return err
+		}
+		if !next.IsZero() && s.clock().After(next.Add(ScheduleEvery)) {
+			late = append(late, g.ID)
+		}
+	}
+	if len(late) == 0 {
+		return nil
+	}
+	err = s.db.InTx(ctx, func(tx catalog.Tx) error {
+		for _, id := range late {
+			if err := tx.Enqueue(ctx, store.Job{Kind: JobSync, Subject: string(id)}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("asking for syncs that are overdue: %w", err)
+	}
+	return nil
+}
+
+// manyFailures is more than the wait after a failure goes on growing with.
+const manyFailures = 10
+
+// next is when a gateway is synced again, by how its last runs ended; zero while one is running. See wait for jitter.
+func (s *Service) next(ctx context.Context, g catalog.Gateway, jitter float64) (time.Time, error) {
+	runs, err := s.Runs(ctx, g.ID, "", manyFailures)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("looking for the last syncs of gateway %s: %w", g.ID, err)
+	}
+	return after(g, runs, jitter), nil
+}
+
+// after is when a gateway is synced after its last runs, the newest first.
+func after(g catalog.Gateway, runs []catalog.Run, jitter float64) time.Time {
+	if len(runs) == 0 {
+		return g.Created
+	}
+	last := runs[0]
+	switch {
+	case last.State == catalog.Running:
+		return time.Time{}
+	case last.State == catalog.Failed && !itsFault(last):
+		return last.Ended
+	}
+	failures := 0
+	for _, run := range runs {
+		if run.State != catalog.Failed {
+			break
+		}
+		if itsFault(run) {
+			failures++
+		}
+	}
+	return last.Ended.Add(wait(g.Every, failures, last.Again.Sub(last.Ended), jitter))
+}
+
+// itsFault reports whether a failed run says something of its gateway.
+func itsFault(run catalog.Run) bool { return run.Error != recoveryError && run.Error != stoppedError }
 
 // Times between two syncs of one gateway.
 const (

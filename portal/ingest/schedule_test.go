@@ -6,7 +6,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	"concierge/portal"
 	"concierge/portal/catalog"
 )
 
@@ -42,20 +41,30 @@ func TestWait(t *testing.T) {
 }
 
 func TestBackOffFollowsFailures(t *testing.T) {
-	g := catalog.Gateway{Every: time.Hour}
-	d := &schedule{}
-	end := func(err error) time.Duration {
-		d.running = &progress{err: err}
-		d.ended(g, noon)
-		return d.at.Sub(noon)
-	}
-	if first, second := end(portal.ErrUnavailable), end(portal.ErrUnavailable); first > 35*time.Second || second < 50*time.Second {
-		t.Errorf("after failures %s, %s", first, second)
-	}
-	if asked := end(&portal.RetryAfterError{After: 3 * time.Hour}); asked < 3*time.Hour {
-		t.Errorf("asked for 3 h, got %s", asked)
-	}
-	if good := end(nil); good < 50*time.Minute || d.failures != 0 {
-		t.Errorf("after a good one %s", good)
+	g := catalog.Gateway{Every: time.Hour, Created: noon.Add(-time.Minute)}
+	failed := catalog.Run{State: catalog.Failed, Error: "connection refused", Ended: noon}
+	stopped, dead, good, asked, running := failed, failed, failed, failed, failed
+	stopped.Error, dead.Error = stoppedError, recoveryError
+	good.State, good.Error = catalog.Unchanged, ""
+	asked.Again = noon.Add(3 * time.Hour)
+	running.State = catalog.Running
+	const middle = 0.5 // no jitter
+	for name, tc := range map[string]struct {
+		runs []catalog.Run // the newest first
+		want time.Time
+	}{
+		"never synced":          {nil, g.Created},
+		"good":                  {[]catalog.Run{good, failed}, noon.Add(time.Hour)},
+		"failed":                {[]catalog.Run{failed, good, failed}, noon.Add(30 * time.Second)},
+		"failed twice":          {[]catalog.Run{failed, failed, good}, noon.Add(time.Minute)},
+		"failed around a stop":  {[]catalog.Run{failed, stopped, failed, good}, noon.Add(time.Minute)},
+		"stopped":               {[]catalog.Run{stopped, failed, failed}, noon},
+		"its process died":      {[]catalog.Run{dead}, noon},
+		"asked for three hours": {[]catalog.Run{asked, good}, noon.Add(3 * time.Hour)},
+		"running":               {[]catalog.Run{running, good}, time.Time{}},
+	} {
+		if got := after(g, tc.runs, middle); !got.Equal(tc.want) {
+			t.Errorf("%s: %s, want %s", name, got, tc.want)
+		}
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"reflect"
 	"runtime/debug"
 	"slices"
@@ -35,16 +34,20 @@ import (
 // ScheduleActor is who asks for a sync that nobody asked for.
 const ScheduleActor = "system:schedule"
 
-const recoveryError = "the portal stopped in the middle; nothing of this sync was taken over"
+// What runs say that did not end by their gateway's fault.
+const (
+	recoveryError = "the portal stopped in the middle; nothing of this sync was taken over"
+	stoppedError  = "the portal was stopped: unavailable"
+)
 
 // Options of a Service. Zero values mean the defaults.
 type Options struct {
 	Removals  Removals
 	Documents document.Limits
-	// Timeout bounds one sync; default 10 min.
+	// Timeout bounds one sync; default DefaultTimeout.
 	Timeout time.Duration
-	// Tick is how often the schedule is looked at; default 1 s.
-	Tick      time.Duration
+	// Alone says that no other process uses the database: a run that is not this one's has nobody.
+	Alone     bool
 	Correlate Correlator // default Correlate
 	Now       func() time.Time
 	Log       *slog.Logger
@@ -69,7 +72,7 @@ type Service struct {
 
 // New makes a Service.
 func New(db catalog.DB, gateways *Gateways, opts Options) *Service {
-	opts.Timeout, opts.Tick = cmp.Or(opts.Timeout, 10*time.Minute), cmp.Or(opts.Tick, time.Second)
+	opts.Timeout = cmp.Or(opts.Timeout, DefaultTimeout)
 	if opts.Correlate == nil {
 		opts.Correlate = Correlate
 	}
@@ -99,10 +102,12 @@ func (s *Service) clock() time.Time { return s.opts.Now().UTC().Truncate(time.Mi
 
 // progress is a running sync as others may look at it.
 type progress struct {
-	started chan struct{} // closed when its row is written, or refused is set
+	started chan struct{} // closed when its row is written, or refused or other is set
 	refused error
+	other   *catalog.Run  // of another process, which runs instead
 	done    chan struct{} // closed at its end
-	err     error         // as it ended
+
+	quiet func() // stops noting how far it is
 
 	mu  sync.Mutex
 	run catalog.Run
@@ -130,14 +135,11 @@ func (p *progress) steps(done, total int) {
 	p.change(func(r *catalog.Run) { r.Done, r.Total = done, total })
 }
 
-// Sync starts a sync, or returns the one that is running; it does not wait for it. actor is who asks. Errors:
+// Sync starts a sync, or returns the one that is running, here or in another process; it does not wait for it. actor is who asks. Errors:
 // portal.ErrNotFound; portal.ErrConflict where the gateway is paused.
 func (s *Service) Sync(ctx context.Context, gateway portal.GatewayID, actor string) (catalog.Run, error) {
-	p, _, err := s.start(ctx, gateway, actor, nil)
-	if err != nil {
-		return catalog.Run{}, err
-	}
-	return p.look(), nil
+	run, _, err := s.start(ctx, gateway, actor, nil)
+	return run, err
 }
 
 // Apply starts a sync that may remove what a waiting run wanted to remove, and no more than that. portal.ErrConflict
@@ -154,29 +156,48 @@ func (s *Service) Apply(ctx context.Context, gateway portal.GatewayID, run porta
 	if len(last) == 0 || last[0].ID != run || last[0].State != catalog.Waiting {
 		return catalog.Run{}, fmt.Errorf("sync %s of gateway %s does not wait, or a newer one took its place: %w", run, gateway, portal.ErrConflict)
 	}
-	p, fresh, err := s.start(ctx, gateway, actor, last[0].Removing)
+	started, fresh, err := s.start(ctx, gateway, actor, last[0].Removing)
+	if err == nil && !fresh {
+		err = &portal.ConflictError{Kind: "run", ID: string(started.ID), Err: errors.New("a sync is running: wait for it")}
+	}
 	if err != nil {
 		return catalog.Run{}, err
 	}
-	if !fresh {
-		return catalog.Run{}, &portal.ConflictError{Kind: "run", ID: string(p.look().ID), Err: errors.New("a sync is running: wait for it")}
-	}
-	return p.look(), nil
+	return started, nil
 }
 
-// Wait returns a run once it has ended.
-func (s *Service) Wait(ctx context.Context, gateway portal.GatewayID, run portal.RunID) (catalog.Run, error) {
+// waitEvery is how often a run of another process is looked at.
+const waitEvery = 250 * time.Millisecond
+
+// Wait returns a run once it has ended, wherever it runs.
+func (s *Service) Wait(ctx context.Context, gateway portal.GatewayID, id portal.RunID) (catalog.Run, error) {
 	s.mu.Lock()
 	p := s.live[gateway]
 	s.mu.Unlock()
-	if p != nil && p.look().ID == run {
+	if p != nil && p.look().ID == id {
 		select {
 		case <-p.done:
 		case <-ctx.Done():
 			return catalog.Run{}, ctx.Err()
 		}
 	}
-	return s.Run(ctx, gateway, run)
+	for {
+		run, err := s.Run(ctx, gateway, id)
+		if err != nil || run.State != catalog.Running {
+			return run, err
+		}
+		if s.abandoned(run) {
+			if err := s.recover(ctx); err != nil {
+				return catalog.Run{}, err
+			}
+			continue
+		}
+		select {
+		case <-time.After(waitEvery):
+		case <-ctx.Done():
+			return catalog.Run{}, ctx.Err()
+		}
+	}
 }
 
 // Run returns one run, with its progress while it is running.
@@ -280,46 +301,81 @@ func capabilities(g catalog.Gateway) connectors.Capabilities {
 
 // start begins a sync in the background, or returns the running one with fresh false. may lists the deployments that it
 // may remove even if they are many.
-func (s *Service) start(ctx context.Context, id portal.GatewayID, actor string, may []connectors.Key) (p *progress, fresh bool, err error) {
+func (s *Service) start(ctx context.Context, id portal.GatewayID, actor string, may []connectors.Key) (run catalog.Run, fresh bool, err error) {
 	g, err := s.gateways.Gateway(ctx, id)
 	if err != nil {
-		return nil, false, err
+		return catalog.Run{}, false, err
 	}
 	if g.Paused {
-		return nil, false, fmt.Errorf("gateway %s is paused: %w", id, portal.ErrConflict)
+		return catalog.Run{}, false, fmt.Errorf("gateway %s is paused: %w", id, portal.ErrConflict)
 	}
-	p = &progress{started: make(chan struct{}), done: make(chan struct{}), run: catalog.Run{
+	p := &progress{started: make(chan struct{}), done: make(chan struct{}), run: catalog.Run{
 		ID: portal.RunID(portal.NewID("run")), Gateway: id, Actor: actor, State: catalog.Running, Phase: "probe", Started: s.clock(),
 	}}
+	p.run.Lease = p.run.Started.Add(lease)
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
-		return nil, false, fmt.Errorf("the portal is stopping: %w", portal.ErrUnavailable)
+		return catalog.Run{}, false, fmt.Errorf("the portal is stopping: %w", portal.ErrUnavailable)
 	}
 	if running := s.live[id]; running != nil {
 		s.mu.Unlock()
 		select {
 		case <-running.started:
-			return running, false, running.refused
 		case <-ctx.Done():
-			return nil, false, ctx.Err()
+			return catalog.Run{}, false, ctx.Err()
 		}
+		switch {
+		case running.refused != nil:
+			return catalog.Run{}, false, running.refused
+		case running.other != nil:
+			return *running.other, false, nil
+		}
+		return running.look(), false, nil
 	}
 	s.live[id] = p
 	s.syncs.Add(1)
 	s.mu.Unlock()
 
-	p.refused = s.db.InTx(ctx, func(tx catalog.Tx) error { return tx.Catalog().StartRun(ctx, p.run) })
+	p.refused = s.db.InTx(ctx, func(tx catalog.Tx) (err error) {
+		p.other, err = s.elsewhere(ctx, tx, id)
+		if err != nil || p.other != nil {
+			return err
+		}
+		return tx.Catalog().StartRun(ctx, p.run)
+	})
 	close(p.started)
-	if p.refused != nil {
+	if p.refused != nil || p.other != nil {
 		s.leave(p)
-		return nil, false, p.refused
+		if p.refused != nil {
+			return catalog.Run{}, false, p.refused
+		}
+		return *p.other, false, nil
 	}
+	run = p.look()
 	go func() {
 		defer s.leave(p)
-		p.err = s.run(g, p, may)
+		s.run(g, p, may)
 	}()
-	return p, true, nil
+	return run, true, nil
+}
+
+// elsewhere returns the run that another process does for a gateway. One that nobody does any more is closed.
+func (s *Service) elsewhere(ctx context.Context, tx catalog.Tx, id portal.GatewayID) (*catalog.Run, error) {
+	open, err := tx.Catalog().OpenRuns(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, run := range open {
+		if run.Gateway != id {
+			continue
+		}
+		if !s.abandoned(run) {
+			return &run, nil
+		}
+		return nil, tx.Catalog().EndRun(ctx, s.givenUp(run))
+	}
+	return nil, nil
 }
 
 func (s *Service) leave(p *progress) {
@@ -330,24 +386,120 @@ func (s *Service) leave(p *progress) {
 	s.syncs.Done()
 }
 
+const (
+	// lease is how long a running sync counts as alive after it was heard of last. It is noted anew before a third of it is
+	// over, and no sooner than a second after the last time.
+	lease     = 30 * time.Second
+	noteEvery = time.Second
+	// applyLease is for a plan that many rows come of: nothing is heard of it before its transaction is committed.
+	applyLease = 5 * time.Minute
+	manyRows   = 1000
+)
+
+// note writes how far a sync is, until ctx ends, so that every process can show it and knows that it is alive. Where that
+// is refused the run was closed by somebody else: lost is called.
+func (s *Service) note(ctx context.Context, p *progress, lost func(error)) {
+	type step struct {
+		phase       string
+		done, total int
+	}
+	at := func(r catalog.Run) step { return step{r.Phase, r.Done, r.Total} }
+	noted := at(p.look())
+	tick := time.NewTicker(noteEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		run := p.look()
+		now := s.clock()
+		if at(run) == noted && run.Lease.Sub(now) > lease*2/3 {
+			continue
+		}
+		run.Lease = now.Add(lease)
+		err := s.db.InTx(ctx, func(tx catalog.Tx) error { return tx.Catalog().NoteRun(ctx, run) })
+		switch {
+		case ctx.Err() != nil:
+			return
+		case errors.Is(err, portal.ErrConflict):
+			lost(fmt.Errorf("another process took this sync for dead and closed it: %w", portal.ErrConflict))
+			return
+		case err == nil:
+			noted = at(run)
+			p.change(func(r *catalog.Run) { r.Lease = run.Lease })
+		}
+	}
+}
+
+// abandoned reports whether nobody does a running sync any more.
+func (s *Service) abandoned(run catalog.Run) bool {
+	s.mu.Lock()
+	p := s.live[run.Gateway]
+	s.mu.Unlock()
+	if p != nil && p.look().ID == run.ID {
+		return false
+	}
+	return s.opts.Alone || s.clock().After(run.Lease)
+}
+
+// givenUp is an abandoned run as it is closed.
+func (s *Service) givenUp(run catalog.Run) catalog.Run {
+	run.State, run.Phase, run.Ended, run.Error = catalog.Failed, "", s.clock(), recoveryError
+	return run
+}
+
+// recover closes the runs that nobody does any more.
+func (s *Service) recover(ctx context.Context) error {
+	var open []catalog.Run
+	err := s.db.View(ctx, func(tx catalog.Tx) (err error) {
+		open, err = tx.Catalog().OpenRuns(ctx)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("looking for syncs that nobody does: %w", err)
+	}
+	for _, run := range open {
+		if !s.abandoned(run) {
+			continue
+		}
+		if err := s.end(ctx, s.givenUp(run)); err != nil && !errors.Is(err, portal.ErrConflict) { // conflict: it has ended
+			return err
+		}
+	}
+	return nil
+}
+
 // run does one sync to its end and records how it ended.
-func (s *Service) run(g catalog.Gateway, p *progress, may []connectors.Key) error {
+func (s *Service) run(g catalog.Gateway, p *progress, may []connectors.Key) {
 	log := s.opts.Log.With("gateway", g.ID, "run", p.run.ID)
 	ctx, cancel := context.WithTimeoutCause(s.ctx, s.opts.Timeout, fmt.Errorf("the sync took longer than %s: %w", s.opts.Timeout, portal.ErrUnavailable))
 	defer cancel()
 	defer func() { s.opts.Ended(p.look()) }()
 	ctx, end := s.opts.Tracer.Start(ctx, "ingest.sync", attribute.String("gateway", string(g.ID)), attribute.String("run", string(p.run.ID)))
+	ctx, lost := context.WithCancelCause(ctx)
+	defer lost(nil)
+	noting, enough := context.WithCancel(ctx)
+	var noter sync.WaitGroup
+	noter.Go(func() { s.note(noting, p, lost) })
+	p.quiet = func() {
+		enough()
+		noter.Wait()
+	}
 	err := s.guarded(ctx, g, p, may)
+	p.quiet()
 	end(err)
 	run := p.look()
 	if err == nil {
 		log.InfoContext(ctx, "gateway synced", "state", run.State, "added", run.Added, "changed", run.Changed, "removed", run.Removed,
 			"unchanged", run.Unchanged, "warnings", len(run.Warnings), "elapsed_ms", run.Ended.Sub(run.Started).Milliseconds())
-		return nil
+		return
 	}
+	var asked *portal.RetryAfterError
 	switch {
 	case s.ctx.Err() != nil:
-		err = fmt.Errorf("the portal was stopped: %w", portal.ErrUnavailable)
+		err = errors.New(stoppedError)
 	case ctx.Err() != nil:
 		err = context.Cause(ctx)
 	}
@@ -355,13 +507,15 @@ func (s *Service) run(g catalog.Gateway, p *progress, may []connectors.Key) erro
 	p.change(func(r *catalog.Run) {
 		r.State, r.Ended, r.Error = catalog.Failed, s.clock(), text(err.Error(), 2*maxText)
 		r.Added, r.Changed, r.Removed, r.Unchanged = 0, 0, 0, 0
+		if errors.As(err, &asked) {
+			r.Again = r.Ended.Add(asked.After)
+		}
 	})
 	ctx, cancel = context.WithTimeout(context.Background(), 10*time.Second) // the sync's own has ended
 	defer cancel()
 	if endErr := s.end(ctx, p.look()); endErr != nil {
 		log.ErrorContext(ctx, "end of a failed sync not recorded", "error", endErr)
 	}
-	return err
 }
 
 func (s *Service) end(ctx context.Context, run catalog.Run) error {
@@ -542,129 +696,4 @@ func limited(all []string, limit int) []string {
 		return all
 	}
 	return append(all[:limit:limit], fmt.Sprintf("and %d more", len(all)-limit))
-}
-
-// Serve syncs every gateway on its own schedule until ctx ends. First it closes, as failed, runs that a killed process
-// left running: no other process may sync at that time. Gateways that are registered later are seen within Options.Tick.
-func (s *Service) Serve(ctx context.Context) error {
-	if err := s.recover(ctx); err != nil {
-		return err
-	}
-	due := map[portal.GatewayID]*schedule{}
-	tick := time.NewTicker(s.opts.Tick)
-	defer tick.Stop()
-	for {
-		if err := s.startDue(ctx, due); err != nil && ctx.Err() == nil {
-			s.opts.Log.WarnContext(ctx, "schedule of syncs not read", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
-}
-
-// schedule is when a gateway is due.
-type schedule struct {
-	at       time.Time
-	failures int
-	running  *progress
-}
-
-// startDue starts what is due and schedules anew what has ended. It waits for no sync.
-func (s *Service) startDue(ctx context.Context, due map[portal.GatewayID]*schedule) error {
-	all, err := s.gateways.all(ctx)
-	if err != nil {
-		return err
-	}
-	for _, g := range all {
-		if g.Paused {
-			delete(due, g.ID)
-			continue
-		}
-		d := due[g.ID]
-		if d == nil {
-			if d, err = s.first(ctx, g); err != nil {
-				return err
-			}
-			due[g.ID] = d
-		}
-		if d.running != nil {
-			select {
-			case <-d.running.done:
-				d.ended(g, s.clock())
-			default:
-				continue
-			}
-		}
-		if s.clock().Before(d.at) {
-			continue
-		}
-		p, _, err := s.start(ctx, g.ID, ScheduleActor, nil)
-		if err != nil {
-			s.opts.Log.WarnContext(ctx, "sync not started", "gateway", g.ID, "error", err)
-			d.failures++
-			d.at = s.clock().Add(wait(g.Every, d.failures, 0, rand.Float64()))
-			continue
-		}
-		d.running = p
-	}
-	return nil
-}
-
-// spread is the time over which gateways that are known already are synced after a start.
-const spread = 30 * time.Second
-
-// first schedules a gateway that the schedule does not know: at once if it was never synced, else soon.
-func (s *Service) first(ctx context.Context, g catalog.Gateway) (*schedule, error) {
-	st, err := s.Standing(ctx, g.ID)
-	if err != nil {
-		return nil, err
-	}
-	d := &schedule{at: s.clock()}
-	if st.LastGood != nil {
-		d.at = d.at.Add(time.Duration(rand.Float64() * float64(min(spread, cmp.Or(g.Every, DefaultEvery)))))
-	}
-	return d, nil
-}
-
-// ended schedules the next sync after one that has ended.
-func (d *schedule) ended(g catalog.Gateway, now time.Time) {
-	var asked time.Duration
-	if err := d.running.err; err == nil {
-		d.failures = 0
-	} else {
-		d.failures++
-		var retry *portal.RetryAfterError
-		if errors.As(err, &retry) {
-			asked = retry.After
-		}
-	}
-	d.at, d.running = now.Add(wait(g.Every, d.failures, asked, rand.Float64())), nil
-}
-
-// recover closes the runs of a process that is gone.
-func (s *Service) recover(ctx context.Context) error {
-	var open []catalog.Run
-	err := s.db.View(ctx, func(tx catalog.Tx) (err error) {
-		open, err = tx.Catalog().OpenRuns(ctx)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	for _, run := range open {
-		s.mu.Lock()
-		_, ours := s.live[run.Gateway]
-		s.mu.Unlock()
-		if ours {
-			continue
-		}
-		run.State, run.Phase, run.Ended, run.Error = catalog.Failed, "", s.clock(), recoveryError
-		if err := s.end(ctx, run); err != nil && !errors.Is(err, portal.ErrConflict) { // conflict: it was ours, and has ended
-			return err
-		}
-	}
-	return nil
 }

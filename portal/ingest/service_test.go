@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +15,9 @@ import (
 	"concierge/portal/audit"
 	"concierge/portal/catalog"
 	"concierge/portal/document"
+	"concierge/portal/jobs"
+	"concierge/portal/store"
+	"concierge/portal/store/sqlstore"
 )
 
 func TestFirstSync(t *testing.T) {
@@ -415,32 +419,99 @@ func TestOverride(t *testing.T) {
 	}
 }
 
-func TestRecoverClosesRunsOfTheDead(t *testing.T) {
+// A run of another process that is alive is everybody's; one that nobody does any more is closed as failed, and the next
+// one is free to start.
+func TestRunsOfOtherProcesses(t *testing.T) {
 	d := newDesk(t, Options{})
 	d.register("kong", deployment("pay", "Payments"))
-	err := d.db.InTx(t.Context(), func(tx catalog.Tx) error {
-		return tx.Catalog().StartRun(t.Context(), catalog.Run{ID: "run_dead", Gateway: "kong", State: catalog.Running, Phase: "apply", Started: noon})
-	})
-	if err != nil {
-		t.Fatal(err)
+	elsewhere := catalog.Run{ID: "run_else", Gateway: "kong", State: catalog.Running, Phase: "apply", Started: noon, Lease: time.Now().Add(time.Hour)}
+	begin := func() {
+		t.Helper()
+		if err := d.db.InTx(t.Context(), func(tx catalog.Tx) error { return tx.Catalog().StartRun(t.Context(), elsewhere) }); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if _, err := d.service.Sync(t.Context(), "kong", "per_1"); !errors.Is(err, portal.ErrConflict) {
-		t.Errorf("beside a running one: %v", err)
+	begin()
+	if run, err := d.service.Sync(t.Context(), "kong", "per_1"); err != nil || run.ID != "run_else" || run.Phase != "apply" {
+		t.Errorf("beside a running one: %+v %v", run, err)
 	}
 	if err := d.service.recover(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	run, err := d.service.Run(t.Context(), "kong", "run_dead")
-	if err != nil || run.State != catalog.Failed || run.Error != recoveryError {
-		t.Errorf("%+v %v", run, err)
+	elsewhere.Phase, elsewhere.Done, elsewhere.Total = "documents", 3, 9
+	if err := d.db.InTx(t.Context(), func(tx catalog.Tx) error { return tx.Catalog().NoteRun(t.Context(), elsewhere) }); err != nil {
+		t.Fatal(err)
 	}
+	if run, err := d.service.Run(t.Context(), "kong", "run_else"); err != nil || run.State != catalog.Running || run.Done != 3 {
+		t.Errorf("its progress: %+v %v", run, err)
+	}
+	waited := make(chan catalog.Run)
+	go func() {
+		run, err := d.service.Wait(context.WithoutCancel(t.Context()), "kong", "run_else")
+		if err != nil {
+			t.Error(err)
+		}
+		waited <- run
+	}()
+	elsewhere.State, elsewhere.Ended = catalog.Unchanged, noon
+	if err := d.service.end(t.Context(), elsewhere); err != nil {
+		t.Fatal(err)
+	}
+	if run := <-waited; run.State != catalog.Unchanged {
+		t.Errorf("waited for %+v", run)
+	}
+
+	elsewhere.ID, elsewhere.State, elsewhere.Ended, elsewhere.Lease = "run_dead", catalog.Running, time.Time{}, time.Now().Add(-time.Second)
+	begin()
+	if run, err := d.service.Wait(t.Context(), "kong", "run_dead"); err != nil || run.State != catalog.Failed || run.Error != recoveryError {
+		t.Errorf("waited for one that is dead: %+v %v", run, err)
+	}
+	elsewhere.ID = "run_dead2"
+	begin()
 	if run := d.sync("kong"); run.State != catalog.Applied {
-		t.Errorf("%+v", run)
+		t.Errorf("after one that is dead: %+v", run)
+	}
+	if run, err := d.service.Run(t.Context(), "kong", "run_dead2"); err != nil || run.State != catalog.Failed || run.Error != recoveryError {
+		t.Errorf("%+v %v", run, err)
 	}
 }
 
-func TestServe(t *testing.T) {
-	d := newDesk(t, Options{Tick: 5 * time.Millisecond})
+// A sync that takes long says how far it is, and that it is alive; one that was closed by others stops.
+func TestLongSyncNotesHowFarItIs(t *testing.T) {
+	d := newDesk(t, Options{})
+	slow := d.register("slow", deployment("x", "X"))
+	slow.set(func(f *fake) { f.hold = make(chan struct{}) })
+	run, err := d.service.Sync(t.Context(), "slow", "per_1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored := func() (r catalog.Run) {
+		d.view(func(ctx context.Context, s catalog.Store) (err error) {
+			r, err = s.Run(ctx, "slow", run.ID)
+			return err
+		})
+		return r
+	}
+	for began := time.Now(); stored().Phase != "discover"; time.Sleep(10 * time.Millisecond) {
+		if time.Since(began) > 20*time.Second {
+			t.Fatalf("it says nothing: %+v", stored())
+		}
+	}
+	if !stored().Lease.After(run.Lease) {
+		t.Errorf("its lease ends as before: %+v", stored())
+	}
+	if err := d.service.end(t.Context(), d.service.givenUp(stored())); err != nil {
+		t.Fatal(err)
+	}
+	d.service.live["slow"].change(func(r *catalog.Run) { r.Done++ }) // there is something to say
+	if ended := d.wait(run); ended.Error != recoveryError {
+		t.Errorf("%+v", ended)
+	}
+}
+
+// The transactions that register gateways ask for their syncs, and one that is slow, broken or paused delays nobody.
+func TestSyncsAreJobs(t *testing.T) {
+	d := newDesk(t, Options{})
 	slow := d.register("slow", deployment("x", "X"))
 	slow.set(func(f *fake) { f.hold = make(chan struct{}) })
 	broken := d.register("broken")
@@ -451,38 +522,88 @@ func TestServe(t *testing.T) {
 	if _, err := d.gateways.Register(t.Context(), "per_1", paused); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	served := make(chan error)
-	go func() { served <- d.service.Serve(ctx) }()
-	late := d.register("late", deployment("pay", "Payments"))
-	_ = late
-	deadline := time.Now().Add(10 * time.Second)
-	for {
-		st, err := d.service.Standing(t.Context(), "late")
+	r := d.raw.Jobs(slog.New(slog.DiscardHandler))
+	r.Handle(JobSync, jobs.Options{}, func(ctx context.Context, gateway string) (time.Time, error) {
+		return d.service.Scheduled(ctx, portal.GatewayID(gateway))
+	})
+	if err := r.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := r.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}()
+	d.register("late", deployment("pay", "Payments"))
+	runs := func(id portal.GatewayID) []catalog.Run {
+		runs, err := d.service.Runs(t.Context(), id, "", 10)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if st.LastGood != nil {
-			break
+		return runs
+	}
+	job := func(id string) jobs.Status {
+		all, _, err := r.Jobs(t.Context(), jobs.Filter{Kind: JobSync}, "", 100)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if time.Now().After(deadline) {
-			t.Fatal("a gateway that was registered later was not synced")
+		for _, j := range all {
+			if j.Subject == id {
+				return j
+			}
 		}
-		time.Sleep(5 * time.Millisecond)
+		return jobs.Status{}
 	}
-	cancel()
-	if err := <-served; err != nil {
-		t.Fatal(err)
+	for began := time.Now(); job("late").State != jobs.Scheduled || job("broken").State != jobs.Retrying; time.Sleep(5 * time.Millisecond) {
+		if time.Since(began) > 20*time.Second {
+			t.Fatalf("%+v %+v", job("late"), job("broken"))
+		}
 	}
-	runs, err := d.service.Runs(t.Context(), "paused", "", 10)
-	if err != nil || len(runs) != 0 {
-		t.Errorf("a paused gateway was synced: %v %v", runs, err)
+	if due := time.Until(job("late").Due); due < 4*time.Minute || due > 6*time.Minute {
+		t.Errorf("a good one comes again in %s", due)
 	}
-	runs, err = d.service.Runs(t.Context(), "broken", "", 10)
-	if err != nil || len(runs) != 1 || runs[0].State != catalog.Failed {
-		t.Errorf("a broken one was tried again at once: %v %v", runs, err)
+	if due := time.Until(job("broken").Due); due < 20*time.Second || due > 40*time.Second || !strings.Contains(job("broken").Error, "unavailable") {
+		t.Errorf("a broken one comes again in %s: %+v", due, job("broken"))
 	}
-	if runs, err = d.service.Runs(t.Context(), "slow", "", 10); err != nil || len(runs) != 1 || runs[0].State != catalog.Running {
-		t.Errorf("slow: %v %v", runs, err)
+	if all := runs("broken"); len(all) != 1 || all[0].State != catalog.Failed {
+		t.Errorf("a broken one was tried again at once: %v", all)
+	}
+	if all := runs("slow"); len(all) != 1 || all[0].State != catalog.Running {
+		t.Errorf("slow: %v", all)
+	}
+	if all := runs("paused"); len(all) != 0 || job("paused").ID != "" {
+		t.Errorf("a paused gateway was synced: %v", all)
+	}
+}
+
+// A sync that nobody asks for any more is found by the schedule, which asks for nothing else.
+func TestScheduleFindsWhatIsOverdue(t *testing.T) {
+	now := time.Now()
+	d := newDesk(t, Options{Now: func() time.Time { return now }})
+	d.register("kong", deployment("pay", "Payments"))
+	asked := func() (n int) {
+		err := d.raw.InTx(t.Context(), func(tx store.Tx) (err error) {
+			gone, err := sqlstore.Statements(tx).Exec(t.Context(), `DELETE FROM river_job WHERE kind = 'sync'`)
+			n = int(gone)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if asked() != 1 {
+		t.Fatal("its registration asks for no sync")
+	}
+	d.sync("kong")
+	for after, want := range map[time.Duration]int{0: 0, DefaultEvery: 0, DefaultEvery + time.Minute + ScheduleEvery: 1} {
+		now = now.Add(after)
+		if err := d.service.Schedule(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := asked(); got != want {
+			t.Errorf("%s after a sync: %d, want %d", after, got, want)
+		}
+		now = now.Add(-after)
 	}
 }

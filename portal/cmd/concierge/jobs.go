@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"concierge/portal"
+	"concierge/portal/ingest"
 	"concierge/portal/jobs"
 	"concierge/portal/keys"
 )
@@ -30,6 +31,10 @@ func (s *server) work(r *jobs.Runner) {
 			return time.Time{}, s.keys.ReconcileAll(ctx)
 		}
 		return time.Time{}, s.keys.Reconcile(ctx, portal.GatewayID(gateway))
+	})
+	r.Handle(ingest.JobSchedule, jobs.Options{Every: ingest.ScheduleEvery}, upkeep(s.ingest.Schedule))
+	r.Handle(ingest.JobSync, jobs.Options{Timeout: ingest.DefaultTimeout + time.Minute}, func(ctx context.Context, gateway string) (time.Time, error) {
+		return s.ingest.Scheduled(ctx, portal.GatewayID(gateway))
 	})
 	r.Handle(jobForgetPeople, jobs.Options{Every: 10 * time.Minute}, upkeep(s.people.Expire))
 	r.Handle(jobForgetRequests, jobs.Options{Every: time.Hour}, upkeep(func(ctx context.Context) error {

@@ -109,7 +109,7 @@ func (s *server) wire(ctx context.Context, registrations []ingest.Registration) 
 	if err != nil {
 		return err
 	}
-	s.ingest = ingest.New(catalogDB, gateways, ingest.Options{Log: s.log, Tracer: s.telemetry.Tracer(), Ended: s.syncEnded})
+	s.ingest = ingest.New(catalogDB, gateways, ingest.Options{Alone: !onPostgres(c.Database), Log: s.log, Tracer: s.telemetry.Tracer(), Ended: s.syncEnded})
 	s.live = routing.NewLive(routing.Config{Environments: c.Environments, Audiences: c.Audiences}, desk.Source(s.db), s.log)
 	if err := s.live.Refresh(ctx); err != nil {
 		return err
@@ -130,11 +130,6 @@ func (s *server) wire(ctx context.Context, registrations []ingest.Registration) 
 	s.cancel = cancel
 	for name, run := range map[string]func(context.Context){
 		"people": s.people.Run, "routing": s.live.Run, "sites": s.sites.Run,
-		"ingest": func(ctx context.Context) {
-			if err := s.ingest.Serve(ctx); err != nil && ctx.Err() == nil {
-				s.log.Error("gateways are not synced any more; restart the portal", "error", err)
-			}
-		},
 	} {
 		s.running.Go(func() {
 			run(background)

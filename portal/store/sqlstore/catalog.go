@@ -475,6 +475,14 @@ func (s catalogStore) StartRun(ctx context.Context, r catalog.Run) error {
 	return nil
 }
 
+func (s catalogStore) NoteRun(ctx context.Context, r catalog.Run) error {
+	report, err := json.Marshal(r)
+	if err == nil {
+		err = s.mustMeetOne(ctx, portal.ErrConflict, `UPDATE runs SET report = $1, probed = $2 WHERE id = $3 AND state = 'running'`, string(report), micros(r.Probed), string(r.ID))
+	}
+	return doing(err, "noting how far sync %s is", r.ID)
+}
+
 func (s catalogStore) EndRun(ctx context.Context, r catalog.Run) error {
 	report, err := json.Marshal(r)
 	if err == nil {

@@ -349,12 +349,29 @@ func runs(t T, db DB) {
 		}
 		return err
 	})
+	note := func(r catalog.Run) error {
+		return tryCatalog(t, db, func(ctx context.Context, s catalog.Store) error { return s.NoteRun(ctx, r) })
+	}
+	far := run(0, catalog.Running)
+	far.Phase, far.Done, far.Total, far.Lease = "documents", 3, 9, noon.Add(time.Hour)
+	if err := note(far); err != nil {
+		t.Fatal(err)
+	}
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		if got, err := s.Run(ctx, "kong-eu", "run_000"); err != nil || got.Done != 3 || got.Phase != "documents" || !got.Lease.Equal(far.Lease) {
+			t.Errorf("how far it is: %+v, %v", got, err)
+		}
+		return nil
+	})
 	good := run(0, catalog.Applied)
 	if err := end(good); err != nil {
 		t.Fatal(err)
 	}
 	if err := end(good); !errors.Is(err, portal.ErrConflict) {
 		t.Errorf("ended twice: %v", err)
+	}
+	if err := note(far); !errors.Is(err, portal.ErrConflict) {
+		t.Errorf("noted after its end: %v", err)
 	}
 	for n := 1; n <= sqlstore.KeptRuns+1; n++ {
 		if err := errors.Join(start(run(n, catalog.Running)), end(run(n, catalog.Failed))); err != nil {

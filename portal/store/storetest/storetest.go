@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ import (
 
 	"concierge/portal"
 	"concierge/portal/audit"
+	"concierge/portal/jobs"
 	"concierge/portal/store"
 	"concierge/portal/store/sqlstore"
 )
@@ -26,6 +28,7 @@ type DB interface {
 	store.DB
 	store.Settings
 	store.Requests
+	Jobs(log *slog.Logger) *jobs.Runner
 }
 
 // Engine is an engine under test.

@@ -1,8 +1,4 @@
 -- +goose Up
--- Until when whoever runs a sync is taken to be alive; 0 once it has ended.
-ALTER TABLE runs ADD COLUMN lease INTEGER NOT NULL DEFAULT 0;
-CREATE INDEX runs_lease ON runs (lease) WHERE state = 'running';
-
 -- What is due next on a gateway.
 CREATE INDEX acts_gateway ON acts (gateway, due) WHERE state = 'open';
 CREATE INDEX credentials_gateway_ends ON credentials (gateway, ends) WHERE ends > 0 AND state = 'retiring';
