@@ -15,11 +15,6 @@ import (
 	"concierge/portal/store"
 )
 
-func openTest(t *testing.T) *DB {
-	t.Helper()
-	return openAt(t, filepath.Join(t.TempDir(), "concierge.db"))
-}
-
 func openAt(t *testing.T, path string) *DB {
 	t.Helper()
 	db, err := Open(t.Context(), path, slog.New(slog.DiscardHandler))
