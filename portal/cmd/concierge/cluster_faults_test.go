@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"concierge/portal"
+	"concierge/portal/keys"
 )
 
 // window is a time in which something was broken on purpose.
@@ -34,6 +35,7 @@ const (
 // doubled, nobody gets an answer that is not theirs, and what fails says so and only while something is broken.
 func TestClusterUnderFaults(t *testing.T) {
 	c := newCluster(t, clients)
+	c.noteJobs()
 	c.start(0, 1, 2)
 	c.synced()
 	w := newCrowd(c)
@@ -77,8 +79,9 @@ func TestClusterUnderFaults(t *testing.T) {
 	t.Logf("%s: everybody has come to an end", at())
 
 	w.judge(killed, gone, rolling, back)
-	c.settles(began)
+	c.settles()
 	w.audit()
+	c.periods(began, ended, killed, gone, rolling)
 	c.report(began, ended)
 }
 
@@ -131,7 +134,7 @@ func few(t *testing.T, what string, all []string) {
 }
 
 // settles waits until nothing is left to do: every act of the portal is over.
-func (c *cluster) settles(began time.Time) {
+func (c *cluster) settles() {
 	took := c.eventually(readyWithin, "every act is over", func() error {
 		if open := c.number(`SELECT count(*) FROM acts WHERE state = 'open'`); open > 0 {
 			return fmt.Errorf("%d are open", open)
@@ -195,6 +198,42 @@ func (w *crowd) audit() {
 	}
 	print(t, "credentials", counts)
 	few(t, "things do not agree", bad)
+}
+
+// noteJobs makes the database write down when a job is taken up.
+func (c *cluster) noteJobs() {
+	for _, statement := range []string{
+		`CREATE TABLE taken (kind TEXT NOT NULL, at TIMESTAMPTZ NOT NULL)`,
+		`CREATE FUNCTION note_taken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO taken VALUES (NEW.kind, clock_timestamp()); RETURN NULL; END $$`,
+		`CREATE TRIGGER note_taken AFTER UPDATE ON river_job FOR EACH ROW
+			WHEN (NEW.state = 'running' AND OLD.state <> 'running' AND NEW.args->>'subject' = '') EXECUTE FUNCTION note_taken()`,
+	} {
+		c.query("", statement)
+	}
+}
+
+// periods checks that the periodic jobs ran once in each of their periods. While the database is gone nothing runs, and what a
+// dead replica was at is handed to another one after a while; one that stops hands it over at once, within the same period.
+func (c *cluster) periods(began, ended time.Time, killed, gone, rolling window) {
+	c.t.Helper()
+	const missed = 20 * time.Second // until a dead replica is
+	for kind, every := range map[string]time.Duration{keys.JobSweep: keys.SweepEvery, keys.JobReconcile: clusterReconcile} {
+		times := map[time.Time]int{} // by the beginning of the period
+		for _, row := range c.query("", `SELECT at FROM taken WHERE kind = $1 AND at >= $2 AND at < $3`, kind, began, ended) {
+			times[row[0].(time.Time).Truncate(every).UTC()]++
+		}
+		counts := map[string]int{}
+		for from := began.Add(every).Truncate(every).UTC(); from.Add(every).Before(ended); from = from.Add(every) {
+			n, to := times[from], from.Add(every)
+			during := func(w window, after time.Duration) bool { return from.Before(w.to.Add(after)) && to.After(w.from) }
+			counts[fmt.Sprintf("%d times in %s, database gone: %t", n, every, during(gone, every))]++
+			switch {
+			case n == 0 && !during(gone, every) && !during(killed, missed+every), n > 1 && !during(killed, missed+every) && !during(rolling, every):
+				c.t.Errorf("%s ran %d times in the %s that began %s after the start", kind, n, every, from.Sub(began))
+			}
+		}
+		print(c.t, "periodic job "+kind, counts)
+	}
 }
 
 // complained counts what the database has written down: what got in whose way.

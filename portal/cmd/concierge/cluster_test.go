@@ -72,6 +72,8 @@ const (
 	clusterCall      = 2 * time.Second
 	// clusterEvery is the least time between two syncs of a gateway.
 	clusterEvery = 10 * time.Second
+	// clusterDelay is enough for the proxy to see, in two checks, that a replica is about to end.
+	clusterDelay = 3 * time.Second
 	// readyWithin is for a process that starts on a busy machine.
 	readyWithin = 60 * time.Second
 )
@@ -196,7 +198,7 @@ func gatewayToken(i int) string { return fmt.Sprintf("CONCIERGE_TEST_GATEWAY_%d"
 func (c *cluster) configure() {
 	c.t.Helper()
 	conf := config{
-		PublicURL: c.url, Database: c.address,
+		PublicURL: c.url, Database: c.address, ShutdownDelay: clusterDelay,
 		Keys:     keysConfig{CallTimeout: clusterCall, Reconcile: clusterReconcile},
 		Approval: []approvalConfig{{Approval: portal.Automatic}},
 	}
