@@ -23,6 +23,7 @@ type database interface {
 	Pools() []store.Pool
 	// Jobs returns a runner of the jobs that transactions ask for. Stop it before Close.
 	Jobs(log *slog.Logger) *jobs.Runner
+	store.Rates
 }
 
 // onPostgres reports whether a database is named by a URL of PostgreSQL; otherwise it is a file of SQLite.

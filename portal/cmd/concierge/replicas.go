@@ -99,3 +99,11 @@ func (c config) shownTogether() time.Duration {
 	}
 	return 0
 }
+
+// rates is where replicas share the limits of calls; nil for a database that one process uses.
+func (c config) rates(db database) store.Rates {
+	if onPostgres(c.Database) {
+		return db
+	}
+	return nil
+}

@@ -54,6 +54,7 @@ type server struct {
 	people    *people.Service
 	ingest    *ingest.Service
 	live      *routing.Live
+	limits    *v1.Limits
 	keys      *keys.Service
 	jobs      *jobs.Runner
 	sites     *site.Service
@@ -122,6 +123,7 @@ func (s *server) wire(ctx context.Context, registrations []ingest.Registration) 
 	d := desk.New(desk.Parts{
 		DB: s.db, Live: s.live, Keys: s.keys, Policy: c.policy(), People: s.people, Ingest: s.ingest, Gateways: gateways, Kinds: kinds, Sealer: box, Jobs: s.jobs, Sites: s.sites,
 	})
+	s.limits = v1.NewLimits(0, 0, c.rates(s.db), s.log)
 	if err := s.routes(d, box); err != nil {
 		return err
 	}
@@ -129,7 +131,7 @@ func (s *server) wire(ctx context.Context, registrations []ingest.Registration) 
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	for name, run := range map[string]func(context.Context){
-		"people": s.people.Run, "routing": s.live.Run, "sites": s.sites.Run,
+		"people": s.people.Run, "limits": s.limits.Run, "routing": s.live.Run, "sites": s.sites.Run,
 	} {
 		s.running.Go(func() {
 			run(background)
@@ -163,7 +165,7 @@ func audiences(a access.Audiences) []portal.Audience {
 func (s *server) routes(d *desk.Service, box *seal.Box) error {
 	s.router = web.NewRouter()
 	v1.Register(s.router, v1.Options{
-		Caller: s.caller, Desk: func(c access.Caller) api.Desk { return s.telemetry.Desk(d.For(c)) }, State: func() any { return s.live.Table() }, Requests: s.db, Fingerprint: box.Fingerprint, PublicURL: s.config.PublicURL, Log: s.log,
+		Caller: s.caller, Desk: func(c access.Caller) api.Desk { return s.telemetry.Desk(d.For(c)) }, State: func() any { return s.live.Table() }, Limits: s.limits, Requests: s.db, Fingerprint: box.Fingerprint, PublicURL: s.config.PublicURL, Log: s.log,
 	})
 	health := func(pattern string, ok func() error) {
 		var failing atomic.Bool

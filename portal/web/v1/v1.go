@@ -23,7 +23,7 @@ import (
 	"concierge/portal/web"
 )
 
-// Options of the API. All fields are needed but State, Now, Rate and Burst.
+// Options of the API. All fields are needed but State, Now and Limits.
 type Options struct {
 	// Caller returns who holds a token. Errors: portal.ErrDenied for one that is unknown, ended or revoked, another where
 	// that cannot be said. It is on the path of every call.
@@ -40,9 +40,8 @@ type Options struct {
 	PublicURL string
 	Log       *slog.Logger
 	Now       func() time.Time
-	// Rate and Burst limit the calls of one token, per second. Default 200 and 400.
-	Rate  float64
-	Burst int
+	// Limits are of the calls of one token. Nil: the default ones, of this process alone.
+	Limits *Limits
 }
 
 const (
@@ -54,7 +53,6 @@ const (
 type server struct {
 	Options
 	api     huma.API
-	limits  *limiter
 	answers answers
 }
 
@@ -63,10 +61,10 @@ func Register(r *web.Router, o Options) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.Rate == 0 {
-		o.Rate, o.Burst = 200, 400
+	if o.Limits == nil {
+		o.Limits = NewLimits(0, 0, nil, o.Log)
 	}
-	s := &server{Options: o, limits: newLimiter(o.Rate, o.Burst)}
+	s := &server{Options: o}
 	useProblems()
 	config := huma.DefaultConfig("Concierge", "1")
 	config.Info.Description = "One catalog of the APIs of all gateways, the one endpoint that is yours, and its keys."
@@ -159,7 +157,7 @@ func (s *server) admit(w http.ResponseWriter, r *http.Request) (caller access.Ca
 		s.fail(w, r, err)
 		return caller, false
 	}
-	if wait := s.limits.wait(sha256.Sum256([]byte(token)), now); wait > 0 {
+	if wait := s.Limits.wait(sha256.Sum256([]byte(token)), now); wait > 0 {
 		s.fail(w, r, api.TooManyRequests(wait))
 		return caller, false
 	}

@@ -248,7 +248,7 @@ func TestTokenIsNeeded(t *testing.T) {
 }
 
 func TestRateLimit(t *testing.T) {
-	b := start(t, func(o *v1.Options) { o.Rate, o.Burst = 0.5, 2 })
+	b := start(t, func(o *v1.Options) { o.Limits = v1.NewLimits(0.5, 2, nil, o.Log) })
 	for range 2 {
 		if r := b.ask(http.MethodGet, "/api/v1/me", ""); r.StatusCode != http.StatusOK {
 			t.Fatal(r.StatusCode)
