@@ -51,7 +51,7 @@ func startReplicas(t testing.TB, n int, database string, gateways ...ingest.Regi
 	t.Helper()
 	all, key := together{database: database}, filepath.Join(t.TempDir(), "concierge.key")
 	for range n {
-		s, err := open(t.Context(), replicaConfig(t, database, key), gateways, slog.New(slog.DiscardHandler))
+		s, err := open(t.Context(), replicaConfig(t, database, key), gateways, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})))
 		if err != nil {
 			t.Fatal(err)
 		}
