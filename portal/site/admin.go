@@ -170,7 +170,7 @@ func (s *Service) RevokeWorker(ctx context.Context, actor, id string) (w Worker,
 		if w, err = tx.Sites().Worker(ctx, id); err != nil || !w.Revoked.IsZero() {
 			return err
 		}
-		w.Revoked, w.Polling = s.now(), ""
+		w.Revoked, w.Polling, w.Due = s.now(), "", time.Time{}
 		if err := tx.Sites().UpdateWorker(ctx, w); err != nil {
 			return err
 		}

@@ -13,7 +13,7 @@ import (
 // The bounds and times that tests need.
 const (
 	LeaseFor  = leaseFor
-	GoneAfter = goneAfter
+	GoneAfter = pollFor + graceFor
 	AtOnce    = atOnce
 	PartSize  = partSize
 	MaxAnswer = maxAnswer

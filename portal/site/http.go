@@ -240,6 +240,7 @@ func (s *Service) arrive(ctx context.Context, worker, id string, asked poll) (ho
 			w.Gateways = append(w.Gateways, h.ID)
 		}
 		slices.Sort(w.Gateways)
+		w.Due = s.now().Add(min(max(asked.Wait, 0), pollFor) + graceFor)
 		w.Seen, w.Polling, w.Name, w.Version = s.now(), id, shown(asked.Name), shown(asked.Version)
 		return tx.Sites().UpdateWorker(ctx, w)
 	})
@@ -260,11 +261,11 @@ func (s *Service) leave(ctx context.Context, worker string, polls ...string) {
 		if err != nil || len(polls) > 0 && !slices.Contains(polls, w.Polling) {
 			return err
 		}
-		w.Polling = ""
+		w.Polling, w.Due = "", time.Time{}
 		return tx.Sites().UpdateWorker(ctx, w)
 	})
 	if err != nil {
-		s.opts.Log.Warn("a worker's leaving is not noted; it counts as gone a minute after its last poll", "worker", worker, "error", err)
+		s.opts.Log.Warn("a worker's leaving is not noted; it counts as gone when its next poll is overdue", "worker", worker, "error", err)
 	}
 }
 

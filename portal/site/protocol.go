@@ -27,7 +27,7 @@ const (
 
 const (
 	pollFor   = 20 * time.Second // how long a poll waits for a call
-	goneAfter = 3 * pollFor
+	graceFor  = 10 * time.Second // how long after it ended the next one may be on its way
 	leaseFor  = 15 * time.Second
 	renewEach = leaseFor / 3
 

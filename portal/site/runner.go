@@ -240,12 +240,12 @@ func (r *Runner) start(working context.Context, o order) {
 
 // do makes the call and sends its answer. The error says why there is none, or not the one that it should have been.
 func (r *Runner) do(ctx context.Context, o order) error {
-	crash.Point("worker.taken")
+	crash.Point("worker." + o.Operation + ".taken")
 	said, document, err := r.act(ctx, o)
-	crash.Point("worker.done")
+	crash.Point("worker." + o.Operation + ".done")
 	if err == nil {
 		err = r.answer(ctx, o, said, document)
-		crash.Point("worker.answered")
+		crash.Point("worker." + o.Operation + ".answered")
 		if err == nil || errors.Is(err, portal.ErrConflict) || ctx.Err() != nil {
 			return err
 		}

@@ -292,7 +292,8 @@ func (s *Service) take(ctx context.Context, w Worker, holds []holding) (orders [
 	err = s.db.InTx(ctx, func(tx Tx) error {
 		taken = nil
 		now := s.now()
-		if w, err := tx.Sites().Worker(ctx, w.ID); err != nil || !w.Revoked.IsZero() {
+		w, err := tx.Sites().Worker(ctx, w.ID)
+		if err != nil || !w.Revoked.IsZero() {
 			return cmp.Or(err, errRevoked)
 		}
 		free := map[portal.GatewayID]int{}
@@ -319,7 +320,11 @@ func (s *Service) take(ctx context.Context, w Worker, holds []holding) (orders [
 			free[c.Gateway]--
 			taken = append(taken, c)
 		}
-		return nil
+		if len(taken) == 0 {
+			return nil
+		}
+		w.Due = now.Add(graceFor) // its poll ends with them
+		return tx.Sites().UpdateWorker(ctx, w)
 	})
 	if err != nil {
 		return nil, err

@@ -72,6 +72,7 @@ type Worker struct {
 	Enrolled  time.Time
 	Seen      time.Time // when it asked for calls last
 	Polling   string    // its last poll; empty once it went away
+	Due       time.Time // when it is gone unless it polls again
 	Revoked   time.Time // zero: it is not
 	Enrolment string    // the id of the one that it used
 	Reused    time.Time // when somebody else tried that enrolment again; zero: nobody did
@@ -79,7 +80,7 @@ type Worker struct {
 
 // Connected reports whether the worker is there.
 func (w Worker) Connected(now time.Time) bool {
-	return w.Revoked.IsZero() && w.Polling != "" && now.Sub(w.Seen) < goneAfter
+	return w.Revoked.IsZero() && now.Before(w.Due)
 }
 
 // serves reports whether the worker can take a call of the gateway.

@@ -85,18 +85,18 @@ func (s siteStore) Part(ctx context.Context, call string, number int) (content [
 	return content, doing(err, "answer of call %s", call)
 }
 
-const workerColumns = `id, site, name, version, gateways, secret, enrolled, seen, polling, revoked, enrolment, reused`
+const workerColumns = `id, site, name, version, gateways, secret, enrolled, seen, polling, due, revoked, enrolment, reused`
 
 func scanWorker(r scanner) (w site.Worker, err error) {
-	var enrolled, seen, revoked, reused int64
+	var enrolled, seen, due, revoked, reused int64
 	var gateways string
 	var secret []byte
-	err = r.Scan(&w.ID, &w.Site, &w.Name, &w.Version, &gateways, &secret, &enrolled, &seen, &w.Polling, &revoked, &w.Enrolment, &reused)
+	err = r.Scan(&w.ID, &w.Site, &w.Name, &w.Version, &gateways, &secret, &enrolled, &seen, &w.Polling, &due, &revoked, &w.Enrolment, &reused)
 	if err != nil {
 		return w, err
 	}
 	copy(w.Secret[:], secret)
-	w.Enrolled, w.Seen, w.Revoked, w.Reused = instant(enrolled), instant(seen), instant(revoked), instant(reused)
+	w.Enrolled, w.Seen, w.Due, w.Revoked, w.Reused = instant(enrolled), instant(seen), instant(due), instant(revoked), instant(reused)
 	return w, json.Unmarshal([]byte(gateways), &w.Gateways)
 }
 
@@ -113,8 +113,8 @@ func (s siteStore) AddWorker(ctx context.Context, w site.Worker) error {
 	if err != nil {
 		return err
 	}
-	return doing(s.tx.exec(ctx, `INSERT INTO site_workers (`+workerColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-		w.ID, w.Site, w.Name, w.Version, gateways, w.Secret[:], micros(w.Enrolled), micros(w.Seen), w.Polling, micros(w.Revoked), w.Enrolment,
+	return doing(s.tx.exec(ctx, `INSERT INTO site_workers (`+workerColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+		w.ID, w.Site, w.Name, w.Version, gateways, w.Secret[:], micros(w.Enrolled), micros(w.Seen), w.Polling, micros(w.Due), micros(w.Revoked), w.Enrolment,
 		micros(w.Reused)), "adding worker %s", w.ID)
 }
 
@@ -138,8 +138,8 @@ func (s siteStore) UpdateWorker(ctx context.Context, w site.Worker) error {
 	if err != nil {
 		return err
 	}
-	n, err := s.tx.affected(ctx, `UPDATE site_workers SET name = $1, version = $2, gateways = $3, seen = $4, polling = $5, revoked = $6, reused = $7 WHERE id = $8`,
-		w.Name, w.Version, gateways, micros(w.Seen), w.Polling, micros(w.Revoked), micros(w.Reused), w.ID)
+	n, err := s.tx.affected(ctx, `UPDATE site_workers SET name = $1, version = $2, gateways = $3, seen = $4, polling = $5, due = $6, revoked = $7, reused = $8 WHERE id = $9`,
+		w.Name, w.Version, gateways, micros(w.Seen), w.Polling, micros(w.Due), micros(w.Revoked), micros(w.Reused), w.ID)
 	return met(n, err, "worker %s is not there", w.ID)
 }
 

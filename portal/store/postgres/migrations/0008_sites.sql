@@ -38,6 +38,7 @@ CREATE TABLE site_workers (
 	enrolled  BIGINT NOT NULL,
 	seen      BIGINT NOT NULL,
 	polling   TEXT COLLATE "C" NOT NULL,
+	due       BIGINT NOT NULL,
 	revoked   BIGINT NOT NULL,
 	enrolment TEXT COLLATE "C" NOT NULL,
 	reused    BIGINT NOT NULL

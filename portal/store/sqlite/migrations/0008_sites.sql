@@ -38,6 +38,7 @@ CREATE TABLE site_workers (
 	enrolled  INTEGER NOT NULL,
 	seen      INTEGER NOT NULL,
 	polling   TEXT NOT NULL,
+	due       INTEGER NOT NULL,
 	revoked   INTEGER NOT NULL,
 	enrolment TEXT NOT NULL,
 	reused    INTEGER NOT NULL
