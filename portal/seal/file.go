@@ -159,7 +159,7 @@ func readKeyFile(path string) (keyFile, error) {
 	switch {
 	case !info.Mode().IsRegular():
 		return keyFile{}, fmt.Errorf("key file %s: %w: it is not a file; name a file in the configuration", path, portal.ErrInvalid)
-	case info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows": // there, the folder's access list decides
+	case info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" && !credential(path): // there, the folder's access list decides
 		return keyFile{}, fmt.Errorf("key file %s: %w: others may access it (mode %#o); run: chmod 600 %s", path, portal.ErrInvalid, info.Mode().Perm(), path)
 	case info.Size() == 0:
 		return keyFile{}, unusable(path, "is empty", nil)
@@ -169,6 +169,13 @@ func readKeyFile(path string) (keyFile, error) {
 		return keyFile{}, fmt.Errorf("key file %s: %w", path, err)
 	}
 	return parseKeyFile(path, data)
+}
+
+// credential reports whether systemd gave the file to this service alone. It does so by an access list, which the group's part of
+// the mode then stands for (systemd.exec(5), LoadCredential=, version 252).
+func credential(path string) bool {
+	folder := os.Getenv("CREDENTIALS_DIRECTORY")
+	return folder != "" && filepath.Dir(path) == filepath.Clean(folder)
 }
 
 func parseKeyFile(path string, data []byte) (keyFile, error) {

@@ -120,3 +120,16 @@ type Pool struct {
 	InUse, Idle, Max int
 	Waits            int64 // times that somebody had to wait for a connection
 }
+
+// Examination is what can be said of a database without changing it.
+type Examination struct {
+	Server         string // with its version
+	Tables, Newest int64  // versions of the tables: those that are there, and those that this program makes
+	Settings       map[string][]byte
+
+	// Of a server.
+	Encoding       string
+	MaxConnections int
+	Latency        time.Duration // of one question
+	Clock          time.Duration // how much the server's is ahead of ours
+}

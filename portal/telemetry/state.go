@@ -147,7 +147,7 @@ var stateMetrics = []stateMetric{
 			}
 		}),
 
-	ofState("gauge", "concierge_jobs", "Work that the portal does by itself, by kind and state.", []string{"kind", "state"},
+	ofState("gauge", "concierge_jobs", "Work that the portal does by itself and that is not over, by kind and state: scheduled, available, running, retrying. Counted up to 1000.", []string{"kind", "state"},
 		func(s State, _ time.Time, set func(float64, ...string)) {
 			for _, j := range s.Jobs {
 				set(float64(j.Count), j.Kind, j.State)

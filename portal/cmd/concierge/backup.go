@@ -68,12 +68,7 @@ func databaseFlags(cmd *cobra.Command, file, database *string) {
 
 // databaseConfig is the configuration of a command that works on the database alone.
 func databaseConfig(file, database string) (config, error) {
-	c, err := serveConfig(file)
-	if err != nil || database == "" {
-		return c, err
-	}
-	c.Database, err = databaseName(".", database)
-	return c, err
+	return (&serveFlags{file: file, database: database}).config()
 }
 
 func backup(ctx context.Context, c config, to string, tell io.Writer) error {

@@ -83,7 +83,7 @@ type keysConfig struct {
 
 // grace is how long requests have to finish at the end: long enough for a call on a gateway and for its record.
 func (k keysConfig) grace() time.Duration {
-	return max(30*time.Second, k.CallTimeout*3/2+10*time.Second)
+	return cmp.Or(k.CallTimeout, 20*time.Second)*3/2 + 10*time.Second
 }
 
 type syncConfig struct {

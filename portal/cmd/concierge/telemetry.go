@@ -13,6 +13,7 @@ import (
 
 	"concierge/portal"
 	"concierge/portal/catalog"
+	"concierge/portal/jobs"
 	"concierge/portal/keys"
 	"concierge/portal/outbound"
 	"concierge/portal/store"
@@ -113,7 +114,57 @@ func (s *server) state(ctx context.Context) (telemetry.State, error) {
 	for _, a := range acts {
 		state.Acts = append(state.Acts, telemetry.Acts{Kind: string(a.Kind), Phase: string(a.Phase), Open: a.Open, Oldest: a.Oldest})
 	}
+	if err != nil {
+		return state, err
+	}
+	sites, err := s.sites.Sites(ctx)
+	for _, at := range sites {
+		if at.Name == portal.SiteLocal {
+			continue // it has no workers
+		}
+		seen := telemetry.Site{Name: string(at.Name), Waiting: at.Waiting}
+		for _, w := range at.Workers {
+			if w.Connected(s.sites.Now()) {
+				seen.Workers++
+			}
+		}
+		state.Sites = append(state.Sites, seen)
+	}
+	if err != nil {
+		return state, err
+	}
+	state.Jobs, err = s.countJobs(ctx)
 	return state, err
+}
+
+// countJobs counts those that are not over, a thousand at most.
+func (s *server) countJobs(ctx context.Context) (counts []telemetry.Jobs, err error) {
+	type kindState struct {
+		kind  string
+		state jobs.State
+	}
+	found := map[kindState]int{}
+	var after string
+	for range 5 {
+		page, next, err := s.jobs.Jobs(ctx, jobs.Filter{}, after, 200)
+		if err != nil {
+			return nil, err
+		}
+		for _, j := range page {
+			if j.Ended.IsZero() {
+				found[kindState{j.Kind, j.State}]++
+			} else {
+				next = "" // those that are over follow those that are not
+			}
+		}
+		if after = next; after == "" {
+			break
+		}
+	}
+	for of, n := range found {
+		counts = append(counts, telemetry.Jobs{Kind: of.kind, State: string(of.state), Count: n})
+	}
+	return counts, nil
 }
 
 // syncEnded counts a sync.
