@@ -3,15 +3,18 @@ package jobs_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"concierge/portal"
 	"concierge/portal/jobs"
 	"concierge/portal/store"
 	"concierge/portal/store/postgres/postgrestest"
@@ -156,4 +159,39 @@ func TestPeriodicOutlivesItsLeader(t *testing.T) {
 		t.Errorf("%d periods with more than one run", twice)
 	}
 	t.Logf("%d periods, 3 kills", len(ticks()))
+}
+
+// A database that is gone for some seconds, and comes back, is all that a runner has to be given.
+func TestDatabaseGoneAndBack(t *testing.T) {
+	t.Parallel()
+	server := postgrestest.Start(t)
+	db := open(t, server.Database(t))
+	var ticks atomic.Int64
+	r := db.Jobs(quiet)
+	r.Handle("tick", jobs.Options{Every: period}, func(context.Context, string) (time.Time, error) {
+		ticks.Add(1)
+		return time.Time{}, nil
+	})
+	var c counter
+	r.Handle("do", jobs.Options{}, c.handle)
+	start(t, r)
+	for round := range 2 {
+		before := ticks.Load()
+		until(t, "ticking", func() bool { return ticks.Load() >= before+2 })
+		server.Kill()
+		if _, _, err := r.Jobs(t.Context(), jobs.Filter{}, "", 10); !errors.Is(err, portal.ErrUnavailable) {
+			t.Errorf("a list without a database: %v", err)
+		}
+		time.Sleep(3 * time.Second)
+		if err := server.Start(); err != nil {
+			t.Fatal(err)
+		}
+		back := time.Now()
+		before = ticks.Load()
+		until(t, "ticking again", func() bool { return ticks.Load() > before })
+		t.Logf("ticking %s after the database is back", time.Since(back).Round(time.Millisecond))
+		subject := fmt.Sprint(round)
+		enqueue(t, db, store.Job{Kind: "do", Subject: subject})
+		until(t, "done", func() bool { return c.of(subject) == 1 })
+	}
 }

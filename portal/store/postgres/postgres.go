@@ -275,7 +275,14 @@ func (e *engine) Close() error {
 }
 
 // Jobs returns a runner of the database's jobs, on connections of its own. Stop it before Close.
-func (db *DB) Jobs(log *slog.Logger) *jobs.Runner { return jobs.OnPostgres(db.engine.jobs, kind, log) }
+func (db *DB) Jobs(log *slog.Logger) *jobs.Runner {
+	return jobs.OnPostgres(db.engine.jobs, func(ctx context.Context, err error) error {
+		if refusal := (*pgconn.PgError)(nil); err != nil && !errors.As(err, &refusal) {
+			err = fmt.Errorf("%w: %w", errLost, err) // the server did not say so: the connection did
+		}
+		return kind(ctx, err)
+	}, log)
+}
 
 // Write implements sqlstore.Engine. What came to nothing because of another transaction, or because the connection was
 // lost before the commit, is run again.
