@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -91,6 +92,9 @@ gateways:
 			"gateway edge: token is a secret: put it under secrets", `has no setting "nonsense"`, `has no secret "other"`, "name either a file or an env variable",
 			"gateway edge: the id is used twice", "gateway edge: setting token is missing",
 		}},
+		"of another site": {"gateways: [{id: floor, kind: sample, site: plant, secrets: {token: {env: T}}}, {id: roof, kind: toaster, site: No Site}]", []string{
+			"gateway floor: it is of site plant: put its settings, secrets", `gateway roof: there is no kind "toaster"`, `gateway roof: site "No Site"`,
+		}},
 		"unknown fields":                  {"lisen: 127.0.0.1:1\ngateways: [{idd: edge}]\n", []string{"lisen", "idd"}},
 		"unknown fields and wrong values": {"lisen: 127.0.0.1:1\npublic_url: nowhere\n", []string{"lisen", "public_url"}},
 		"wrong types":                     {"gateways: yes\nsync: {every: soon}\n", []string{"line 1", "gatewayConfig", "line 2", "soon"}},
@@ -115,6 +119,33 @@ gateways:
 				t.Errorf("a secret is repeated:\n%v", err)
 			}
 		})
+	}
+}
+
+// TestWorkerConfiguration: a worker has what leads to its gateways and nothing that the portal decides.
+func TestWorkerConfiguration(t *testing.T) {
+	t.Setenv("KONG_ADMIN_TOKEN", "not a real one")
+	c, err := readWorkerConfig("../../../build/worker.example.yaml", kinds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if gateways, err := c.held(slog.New(slog.DiscardHandler)); err != nil || len(gateways) != 2 {
+		t.Errorf("the example: %v, %v", gateways, err)
+	}
+	for text, want := range map[string]string{
+		"":                    "there is no gateway in it",
+		"listen: 127.0.0.1:1": "listen",
+		"gateways: [{id: floor, kind: sample, address: 'http://127.0.0.1:1', secrets: {token: {env: T}}, placement: {audience: internal}}]": "placement",
+		"gateways: [{id: floor, kind: sample, address: 'http://127.0.0.1:1'}]":                                                              "setting token is missing",
+		"gateways: [{id: a, kind: caddy, address: 'http://127.0.0.1:1'}, {id: a, kind: caddy, address: 'http://127.0.0.1:1'}]":              "the id is used twice",
+	} {
+		path := filepath.Join(t.TempDir(), "worker.yaml")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readWorkerConfig(path, kinds); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
+		}
 	}
 }
 
