@@ -22,7 +22,7 @@ const (
 
 const (
 	// ScheduleEvery is how long a sync may be overdue before it is asked for again.
-	ScheduleEvery = 30 * time.Second
+	ScheduleEvery = 10 * time.Second
 	// DefaultTimeout bounds one sync.
 	DefaultTimeout = 10 * time.Minute
 )

@@ -389,7 +389,7 @@ func (s *Service) leave(p *progress) {
 const (
 	// lease is how long a running sync counts as alive after it was heard of last. It is noted anew before a third of it is
 	// over, and no sooner than a second after the last time.
-	lease     = 30 * time.Second
+	lease     = 15 * time.Second
 	noteEvery = time.Second
 	// applyLease is for a plan that many rows come of: nothing is heard of it before its transaction is committed.
 	applyLease = 5 * time.Minute
