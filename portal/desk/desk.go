@@ -111,10 +111,6 @@ func (d *desk) APIs(ctx context.Context, q api.APIsQuery) (api.Page[api.API], er
 	if err != nil {
 		return api.Page[api.API]{}, err
 	}
-	admin, err := d.adminHosts(ctx)
-	if err != nil {
-		return api.Page[api.API]{}, err
-	}
 	listed, table, err := routing.Find(ctx, d.Live, func(t *routing.Table) (l listed, err error) {
 		l.views, l.next = t.APIs(d.consumer(), routing.Query{
 			Q: q.Q, Environment: portal.Environment(q.Environment), Tag: q.Tag, After: after, Limit: limit(q.Limit),
@@ -129,7 +125,7 @@ func (d *desk) APIs(ctx context.Context, q api.APIsQuery) (api.Page[api.API], er
 	}
 	page := api.Page[api.API]{Items: make([]api.API, len(listed.views))}
 	for i, v := range listed.views {
-		page.Items[i] = d.summary(table, v, admin)
+		page.Items[i] = d.summary(table, v)
 	}
 	page.Next, err = sealCursor(d, "apis", listed.next)
 	return page, err
@@ -142,8 +138,8 @@ type listed struct {
 }
 
 // summary shows an entry. Its texts come from gateways and documents, and name no host that is not for the caller.
-func (d *desk) summary(table *routing.Table, v routing.EntryView, admin []string) api.API {
-	allowed, hidden := d.hosts(table, v.ID, admin)
+func (d *desk) summary(table *routing.Table, v routing.EntryView) api.API {
+	allowed, hidden := d.hosts(table, v.ID)
 	a := api.API{ID: v.Name, Title: v.Title, Summary: document.Text(v.Summary, allowed, hidden), Tags: slices.Clone(v.Tags), Owner: v.Owner, Versions: make([]api.Version, len(v.Versions))}
 	if a.Tags == nil {
 		a.Tags = []string{}
@@ -159,12 +155,8 @@ func (d *desk) API(ctx context.Context, id string) (api.API, error) {
 	if err != nil {
 		return api.API{}, err
 	}
-	admin, err := d.adminHosts(ctx)
-	if err != nil {
-		return api.API{}, err
-	}
-	a := d.summary(table, v, admin)
-	allowed, hidden := d.hosts(table, v.ID, admin)
+	a := d.summary(table, v)
+	allowed, hidden := d.hosts(table, v.ID)
 	a.Description = document.Text(v.Description, allowed, hidden)
 	a.Links = []api.Link{{Rel: "describedby", Href: "/api/v1/apis/" + url.PathEscape(a.ID) + "/spec"}}
 	return a, nil
@@ -296,30 +288,14 @@ func (d *desk) document(ctx context.Context, table *routing.Table, result routin
 	if err != nil {
 		return nil, err
 	}
-	admin, err := d.adminHosts(ctx)
-	if err != nil {
-		return nil, err
-	}
-	o.AllowedHosts, o.Hidden = d.hosts(table, result.API, admin)
+	o.AllowedHosts, o.Hidden = d.hosts(table, result.API)
 	return document.Serve(stored.Content, o)
 }
 
-// adminHosts are the hosts of the admin sides of all gateways: nobody reads them in a text.
-func (d *desk) adminHosts(ctx context.Context) (hosts []string, err error) {
-	err = d.catalog.View(ctx, func(tx catalog.Tx) error {
-		gateways, err := tx.Catalog().Gateways(ctx, "", 0)
-		for _, g := range gateways {
-			hosts = append(hosts, host(g.Address))
-		}
-		return err
-	})
-	return hosts, err
-}
-
 // hosts says which hosts texts about an entry may name to the caller and which not: those of deployments of an audience
-// that the caller is sent to, and all others. Where a host serves both, the addresses of the others are hidden whole.
-func (d *desk) hosts(table *routing.Table, id portal.APIID, admin []string) (allowed, hidden []string) {
-	hidden = admin
+// that the caller is sent to, and all others, admin sides among them. Where a host serves both, the addresses of the others are hidden whole.
+func (d *desk) hosts(table *routing.Table, id portal.APIID) (allowed, hidden []string) {
+	hidden = table.AdminHosts()
 	entry, _ := table.Entry(id)
 	for _, other := range entry.Deployments {
 		mine, err := table.Resolve(d.consumer(), routing.Request{API: string(id), Version: other.Line, Environment: other.Placement.Environment()})

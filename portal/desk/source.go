@@ -46,7 +46,7 @@ func (s source) Load(ctx context.Context) (in routing.Input, err error) {
 			return err
 		}
 		for _, g := range gateways {
-			in.Gateways = append(in.Gateways, routing.Gateway{ID: g.ID})
+			in.Gateways = append(in.Gateways, routing.Gateway{ID: g.ID, Admin: host(g.Address)})
 		}
 		callers, err := t.People().Callers(ctx)
 		if err != nil {
@@ -131,13 +131,13 @@ func change(ctx context.Context, t tx, d *routing.Delta, c store.Change) error {
 		}
 	case store.ChangedGateway:
 		id := portal.GatewayID(c.ID)
-		switch _, err := t.Catalog().Gateway(ctx, id); {
+		switch g, err := t.Catalog().Gateway(ctx, id); {
 		case errors.Is(err, portal.ErrNotFound):
 			d.Gateways[id] = nil
 		case err != nil:
 			return err
 		default:
-			d.Gateways[id] = &routing.Gateway{ID: id}
+			d.Gateways[id] = &routing.Gateway{ID: id, Admin: host(g.Address)}
 		}
 	case store.ChangedPerson:
 		callers, err := t.People().CallersOf(ctx, portal.PersonID(c.ID))

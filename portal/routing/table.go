@@ -55,7 +55,8 @@ type Entry struct {
 // but it serves its callers as before.
 type Gateway struct {
 	ID       portal.GatewayID
-	Priority int32 // the higher one is preferred among equals; 0 for a gateway that is not listed
+	Priority int32  // the higher one is preferred among equals; 0 for a gateway that is not listed
+	Admin    string // host of its admin side, which no text names to a consumer; empty where it is not known
 }
 
 // Application holds the bindings of one application.
@@ -100,6 +101,7 @@ type Table struct {
 	version      int64
 	axes         *axes
 	gateways     map[portal.GatewayID]Gateway
+	adminHosts   []string
 	entries      index[portal.APIID, *entry]
 	names        index[string, claim]
 	applications index[portal.ApplicationID, *Application]
@@ -259,7 +261,18 @@ func (t *Table) withGateways(changes map[portal.GatewayID]*Gateway) {
 		}
 	}
 	t.gateways = gateways
+	t.adminHosts = nil
+	for _, g := range gateways {
+		if g.Admin != "" && !slices.Contains(t.adminHosts, g.Admin) {
+			t.adminHosts = append(t.adminHosts, g.Admin)
+		}
+	}
+	slices.Sort(t.adminHosts)
+	t.adminHosts = slices.Clip(t.adminHosts) // whoever appends gets a copy
 }
+
+// AdminHosts are the hosts of the admin sides of all gateways, in order.
+func (t *Table) AdminHosts() []string { return t.adminHosts }
 
 // outranked lists the entries that have to be compiled again because a gateway's priority changes.
 func (t *Table) outranked(d Delta) []*entry {
