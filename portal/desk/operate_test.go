@@ -178,8 +178,8 @@ func TestSites(t *testing.T) {
 	d.Parts.Sites = &board{sites: map[portal.Site]site.Site{"paris": {
 		Name: "paris", Waiting: 2,
 		Workers: []site.Worker{
-			{ID: "here", Polling: "poll_1", Seen: noon, Reused: hour}, {ID: "left", Seen: noon}, {ID: "silent", Polling: "poll_2", Seen: hour},
-			{ID: "out", Polling: "poll_3", Seen: noon, Revoked: noon},
+			{ID: "here", Due: noon.Add(time.Minute), Seen: noon, Reused: hour}, {ID: "left", Seen: noon}, {ID: "silent", Due: noon, Seen: hour},
+			{ID: "out", Due: noon.Add(time.Minute), Seen: noon, Revoked: noon},
 		},
 		Enrolments: []site.Enrolment{{ID: "enr_1", Site: "paris", Created: hour, Expires: noon, Token: site.Hash{1}}},
 	}}}
@@ -210,7 +210,11 @@ func TestSites(t *testing.T) {
 func TestReach(t *testing.T) {
 	early, late := noon.Add(-2*time.Hour), noon.Add(-time.Hour)
 	worker := func(polling string, seen time.Time, gateways ...portal.GatewayID) site.Worker {
-		return site.Worker{Polling: polling, Seen: seen, Gateways: gateways}
+		w := site.Worker{Polling: polling, Seen: seen, Gateways: gateways}
+		if polling != "" {
+			w.Due = seen.Add(time.Minute)
+		}
+		return w
 	}
 	for name, tc := range map[string]struct {
 		at      portal.Site
