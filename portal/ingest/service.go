@@ -433,6 +433,27 @@ func (s *Service) note(ctx context.Context, p *progress, lost func(error)) {
 	}
 }
 
+// still stops noting how far a sync is: the transaction that applies it writes the same row, and would be in the way of
+// itself. What follows has the time that so many rows take.
+func (s *Service) still(ctx context.Context, p *progress, rows int) error {
+	p.quiet()
+	run := p.look()
+	now := s.clock()
+	switch {
+	case rows > manyRows:
+		run.Lease = now.Add(applyLease)
+	case run.Lease.Sub(now) < lease*2/3:
+		run.Lease = now.Add(lease)
+	default:
+		return nil
+	}
+	if err := s.db.InTx(ctx, func(tx catalog.Tx) error { return tx.Catalog().NoteRun(ctx, run) }); err != nil {
+		return fmt.Errorf("taking the time to apply the plan: %w", err)
+	}
+	p.change(func(r *catalog.Run) { r.Lease = run.Lease })
+	return nil
+}
+
 // abandoned reports whether nobody does a running sync any more.
 func (s *Service) abandoned(run catalog.Run) bool {
 	s.mu.Lock()
@@ -618,6 +639,9 @@ func (s *Service) takeOver(ctx context.Context, g catalog.Gateway, conn connecto
 		r.Warnings = limited(append(texts(snapshot.Warnings), plan.Warnings...), maxWarnings)
 	})
 	p.phase("apply")
+	if err := s.still(ctx, p, len(plan.Add)+len(plan.Back)+len(plan.Change)+len(plan.Rename)+len(plan.Remove)); err != nil {
+		return err
+	}
 	run := p.look()
 	run.Phase, run.Ended = "", s.clock()
 	switch {

@@ -509,6 +509,46 @@ func TestLongSyncNotesHowFarItIs(t *testing.T) {
 	}
 }
 
+// While a plan of many rows is applied nothing is heard of its sync: it has taken the time beforehand, and nobody writes its
+// row meanwhile.
+func TestManyRowsHaveTheTimeToBeApplied(t *testing.T) {
+	var d *desk
+	var during catalog.Run
+	d = newDesk(t, Options{Correlate: func(entries []catalog.Candidate, records []catalog.Record) []Join {
+		before := d.openRun("many")
+		time.Sleep(noteEvery + noteEvery/2) // the noter would have had its turn
+		if during = d.openRun("many"); !during.Lease.Equal(before.Lease) || during.Phase != before.Phase {
+			t.Errorf("its row was written while it is applied: %+v, then %+v", before, during)
+		}
+		return Correlate(entries, records)
+	}})
+	all := make([]connectors.Deployment, manyRows+1)
+	for i := range all {
+		all[i] = deployment(fmt.Sprint("d", i), "Same")
+	}
+	d.register("many", all...)
+	if run := d.sync("many"); run.State != catalog.Applied || run.Added != len(all) {
+		t.Fatalf("%+v", run)
+	}
+	if left := time.Until(during.Lease); left < applyLease-time.Minute {
+		t.Errorf("it had %s", left)
+	}
+}
+
+// openRun is the run of a gateway that is running, as it is stored.
+func (d *desk) openRun(id portal.GatewayID) (run catalog.Run) {
+	d.view(func(ctx context.Context, s catalog.Store) error {
+		open, err := s.OpenRuns(ctx)
+		for _, r := range open {
+			if r.Gateway == id {
+				run = r
+			}
+		}
+		return err
+	})
+	return run
+}
+
 // The transactions that register gateways ask for their syncs, and one that is slow, broken or paused delays nobody.
 func TestSyncsAreJobs(t *testing.T) {
 	d := newDesk(t, Options{})

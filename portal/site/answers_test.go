@@ -345,9 +345,8 @@ func TestNonsenseDoesNoHarm(t *testing.T) {
 		said := object{}
 		for range rapid.IntRange(0, 4).Draw(rt, "fields") {
 			v := value.Draw(rt, "value")
-			if o, ok := v.(object); ok {
-				o = object{field.Draw(rt, "inner"): value.Draw(rt, "value")}
-				v = o
+			if _, ok := v.(object); ok {
+				v = object{field.Draw(rt, "inner"): value.Draw(rt, "value")}
 			}
 			said[field.Draw(rt, "field")] = v
 		}
