@@ -63,6 +63,8 @@ type look struct {
 const (
 	// checkEvery is the safety net under notifications.
 	checkEvery = 5 * time.Second
+	// followEvery is the least time between two looks that notifications cause.
+	followEvery = 10 * time.Millisecond
 	// newestEvery is the least time between two looks that Newest makes: however many ask for what does not exist, the
 	// store is asked fifty times a second for its version, and each of them waits a little.
 	newestEvery = 20 * time.Millisecond
@@ -132,6 +134,7 @@ func (l *Live) Run(ctx context.Context) {
 	defer ticker.Stop()
 	failing := false
 	for {
+		began := time.Now()
 		err := l.Refresh(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -146,6 +149,12 @@ func (l *Live) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-changed:
+			// Many changes in a row are followed together: otherwise each replica would look after each commit of all.
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(followEvery - time.Since(began)):
+			}
 		case <-ticker.C:
 		}
 	}

@@ -140,10 +140,12 @@ func TestLiveFollows(t *testing.T) {
 		if !l.Ready() || !finds(l, "one") {
 			t.Fatal("not loaded")
 		}
+		m.put("more", true)
 		m.put("two", true)
+		time.Sleep(followEvery)
 		synctest.Wait()
-		if !finds(l, "two") {
-			t.Error("a notification is not followed")
+		if !finds(l, "two") || !finds(l, "more") || m.loadings != 1 {
+			t.Errorf("notifications are not followed, or one by one: %d loads of changes", m.loadings)
 		}
 		m.put("three", false)
 		synctest.Wait()
