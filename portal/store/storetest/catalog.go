@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -28,6 +29,7 @@ var catalogRules = []Rule{
 	{"Move", "a record goes to another entry", one(move)},
 	{"Documents", "a published document is written once and stays, one without a deployment is swept", one(documents)},
 	{"Runs", "one run at a time; the newest are kept, and the last good one", one(runs)},
+	{"RunsAreNotedWhileTheyRun", "how far a run is, and its lease, is what was noted last; once it has ended nothing is noted", one(runsAreNoted)},
 }
 
 // inCatalog runs fn in one transaction and fails the test on its error.
@@ -349,29 +351,12 @@ func runs(t T, db DB) {
 		}
 		return err
 	})
-	note := func(r catalog.Run) error {
-		return tryCatalog(t, db, func(ctx context.Context, s catalog.Store) error { return s.NoteRun(ctx, r) })
-	}
-	far := run(0, catalog.Running)
-	far.Phase, far.Done, far.Total, far.Lease = "documents", 3, 9, noon.Add(time.Hour)
-	if err := note(far); err != nil {
-		t.Fatal(err)
-	}
-	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
-		if got, err := s.Run(ctx, "kong-eu", "run_000"); err != nil || got.Done != 3 || got.Phase != "documents" || !got.Lease.Equal(far.Lease) {
-			t.Errorf("how far it is: %+v, %v", got, err)
-		}
-		return nil
-	})
 	good := run(0, catalog.Applied)
 	if err := end(good); err != nil {
 		t.Fatal(err)
 	}
 	if err := end(good); !errors.Is(err, portal.ErrConflict) {
 		t.Errorf("ended twice: %v", err)
-	}
-	if err := note(far); !errors.Is(err, portal.ErrConflict) {
-		t.Errorf("noted after its end: %v", err)
 	}
 	for n := 1; n <= sqlstore.KeptRuns+1; n++ {
 		if err := errors.Join(start(run(n, catalog.Running)), end(run(n, catalog.Failed))); err != nil {
@@ -422,6 +407,58 @@ func runs(t T, db DB) {
 		}
 		return err
 	})
+}
+
+func runsAreNoted(t T, db DB) {
+	seeded(t, db)
+	run := catalog.Run{ID: "run_1", Gateway: "kong-eu", State: catalog.Running, Started: noon, Lease: noon.Add(time.Minute)}
+	note := func(r catalog.Run) error {
+		return tryCatalog(t, db, func(ctx context.Context, s catalog.Store) error { return s.NoteRun(ctx, r) })
+	}
+	kept := func(want catalog.Run, open ...catalog.Run) {
+		t.Helper()
+		inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+			got, err := s.Run(ctx, "kong-eu", "run_1")
+			found, openErr := s.OpenRuns(ctx)
+			if !cmp.Equal(want, got) || !cmp.Equal(open, found) {
+				t.Errorf("the run:\n%s\nopen ones:\n%s", cmp.Diff(want, got), cmp.Diff(open, found))
+			}
+			return errors.Join(err, openErr)
+		})
+	}
+	conflicts(t, note(run), "one that was not started")
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error { return s.StartRun(ctx, run) })
+	kept(run, run)
+	far := run
+	far.Phase, far.Done, far.Total, far.Probed, far.Lease = "documents", 3, 9, noon.Add(time.Second), noon.Add(time.Hour)
+	if err := note(far); err != nil {
+		t.Fatal(err)
+	}
+	kept(far, far)
+
+	// Its end wins over whoever notes it at the same time.
+	ended := far
+	ended.State, ended.Added, ended.Ended, ended.Lease = catalog.Applied, 9, noon.Add(time.Minute), time.Time{}
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			eventually(t, func() error {
+				if err := note(far); !errors.Is(err, portal.ErrConflict) {
+					return err
+				}
+				return nil
+			})
+		})
+	}
+	all.Go(func() {
+		eventually(t, func() error {
+			return tryCatalog(t, db, func(ctx context.Context, s catalog.Store) error { return s.EndRun(ctx, ended) })
+		})
+	})
+	all.Wait()
+	kept(ended)
+	conflicts(t, note(far), "one that has ended")
+	kept(ended)
 }
 
 func registrationsHoldNoSecrets(t T, db DB) {

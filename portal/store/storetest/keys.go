@@ -24,6 +24,7 @@ var keyRules = []Rule{
 	{"EndedCredentials", "live credentials whose end or expiry has come, of each gateway the oldest", one(endedCredentials)},
 	{"NextDue", "when there is something to do next on a gateway", one(nextDue)},
 	{"DueActs", "revocations first, then the oldest, and a busy gateway leaves room for the others", one(dueActs)},
+	{"OpenActsAreCounted", "by kind and phase, with when the oldest was made; those that ended do not count", one(openActsAreCounted)},
 	{"Bindings", "an application is bound where it has a live credential; a successor wins over a retiring one", one(bindings)},
 }
 
@@ -382,6 +383,44 @@ func dueActs(t T, db DB) {
 		}
 		return nil
 	})
+}
+
+func openActsAreCounted(t T, db DB) {
+	withSubscription(t, db)
+	count := func(want ...keys.ActCount) {
+		t.Helper()
+		mustKeys(t, db, func(ctx context.Context, k keys.Store) error {
+			got, err := k.CountOpenActs(ctx)
+			if !slices.Equal(got, want) {
+				t.Errorf("got %+v; want %+v", got, want)
+			}
+			return err
+		})
+	}
+	count()
+	mustKeys(t, db, func(ctx context.Context, k keys.Store) error {
+		var errs []error
+		for n := range 6 {
+			a := act(n, keys.ActIssue, time.Hour)
+			a.Created = born.Add(time.Duration(n) * time.Second)
+			switch n {
+			case 0:
+				a.State = keys.ActDone
+			case 2, 3:
+				a.Phase = keys.PhaseRetrying
+			case 4:
+				a.Kind = keys.ActRevoke
+			case 5:
+				a.Gateway = "south"
+			}
+			errs = append(errs, k.AddCredential(ctx, credentialOf(n, keys.Revoked)), k.AddAct(ctx, a))
+		}
+		return errors.Join(errs...)
+	})
+	count(
+		keys.ActCount{Kind: keys.ActIssue, Phase: keys.PhaseCalling, Open: 2, Oldest: born.Add(time.Second)},
+		keys.ActCount{Kind: keys.ActIssue, Phase: keys.PhaseRetrying, Open: 2, Oldest: born.Add(2 * time.Second)},
+		keys.ActCount{Kind: keys.ActRevoke, Phase: keys.PhaseCalling, Open: 1, Oldest: born.Add(4 * time.Second)})
 }
 
 func bindings(t T, db DB) {

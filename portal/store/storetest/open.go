@@ -63,12 +63,12 @@ func IsFile(address string) bool { return !strings.HasPrefix(address, "postgres:
 // written or look for what must not be there.
 func Dump(t testing.TB, db store.DB, but ...string) string {
 	t.Helper()
-	tables, row := `SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name`, func(ctx context.Context, q sqlstore.Querier, table string) (string, error) {
+	row := func(ctx context.Context, q sqlstore.Querier, table string) (string, error) {
 		columns, err := column(ctx, q, `SELECT name FROM pragma_table_info($1)`, table)
 		return `quote(` + strings.Join(columns, `) || ' ' || quote(`) + `)`, err
 	}
 	if _, ok := db.(*postgres.DB); ok {
-		tables, row = `SELECT table_name::text FROM information_schema.tables WHERE table_schema = current_schema() ORDER BY 1`, func(_ context.Context, _ sqlstore.Querier, table string) (string, error) {
+		row = func(_ context.Context, _ sqlstore.Querier, table string) (string, error) {
 			return table + `::text COLLATE "C"`, nil
 		}
 	}
@@ -76,7 +76,7 @@ func Dump(t testing.TB, db store.DB, but ...string) string {
 	err := db.View(t.Context(), func(tx store.Tx) error {
 		var b strings.Builder
 		q := sqlstore.Statements(tx)
-		names, err := column(t.Context(), q, tables)
+		names, err := tables(t.Context(), db, q)
 		if err != nil {
 			return err
 		}
@@ -101,6 +101,14 @@ func Dump(t testing.TB, db store.DB, but ...string) string {
 		t.Fatal(err)
 	}
 	return dump
+}
+
+// tables are the names of all tables, in order.
+func tables(ctx context.Context, db store.DB, q sqlstore.Querier) ([]string, error) {
+	if _, ok := db.(*postgres.DB); ok {
+		return column(ctx, q, `SELECT table_name::text FROM information_schema.tables WHERE table_schema = current_schema() ORDER BY 1`)
+	}
+	return column(ctx, q, `SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name`)
 }
 
 // column is the first column of all rows.

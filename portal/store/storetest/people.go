@@ -23,6 +23,9 @@ var peopleRules = []Rule{
 	{"EndOfOneOrganisationOrAll", "sessions and tokens end in one organisation or in all", one(endOfOneOrganisationOrAll)},
 	{"LinksAreTakenOnce", "a newer link voids the older, and one of many who take it gets it", one(linksAreOnePerPersonAndTakenOnce)},
 	{"SessionsAndLinksExpire", "what is too old is removed, and nothing else", one(sessionsAndLinksExpire)},
+	{"LinkOf", "a person's link is the newest, until it is taken or void", one(linkOf)},
+	{"AttemptsAreKept", "what was tried at a place is what was put last, of that place alone", one(attemptsAreKept)},
+	{"AttemptsAreForgotten", "attempts once their limit is whole again, places once nobody signed in since, and no others", one(attemptsAreForgotten)},
 }
 
 var hashOf = portal.NewSecret("$argon2id$…")
@@ -298,6 +301,105 @@ func sessionsAndLinksExpire(t T, db DB) {
 			"a link that expired":     {second(p.Link(ctx, people.Hash{20})), true},
 			"a link of a moment more": {second(p.Link(ctx, people.Hash{21})), false},
 			"a token that expired":    {second(p.CallerByToken(ctx, people.Hash{0})), true},
+		} {
+			if errors.Is(got.err, portal.ErrNotFound) != got.gone || (!got.gone && got.err != nil) {
+				t.Errorf("%s: %v", name, got.err)
+			}
+		}
+		return nil
+	})
+}
+
+func linkOf(t T, db DB) {
+	of := func(person portal.PersonID, want people.Link, there bool) {
+		t.Helper()
+		inPeople(t, db, func(ctx context.Context, p people.Store) error {
+			got, err := p.LinkOf(ctx, person)
+			if got != want || errors.Is(err, portal.ErrNotFound) == there || there && err != nil {
+				t.Errorf("link of %q: %+v, %v; want %+v", person, got, err, want)
+			}
+			return nil
+		})
+	}
+	of("per_a", people.Link{}, false)
+	of("", people.Link{}, false)
+	older, newer := people.Link{Hash: people.Hash{1, 31: 9}, Person: "per_a", Expires: born}, people.Link{Hash: people.Hash{2, 31: 8}, Person: "per_a", Expires: born.Add(time.Hour)}
+	setup, other := people.Link{Hash: people.Hash{3}, Expires: born}, people.Link{Hash: people.Hash{4}, Person: "per_b", Expires: born}
+	inPeople(t, db, func(ctx context.Context, p people.Store) error {
+		return errors.Join(p.PutLink(ctx, older), p.PutLink(ctx, setup), p.PutLink(ctx, other), p.PutLink(ctx, newer))
+	})
+	of("per_a", newer, true)
+	of("per_b", other, true)
+	of("", setup, true)
+	inPeople(t, db, func(ctx context.Context, p people.Store) error {
+		return errors.Join(second(p.TakeLink(ctx, newer.Hash)), p.VoidLink(ctx, "per_b"))
+	})
+	of("per_a", people.Link{}, false)
+	of("per_b", people.Link{}, false)
+	of("", setup, true)
+}
+
+func attemptsAreKept(t T, db DB) {
+	for _, want := range []people.Attempts{
+		{At: born, Debt: 90 * time.Second},
+		{At: born.Add(-time.Hour), Debt: time.Microsecond}, // a clock that went back
+		{At: born.Add(time.Hour)},
+	} {
+		inPeople(t, db, func(ctx context.Context, p people.Store) error {
+			return errors.Join(p.PutAttempts(ctx, "place", want), p.PutSignedInFrom(ctx, "place", want.At))
+		})
+		inPeople(t, db, func(ctx context.Context, p people.Store) error {
+			got, err := p.Attempts(ctx, "place")
+			if err != nil || got != want {
+				t.Errorf("got %+v, %v; want %+v", got, err, want)
+			}
+			at, err := p.SignedInFrom(ctx, "place")
+			if err != nil || !at.Equal(want.At) {
+				t.Errorf("signed in at %s, %v; want %s", at, err, want.At)
+			}
+			for _, other := range []string{"", "Place", "place "} {
+				if _, err := p.Attempts(ctx, other); !errors.Is(err, portal.ErrNotFound) {
+					t.Errorf("attempts at %q: %v", other, err)
+				}
+				if _, err := p.SignedInFrom(ctx, other); !errors.Is(err, portal.ErrNotFound) {
+					t.Errorf("signed in from %q: %v", other, err)
+				}
+			}
+			return nil
+		})
+	}
+	inPeople(t, db, func(ctx context.Context, p people.Store) error { // each without the other
+		if err := errors.Join(p.PutAttempts(ctx, "tried", people.Attempts{At: born}), p.PutSignedInFrom(ctx, "known", born)); err != nil {
+			return err
+		}
+		if _, err := p.SignedInFrom(ctx, "tried"); !errors.Is(err, portal.ErrNotFound) {
+			t.Errorf("signed in where it was only tried: %v", err)
+		}
+		if _, err := p.Attempts(ctx, "known"); !errors.Is(err, portal.ErrNotFound) {
+			t.Errorf("attempts where somebody only signed in: %v", err)
+		}
+		return nil
+	})
+}
+
+func attemptsAreForgotten(t T, db DB) {
+	inPeople(t, db, func(ctx context.Context, p people.Store) error {
+		return errors.Join(
+			p.PutAttempts(ctx, "whole", people.Attempts{At: born, Debt: time.Minute}),
+			p.PutAttempts(ctx, "nearly", people.Attempts{At: born, Debt: time.Minute + time.Microsecond}),
+			p.PutSignedInFrom(ctx, "long ago", noon),
+			p.PutSignedInFrom(ctx, "lately", noon.Add(time.Microsecond)),
+			p.ForgetAttempts(ctx, born.Add(time.Minute), noon))
+	})
+	inPeople(t, db, func(ctx context.Context, p people.Store) error {
+		for name, got := range map[string]struct {
+			err  error
+			gone bool
+		}{
+			"a limit that is whole":         {second(p.Attempts(ctx, "whole")), true},
+			"a limit that is nearly whole":  {second(p.Attempts(ctx, "nearly")), false},
+			"a place of long ago":           {second(p.SignedInFrom(ctx, "long ago")), true},
+			"a place where somebody was in": {second(p.SignedInFrom(ctx, "lately")), false},
 		} {
 			if errors.Is(got.err, portal.ErrNotFound) != got.gone || (!got.gone && got.err != nil) {
 				t.Errorf("%s: %v", name, got.err)

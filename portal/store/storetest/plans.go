@@ -6,8 +6,11 @@ import (
 	"time"
 
 	"concierge/portal"
+	"concierge/portal/catalog"
 	"concierge/portal/keys"
 	"concierge/portal/people"
+	"concierge/portal/site"
+	"concierge/portal/store"
 	"concierge/portal/store/sqlstore"
 )
 
@@ -21,10 +24,18 @@ func hotPaths(t T, e Engine) {
 	write(t, db, func(ctx context.Context, tx *sqlstore.Tx) error { // some rows, so that one index is not as good as another
 		errs := []error{tx.Keys().AddApplication(ctx, application(1)), tx.Keys().AddSubscription(ctx, subscription(1, keys.Approved))}
 		for n := range 200 {
-			errs = append(errs, tx.Keys().AddCredential(ctx, credentialOf(n, keys.Revoked)), tx.Keys().AddAct(ctx, act(n, keys.ActRevoke, time.Duration(n))))
+			call := queued(n)
+			if n%10 > 0 {
+				call = taken(call, id("wrk", n), id("lease", n))
+			}
+			call.Site = portal.Site(id("site", n%20))
+			errs = append(errs, tx.Keys().AddCredential(ctx, credentialOf(n, keys.Revoked)), tx.Keys().AddAct(ctx, act(n, keys.ActRevoke, time.Duration(n))), tx.Sites().AddCall(ctx, call))
 		}
-		_, err := sqlstore.Statements(tx).Exec(ctx, "ANALYZE acts")
-		return errors.Join(append(errs, err)...)
+		for _, table := range []string{"acts", "site_calls"} {
+			_, err := sqlstore.Statements(tx).Exec(ctx, "ANALYZE "+table)
+			errs = append(errs, err)
+		}
+		return errors.Join(errs...)
 	})
 	for name, call := range map[string]func(ctx context.Context, tx *sqlstore.Tx) error{
 		"keys of a subscription": func(ctx context.Context, tx *sqlstore.Tx) error {
@@ -106,6 +117,48 @@ func hotPaths(t T, e Engine) {
 			_, err := tx.Audit().Events(ctx, "x", 10)
 			return err
 		},
+		"attempts": func(ctx context.Context, tx *sqlstore.Tx) error {
+			return errors.Join(second(tx.People().Attempts(ctx, "place")), tx.People().PutAttempts(ctx, "place", people.Attempts{At: noon}))
+		},
+		"known places": func(ctx context.Context, tx *sqlstore.Tx) error {
+			return errors.Join(second(tx.People().SignedInFrom(ctx, "place")), tx.People().PutSignedInFrom(ctx, "place", noon))
+		},
+		"old attempts": func(ctx context.Context, tx *sqlstore.Tx) error {
+			return tx.People().ForgetAttempts(ctx, noon, noon)
+		},
+		"link of a person": func(ctx context.Context, tx *sqlstore.Tx) error {
+			return second(tx.People().LinkOf(ctx, "per_1"))
+		},
+		"how far a sync is": func(ctx context.Context, tx *sqlstore.Tx) error {
+			return tx.Catalog().NoteRun(ctx, catalog.Run{ID: "run_1"})
+		},
+		"what others serve to a token": func(ctx context.Context, tx *sqlstore.Tx) error { // reading it reads all, by its promise
+			return errors.Join(within(tx).PutRates(ctx, "a", []store.Rate{rate("a", 1, 1, 1)}), within(tx).DropRates(ctx, "a", 1))
+		},
+		"a request's key": func(ctx context.Context, tx *sqlstore.Tx) error {
+			_, _, err := within(tx).BeginRequest(ctx, request("k"), noon)
+			return errors.Join(err, within(tx).EndRequest(ctx, request("k").RequestKey, "x"), within(tx).DropRequest(ctx, request("k")))
+		},
+		"calls of a site": func(ctx context.Context, tx *sqlstore.Tx) error {
+			return second(tx.Sites().QueuedCalls(ctx, "site_0000", noon, 10))
+		},
+		"a call": func(ctx context.Context, tx *sqlstore.Tx) error {
+			return errors.Join(second(tx.Sites().Call(ctx, "call_0001")), tx.Sites().UpdateCall(ctx, queued(1), queued(1)), tx.Sites().DropCall(ctx, "none"))
+		},
+		"a call's answer": func(ctx context.Context, tx *sqlstore.Tx) error {
+			return errors.Join(tx.Sites().PutPart(ctx, "call_0001", 0, []byte("x")), second(tx.Sites().Part(ctx, "call_0001", 0)))
+		},
+		"calls of a worker": func(ctx context.Context, tx *sqlstore.Tx) error { return tx.Sites().DropCalls(ctx, "wrk_1") },
+		"old calls":         func(ctx context.Context, tx *sqlstore.Tx) error { return tx.Sites().DropCallsBefore(ctx, noon) },
+		"worker by secret": func(ctx context.Context, tx *sqlstore.Tx) error {
+			return second(tx.Sites().WorkerBySecret(ctx, site.Hash{1}))
+		},
+		"worker": func(ctx context.Context, tx *sqlstore.Tx) error {
+			return errors.Join(second(tx.Sites().Worker(ctx, "wrk_1")), tx.Sites().UpdateWorker(ctx, site.Worker{ID: "wrk_1"}))
+		},
+		"enrolment by token": func(ctx context.Context, tx *sqlstore.Tx) error {
+			return second(tx.Sites().EnrolmentByToken(ctx, site.Hash{1}))
+		},
 	} {
 		err := try(t, db, func(ctx context.Context, tx *sqlstore.Tx) error {
 			asked := &recorder{Querier: sqlstore.Statements(tx)}
@@ -128,6 +181,19 @@ func hotPaths(t T, e Engine) {
 			t.Fatalf("%s: %v", name, err)
 		}
 	}
+}
+
+// within is a database that is one transaction, for calls that begin their own.
+func within(tx *sqlstore.Tx) *sqlstore.DB { return sqlstore.New(&nested{q: sqlstore.Statements(tx)}) }
+
+type nested struct {
+	sqlstore.Engine
+	q sqlstore.Querier
+}
+
+func (n *nested) Write(_ context.Context, fn func(sqlstore.Querier) ([]string, error)) error {
+	_, err := fn(n.q)
+	return err
 }
 
 // recorder notes the statements of a transaction.

@@ -17,6 +17,7 @@ var requestRules = []Rule{
 	{"RequestsThatActedAreNotBegunAnew", "one whose lease ended is begun anew only if it had not acted", one(requestsBegunAnew)},
 	{"ActingIsNotedInTheCommit", "a transaction of a request marks it in its own commit, and one that fails does not", one(actingIsNoted)},
 	{"RequestsAreForgotten", "a request that is dropped, or old, can be made again", one(requestsForgotten)},
+	{"RequestsAreDroppedUnderTheirLease", "one that was begun anew, or is another's, is not dropped", one(requestsDroppedUnderTheirLease)},
 }
 
 func request(key string) store.Request {
@@ -142,13 +143,27 @@ func requestsForgotten(t T, db DB) {
 			t.Errorf("%s: begun again is %v", key, first)
 		}
 	}
-	anew := request("dropped")
+}
+
+func requestsDroppedUnderTheirLease(t T, db DB) {
+	begin(t, db, request("k"), noon)
+	anew := request("k")
 	anew.Lease = anew.Lease.Add(time.Minute)
 	begin(t, db, anew, anew.Lease)
-	if err := db.DropRequest(t.Context(), request("dropped")); err != nil {
+	others := []store.Request{request("k"), anew, anew, anew, anew} // the first is the one that it was before
+	others[1].Caller, others[2].Method, others[3].Path, others[4].Key = "per_2", "PUT", "/y", "K"
+	for _, other := range others {
+		if err := db.DropRequest(t.Context(), other); err != nil {
+			t.Fatal(err)
+		}
+		if _, first := begin(t, db, anew, noon); first {
+			t.Fatalf("dropped by %+v", other)
+		}
+	}
+	if err := db.DropRequest(t.Context(), anew); err != nil {
 		t.Fatal(err)
 	}
-	if _, first := begin(t, db, anew, noon); first {
-		t.Error("one that was begun anew is dropped by whoever began it before")
+	if _, first := begin(t, db, anew, noon); !first {
+		t.Error("it is not dropped by who began it")
 	}
 }

@@ -28,6 +28,7 @@ type DB interface {
 	store.DB
 	store.Settings
 	store.Requests
+	store.Rates
 	Jobs(log *slog.Logger) *jobs.Runner
 }
 
@@ -64,7 +65,7 @@ type Rule struct {
 
 // Rules returns all rules in the order in which they are run.
 func Rules() []Rule {
-	return slices.Concat(transactionRules, changeRules, valueRules, catalogRules, keyRules, peopleRules, requestRules, planRules)
+	return slices.Concat(transactionRules, changeRules, valueRules, catalogRules, keyRules, peopleRules, requestRules, rateRules, siteRules, planRules)
 }
 
 // Run checks every rule as a subtest of its own.

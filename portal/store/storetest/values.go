@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"concierge/portal"
@@ -23,6 +24,7 @@ var valueRules = []Rule{
 	{"EventsAreKept", "an event comes back as it was, and the newest first", one(eventsAreKept)},
 	{"EventsAreImmutable", "no statement changes or deletes an event", one(eventsAreImmutable)},
 	{"SettingsAreKept", "a setting is the last value that was put, of any bytes", one(settingsAreKept)},
+	{"SettingsAreAddedOnce", "of many who add a setting the first is kept, and all are given it", one(settingsAreAddedOnce)},
 	{"TextComesBack", "text of any language, and of any signs but NUL, comes back byte for byte", one(textComesBack)},
 	{"TextThatCannotBeKept", "text with a NUL or broken UTF-8 is portal.ErrInvalid and nothing is written", one(textThatCannot)},
 	{"ListsAreInByteOrder", "ids and names are ordered by their bytes, whatever the language of the machine", one(byteOrder)},
@@ -86,6 +88,43 @@ func settingsAreKept(t T, db DB) {
 		if got, err := db.Setting(t.Context(), "x"); err != nil || !bytes.Equal(got, value) {
 			t.Errorf("got %d bytes, %v; want %d", len(got), err, len(value))
 		}
+	}
+}
+
+func settingsAreAddedOnce(t T, db DB) {
+	const adders = 8
+	kept := make([]string, adders)
+	var all sync.WaitGroup
+	for n := range adders {
+		all.Go(func() {
+			eventually(t, func() error {
+				got, err := db.AddSetting(t.Context(), "x", []byte{0, byte(n)})
+				kept[n] = string(got)
+				return err
+			})
+		})
+	}
+	all.Wait()
+	first, err := db.Setting(t.Context(), "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, got := range kept {
+		if got != string(first) {
+			t.Errorf("adder %d was given %q; kept is %q", n, got, first)
+		}
+	}
+	if err := db.PutSetting(t.Context(), "x", []byte("put")); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := db.AddSetting(t.Context(), "x", []byte("added")); err != nil || string(got) != "put" {
+		t.Errorf("got %q, %v; want what was put", got, err)
+	}
+	if got, err := db.AddSetting(t.Context(), "y", []byte{}); err != nil || len(got) != 0 {
+		t.Errorf("got %q, %v; want nothing", got, err)
+	}
+	if got, err := db.AddSetting(t.Context(), "y", []byte("more")); err != nil || len(got) != 0 {
+		t.Errorf("got %q, %v; want the nothing that is kept", got, err)
 	}
 }
 
