@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -66,6 +67,7 @@ type Runner struct {
 	engine engine
 
 	client  client
+	mine    mine
 	upkeep  sync.WaitGroup
 	endKeep context.CancelFunc
 }
@@ -97,6 +99,8 @@ type engine interface {
 	leave(ctx context.Context, runner string) error
 	// keep tells others that the runner is alive, and takes over what dead ones have left, until ctx ends.
 	keep(ctx context.Context, runner string, log *slog.Logger)
+	// release makes jobs available again that the runner began before a time and that still count as running.
+	release(ctx context.Context, runner string, ids []int64, before time.Time) (int64, error)
 	// known gives an error of the database its kind.
 	known(ctx context.Context, err error) error
 }
@@ -140,6 +144,7 @@ func (r *Runner) Start(ctx context.Context) error {
 	}
 	background, r.endKeep = context.WithCancel(background)
 	r.upkeep.Go(func() { r.engine.keep(background, r.id, r.log) })
+	r.upkeep.Go(func() { r.recall(background) })
 	return nil
 }
 
@@ -157,6 +162,74 @@ func (r *Runner) Stop(ctx context.Context) error {
 	return r.engine.leave(ctx, r.id)
 }
 
+// mine are the jobs that a runner is doing, and those that it did a moment ago, whose end may not be recorded yet.
+type mine struct {
+	mu   sync.Mutex
+	jobs map[int64]time.Time // when it was done; zero: it is being done
+}
+
+func (m *mine) note(id int64, done time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.jobs == nil {
+		m.jobs = map[int64]time.Time{}
+	}
+	m.jobs[id] = done
+}
+
+// doing forgets what was done before a time, and returns the others.
+func (m *mine) doing(since time.Time) map[int64]bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	maps.DeleteFunc(m.jobs, func(_ int64, done time.Time) bool { return !done.IsZero() && done.Before(since) })
+	ids := make(map[int64]bool, len(m.jobs))
+	for id := range m.jobs {
+		ids[id] = true
+	}
+	return ids
+}
+
+// recall hands back, until ctx ends, what this runner no longer does and the database still takes for running: while it was
+// away the end of a job could not be recorded, and River gives up after some tries.
+func (r *Runner) recall(ctx context.Context) {
+	tick := time.NewTicker(beat)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		lost, err := r.recallOnce(ctx)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			r.log.Debug("looking for jobs whose end was not recorded", "error", err)
+		case lost > 0:
+			r.log.Info("jobs whose end was not recorded run again", "jobs", lost)
+		}
+	}
+}
+
+func (r *Runner) recallOnce(ctx context.Context) (int64, error) {
+	before := time.Now().Add(-recorded)
+	doing := r.mine.doing(before) // asked before the list: what begins meanwhile is younger than before
+	running, err := r.client.JobList(ctx, river.NewJobListParams().States(rivertype.JobStateRunning).First(concurrent))
+	if err != nil {
+		return 0, err
+	}
+	var lost []int64
+	for _, row := range running.Jobs {
+		n := len(row.AttemptedBy)
+		if n > 0 && row.AttemptedBy[n-1] == r.id && row.AttemptedAt != nil && row.AttemptedAt.Before(before) && !doing[row.ID] {
+			lost = append(lost, row.ID)
+		}
+	}
+	if len(lost) == 0 {
+		return 0, nil
+	}
+	return r.engine.release(ctx, r.id, lost, before)
+}
+
 // worker runs the jobs of one kind.
 type worker struct {
 	river.WorkerDefaults[args]
@@ -172,6 +245,8 @@ func (w *worker) NextRetry(*river.Job[args]) time.Time { return time.Now() }
 
 // Work implements river.Worker. A job that is to come again is snoozed: one row serves it for ever.
 func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
+	w.runner.mine.note(job.ID, time.Time{})
+	defer func() { w.runner.mine.note(job.ID, time.Now()) }()
 	call, cancel := context.WithTimeoutCause(ctx, w.kind.Timeout, fmt.Errorf("it took longer than %s", w.kind.Timeout))
 	next, err := w.guarded(call, job.Args.Subject)
 	if err != nil && call.Err() != nil {

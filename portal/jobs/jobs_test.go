@@ -304,6 +304,41 @@ func TestComesAgainWhenItSays(t *testing.T) {
 	})
 }
 
+// A job whose end could not be recorded, because the database was away for long, runs again; one that is being done does not.
+func TestLostEndsAreFound(t *testing.T) {
+	onEach(t, func(t *testing.T, address string) {
+		db := open(t, address)
+		r := db.Jobs(quiet)
+		var ran, long atomic.Int64
+		r.Handle("later", jobs.Options{}, func(context.Context, string) (time.Time, error) {
+			ran.Add(1)
+			return time.Now().Add(time.Hour), nil
+		})
+		r.Handle("long", jobs.Options{}, func(ctx context.Context, _ string) (time.Time, error) {
+			long.Add(1)
+			<-ctx.Done()
+			return time.Time{}, ctx.Err()
+		})
+		start(t, r)
+		enqueue(t, db, store.Job{Kind: "later"}, store.Job{Kind: "long"})
+		var id string
+		until(t, "it has run", func() bool {
+			all := list(t, r, jobs.Filter{Kind: "later"})
+			if len(all) == 1 && all[0].State == "scheduled" && ran.Load() == 1 {
+				id = all[0].ID
+			}
+			return id != ""
+		})
+		if err := r.LoseEnd(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		until(t, "it runs again", func() bool { return ran.Load() == 2 })
+		if long.Load() != 1 {
+			t.Errorf("one that is being done began %d times", long.Load())
+		}
+	})
+}
+
 func TestPeriodicRunsOncePerPeriod(t *testing.T) {
 	onEach(t, func(t *testing.T, address string) {
 		const period = time.Second

@@ -34,6 +34,8 @@ func newRunner(e engine, log *slog.Logger) *Runner {
 var (
 	beat = 5 * time.Second
 	life = 20 * time.Second
+	// recorded is how long River may take to record the end of a job.
+	recorded = 30 * time.Second
 )
 
 type postgresEngine struct {
@@ -69,6 +71,12 @@ func (e postgresEngine) leave(ctx context.Context, runner string) error {
 		return fmt.Errorf("taking leave of the other processes: %w", e.kind(ctx, err))
 	}
 	return nil
+}
+
+func (e postgresEngine) release(ctx context.Context, runner string, ids []int64, before time.Time) (int64, error) {
+	tag, err := e.pool.Exec(ctx, `UPDATE river_job SET state = 'available', scheduled_at = now(), attempt = greatest(attempt - 1, 0)
+		WHERE state = 'running' AND id = ANY($1) AND attempted_by[array_upper(attempted_by, 1)] = $2 AND attempted_at < $3`, ids, runner, before)
+	return tag.RowsAffected(), err
 }
 
 func (e postgresEngine) keep(ctx context.Context, runner string, log *slog.Logger) {

@@ -57,6 +57,25 @@ func (e sqliteEngine) arrive(ctx context.Context, _ string) error {
 
 func (sqliteEngine) leave(context.Context, string) error { return nil }
 
+func (e sqliteEngine) release(ctx context.Context, _ string, ids []int64, before time.Time) (released int64, err error) {
+	err = e.inTx(ctx, func(tx *sql.Tx) error {
+		for _, id := range ids {
+			res, err := tx.ExecContext(ctx, `UPDATE river_job SET state = 'available', scheduled_at = $1, attempt = max(attempt - 1, 0)
+				WHERE state = 'running' AND id = $2 AND attempted_at < $3`, sqliteTime(time.Now()), id, sqliteTime(before))
+			if err != nil {
+				return err
+			}
+			n, err := res.RowsAffected()
+			if err != nil {
+				return err
+			}
+			released += n
+		}
+		return nil
+	})
+	return released, err
+}
+
 // keep has nobody to tell.
 func (sqliteEngine) keep(context.Context, string, *slog.Logger) {}
 
