@@ -481,7 +481,7 @@ func (w *world) asked(t *testing.T) map[string]time.Time {
 	t.Helper()
 	all := map[string]time.Time{}
 	err := w.db.View(t.Context(), func(tx store.Tx) error {
-		rows, err := sqlstore.Statements(tx).Query(t.Context(), `SELECT kind, json_extract(args, '$.subject'), scheduled_at FROM river_job WHERE finalized_at IS NULL`)
+		rows, err := sqlstore.Statements(tx).Query(t.Context(), `SELECT kind, args ->> 'subject', scheduled_at FROM river_job WHERE finalized_at IS NULL`)
 		if err != nil {
 			return err
 		}
