@@ -35,7 +35,9 @@ type database interface {
 var quiet = slog.New(slog.DiscardHandler)
 
 func TestMain(m *testing.M) {
-	jobs.LiveFast(200*time.Millisecond, time.Second)
+	// A life and a beat are longer than the periods of these tests: what a process did and could not record any more before it
+	// was killed is done again, but not in the same period.
+	jobs.LiveFast(200*time.Millisecond, 1500*time.Millisecond)
 	if address := os.Getenv(childDatabase); address != "" {
 		child(address)
 		return
