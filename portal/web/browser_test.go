@@ -276,7 +276,7 @@ func (w *window) accessible(axe, where string) {
 func TestBrowserEveryPage(t *testing.T) {
 	axe, err := os.ReadFile(axePath)
 	if err != nil {
-		t.Skipf("axe-core is not installed: %v", err)
+		t.Fatalf("axe-core is not installed, run npm ci in frontend: %v", err)
 	}
 	only := os.Getenv("PAGE")
 	for _, who := range []portal.PersonID{"", webtest.Newcomer, webtest.Partner, webtest.Developer, webtest.Division, webtest.Administrator} {

@@ -18,7 +18,7 @@ import (
 func TestRealDiskFull(t *testing.T) {
 	folder := t.TempDir()
 	if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "size=32m"); err != nil {
-		t.Skipf("mounting a small file system: %v", err)
+		t.Skipf("a small file system cannot be mounted here (%v): run it as root where mounting is allowed; TestTroubledDisk has the same faults without it", err)
 	}
 	t.Cleanup(func() {
 		if err := syscall.Unmount(folder, 0); err != nil {
@@ -92,7 +92,7 @@ func TestPermissions(t *testing.T) {
 			}
 			before, err := os.ReadFile(path)
 			if err != nil {
-				t.Skip("only root, for whom another user can open it, can look at this")
+				t.Skip("this account cannot read what it just closed to itself, and so not see that it stays as it was: run it as root, as CI does")
 			}
 			program, err := os.Open(os.Args[0])
 			if err != nil {
@@ -124,7 +124,7 @@ func TestPermissions(t *testing.T) {
 func TestPermissionsChild(t *testing.T) {
 	path := os.Getenv(othersFile)
 	if path == "" {
-		t.Skip("run by TestPermissions")
+		t.Skip("this is the other user's process: TestPermissions starts it")
 	}
 	_, err := Open(t.Context(), path, slog.New(slog.DiscardHandler))
 	fmt.Println(err)

@@ -152,7 +152,7 @@ func TestSecondProcessIsRefusedWhileTheFirstRuns(t *testing.T) {
 func TestKilledChild(t *testing.T) {
 	path := os.Getenv(killedFile)
 	if path == "" {
-		t.Skip("run by TestKilled")
+		t.Skip("this is the process that is killed: TestKilled starts it")
 	}
 	told := os.NewFile(3, "told")
 	tell := func(format string, args ...any) {
