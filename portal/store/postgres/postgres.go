@@ -488,8 +488,8 @@ func (e *engine) hearOnce(ctx context.Context, address string, hearing func()) e
 	if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
 		return err
 	}
-	hearing()
 	e.topics.TellAll() // what was told before this moment was missed
+	hearing()
 	for {
 		// A connection that went without a word is found by asking now and then.
 		wait, cancel := context.WithTimeout(ctx, 5*time.Second)
