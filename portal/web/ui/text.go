@@ -5,6 +5,7 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"regexp"
 	"slices"
 
@@ -16,6 +17,8 @@ import (
 // Languages that every page speaks, the default first.
 var Languages = []string{"en", "fr"}
 
+// Messages: LANGUAGE.json holds what pages share, TOPIC.LANGUAGE.json those of one topic.
+//
 //go:embed i18n/*.json
 var messageFiles embed.FS
 
@@ -28,9 +31,13 @@ var (
 func loadMessages() *i18n.Bundle {
 	b := i18n.NewBundle(tags[0])
 	b.RegisterUnmarshalFunc("json", json.Unmarshal)
-	for _, l := range Languages {
-		if _, err := b.LoadMessageFileFS(messageFiles, "i18n/"+l+".json"); err != nil {
-			panic(fmt.Sprintf("ui: messages in %s: %v", l, err)) // embedded: only a broken build gets here
+	files, err := fs.Glob(messageFiles, "i18n/*.json")
+	if err != nil {
+		panic(err) // the pattern is fine
+	}
+	for _, f := range files {
+		if _, err := b.LoadMessageFileFS(messageFiles, f); err != nil {
+			panic(fmt.Sprintf("ui: messages in %s: %v", f, err)) // embedded: only a broken build gets here
 		}
 	}
 	return b

@@ -19,13 +19,30 @@ import (
 // translations are the messages of one language: each with its plural forms, a plain one under "other".
 func translations(t *testing.T, language string) map[string]map[string]string {
 	t.Helper()
-	content, err := fs.ReadFile(messageFiles, "i18n/"+language+".json")
+	shared, err := fs.Glob(messageFiles, "i18n/"+language+".json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var raw map[string]any
-	if err := json.Unmarshal(content, &raw); err != nil {
+	topics, err := fs.Glob(messageFiles, "i18n/*."+language+".json")
+	if err != nil {
 		t.Fatal(err)
+	}
+	raw := map[string]any{}
+	for _, file := range append(shared, topics...) {
+		content, err := fs.ReadFile(messageFiles, file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var messages map[string]any
+		if err := json.Unmarshal(content, &messages); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		for key, value := range messages {
+			if _, twice := raw[key]; twice {
+				t.Errorf("%s: %s is in another file too", file, key)
+			}
+			raw[key] = value
+		}
 	}
 	found := map[string]map[string]string{}
 	for key, value := range raw {
