@@ -1,0 +1,63 @@
+package correlate
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Reason is one thing that speaks for, or against, two deployments being one API. Pages translate its Code.
+type Reason struct {
+	Code string   `json:"code"`
+	Args []string `json:"args,omitempty"`
+}
+
+// The codes, and the meaning of their arguments.
+const (
+	SameID         = "same-id"         // the id
+	OtherID        = "other-id"        // the ids
+	SameTitle      = "same-title"      // what the titles have in common
+	SimilarTitle   = "similar-title"   // the titles
+	OtherTitle     = "other-title"     // the titles
+	SameOperations = "same-operations" // shared, of the one, of the other
+	SomeOperations = "some-operations" // shared, of the one, of the other
+	FewOperations  = "few-operations"  // shared, of the one, of the other
+	SamePath       = "same-path"       // the path
+	SameUpstream   = "same-upstream"   // the host
+	OtherUpstream  = "other-upstream"  // the hosts
+	SameHost       = "same-host"       // the domain
+	OtherHost      = "other-host"      // the domains
+	SameOwner      = "same-owner"      // the owner
+	OtherOwner     = "other-owner"     // the owners
+	OtherDivision  = "other-division"  // none
+	SeveralFit     = "several-fit"     // none
+)
+
+// english has the text of every code; $1 to $3 stand for the arguments.
+var english = map[string]string{
+	SameID:         "both name the id $1",
+	OtherID:        "they name different ids, $1 and $2",
+	SameTitle:      "same title: $1",
+	SimilarTitle:   "similar titles: $1 and $2",
+	OtherTitle:     "different titles: $1 and $2",
+	SameOperations: "same operations: $1 in common, of $2 and $3",
+	SomeOperations: "part of the operations: $1 in common, of $2 and $3",
+	FewOperations:  "hardly any operation in common: $1, of $2 and $3",
+	SamePath:       "same base path: $1",
+	SameUpstream:   "same back end: $1",
+	OtherUpstream:  "different back ends: $1 and $2",
+	SameHost:       "same domain: $1",
+	OtherHost:      "different domains: $1 and $2",
+	SameOwner:      "same owner: $1",
+	OtherOwner:     "different owners: $1 and $2",
+	OtherDivision:  "they belong to different divisions",
+	SeveralFit:     "several entries fit",
+}
+
+// String is the reason in English.
+func (r Reason) String() string {
+	var args []string
+	for i, arg := range r.Args {
+		args = append(args, "$"+strconv.Itoa(i+1), arg)
+	}
+	return strings.NewReplacer(args...).Replace(english[r.Code])
+}
