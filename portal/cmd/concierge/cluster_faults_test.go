@@ -213,23 +213,31 @@ func (c *cluster) noteJobs() {
 }
 
 // periods checks that the periodic jobs ran once in each of their periods. While the database is gone nothing runs, and what a
-// dead replica was at is handed to another one after a while; one that stops hands it over at once, within the same period.
+// dead replica was at is handed to another one after a while. One that stops says so, and another one takes over within the
+// same period; but who was cut off from the database a moment ago may not hear it, and finds out when it looks by itself.
 func (c *cluster) periods(began, ended time.Time, killed, gone, rolling window) {
 	c.t.Helper()
-	const missed = 20 * time.Second // until a dead replica is
+	const missed = 20 * time.Second // until a dead replica is, or one that stopped unheard
 	for kind, every := range map[string]time.Duration{keys.JobSweep: keys.SweepEvery, keys.JobReconcile: clusterReconcile} {
 		times := map[time.Time]int{} // by the beginning of the period
 		for _, row := range c.query("", `SELECT at FROM taken WHERE kind = $1 AND at >= $2 AND at < $3`, kind, began, ended) {
 			times[row[0].(time.Time).Truncate(every).UTC()]++
 		}
 		counts := map[string]int{}
+		idle := time.Duration(0) // how long it has not run, while the database was there
 		for from := began.Add(every).Truncate(every).UTC(); from.Add(every).Before(ended); from = from.Add(every) {
 			n, to := times[from], from.Add(every)
 			during := func(w window, after time.Duration) bool { return from.Before(w.to.Add(after)) && to.After(w.from) }
 			counts[fmt.Sprintf("%d times in %s, database gone: %t", n, every, during(gone, every))]++
+			if idle += every; n > 0 || during(gone, every) {
+				idle = 0
+			}
 			switch {
-			case n == 0 && !during(gone, every) && !during(killed, missed+every), n > 1 && !during(killed, missed+every) && !during(rolling, every):
+			case n == 0 && !during(gone, every) && !during(killed, missed+every) && !during(rolling, every),
+				n > 1 && !during(killed, missed+every) && !during(rolling, every):
 				c.t.Errorf("%s ran %d times in the %s that began %s after the start", kind, n, every, from.Sub(began))
+			case idle > missed+every:
+				c.t.Errorf("%s has not run for %s at %s after the start", kind, idle, to.Sub(began))
 			}
 		}
 		print(c.t, "periodic job "+kind, counts)
