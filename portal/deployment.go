@@ -44,8 +44,12 @@ type Deployment struct {
 	RemoteID string // the gateway's own object id
 	Exposure string // the gateway's own stage, listener or address pattern; never our placement
 
-	API     APIID  // the entry that it is joined to
-	Title   string // as the gateway or its document says
+	API APIID // the entry that it is joined to
+	// Since is when it was joined automatically to an entry that somebody may have had an answer from: routing prefers to it
+	// whatever was there before, until a person confirms the join. Zero: settled. The catalog keeps it beside what is
+	// published.
+	Since   time.Time `json:"-"`
+	Title   string    // as the gateway or its document says
 	Summary string
 	// Description is markdown from outside: render it through document.Markdown only.
 	Description string

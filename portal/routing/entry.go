@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 
 	"concierge/portal"
 )
@@ -39,6 +40,7 @@ type candidate struct {
 	environment int16
 	rank        int16 // of its audience on the ladder of the consumer's: 0 is the consumer's own
 	stage       int8  // stageOf its lifecycle
+	joined      int32 // 0 is settled; the later it was joined automatically, the higher: equal for equal times
 }
 
 // stageOf orders lifecycles: 0 is for everybody, what is above 0 must be asked for by its version, and within a version
@@ -71,10 +73,12 @@ func merit(p portal.Placement, priority int32) uint64 {
 }
 
 // compare puts candidates in an order by environment, in which the first that qualifies is of the right audience, version
-// and stage, and its equals are next to it, by id.
+// and stage, and its equals are next to it, by id. What was joined automatically comes after all that was there before it:
+// so it never is the answer to a request that has had one.
 func (c *candidate) compare(d *candidate) int {
 	return cmp.Or(
 		cmp.Compare(c.environment, d.environment),
+		cmp.Compare(c.joined, d.joined),
 		cmp.Compare(c.rank, d.rank),
 		cmp.Compare(c.line, d.line),
 		cmp.Compare(c.stage, d.stage),
@@ -82,9 +86,9 @@ func (c *candidate) compare(d *candidate) int {
 	)
 }
 
-// equal reports whether steps 3 and 4 make no difference between two candidates of one environment.
+// equal reports whether neither a join nor steps 3 and 4 make a difference between two candidates of one environment.
 func (c *candidate) equal(d *candidate) bool {
-	return c.rank == d.rank && c.line == d.line && c.stage == d.stage
+	return c.joined == d.joined && c.rank == d.rank && c.line == d.line && c.stage == d.stage
 }
 
 // Kinds of name, the stronger first.
@@ -144,9 +148,10 @@ func (t *Table) seenBy(audience portal.Audience, deployments []portal.Deployment
 // view compiles what an audience sees of an entry from the deployments that they see.
 func (t *Table) view(e *Entry, seen []candidate) view {
 	v := view{id: e.ID}
-	lines := linesOf(seen)
+	lines, times := linesOf(seen), timesOf(seen)
 	for i := range seen {
 		c := &seen[i]
+		c.joined = int32(slices.IndexFunc(times, c.deployment.Since.Equal) + 1)
 		c.line = int32(slices.Index(lines, c.deployment.Line))
 		if c.deployment.Active {
 			v.candidates = append(v.candidates, *c)
@@ -174,6 +179,18 @@ func linesOf(seen []candidate) []string {
 	}
 	slices.SortFunc(lines, func(a, b string) int { return compareLines(b, a) })
 	return lines
+}
+
+// timesOf lists the different times of automatic joins, the oldest first.
+func timesOf(seen []candidate) []time.Time {
+	var times []time.Time
+	for i := range seen {
+		if since := seen[i].deployment.Since; !since.IsZero() && !slices.ContainsFunc(times, since.Equal) {
+			times = append(times, since)
+		}
+	}
+	slices.SortFunc(times, time.Time.Compare)
+	return times
 }
 
 func (v *view) visible() bool { return v.id != "" }

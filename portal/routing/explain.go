@@ -54,6 +54,9 @@ func (res *Result) reason(code Code, c *portal.Consumer, r *Request) api.Reason 
 		if d.Line == "" {
 			return say("version", "", "", "It states no version, and nothing that does is fit for newcomers.")
 		}
+		if res.Codes.Has(CodeSettled) {
+			return say("version", "version", d.Line, "Version %s is the newest of what was here first that is neither deprecated nor a preview.")
+		}
 		return say("version", "version", d.Line, "Version %s is the newest of those that are neither deprecated nor a preview.")
 	case CodeBinding:
 		return say("binding", "application", string(c.Application), "Application %s holds a key there and stays until it is moved.")
@@ -62,6 +65,8 @@ func (res *Result) reason(code Code, c *portal.Consumer, r *Request) api.Reason 
 			return say("binding", "", "", "No application was named: this is the answer for a newcomer.")
 		}
 		return say("binding", "application", string(c.Application), "Application %s holds no key to go by: this is the answer for a newcomer.")
+	case CodeSettled:
+		return say("settled", "", "", "Others were found to be of this API later and come after it until its owner confirms them.")
 	case CodeRegionSame:
 		return say("order", "region", string(d.Placement.Region()), "It is preferred for its region, %s.")
 	case CodeGenerationCurrent:
@@ -103,6 +108,7 @@ const (
 	RemovedAudience     = "audience"
 	RemovedInactive     = "inactive"
 	RemovedBinding      = "binding"
+	RemovedSettled      = "settled"
 	RemovedVersion      = "version"
 	RemovedLifecycle    = "lifecycle"
 	RemovedLadder       = "audience_own"
@@ -168,6 +174,8 @@ func (t *Table) removed(d *portal.Deployment, c *portal.Consumer, r *Request, re
 		}
 	}
 	switch {
+	case !d.Since.Equal(best.deployment.Since):
+		return RemovedSettled
 	case rank != int(best.rank):
 		return RemovedLadder
 	case d.Line != best.deployment.Line:
@@ -184,6 +192,7 @@ var removedTexts = map[string]string{
 	RemovedAudience:                "The consumer's audience may not use it.",
 	RemovedInactive:                "Its gateway lists it but does not serve it.",
 	RemovedBinding:                 "The application is bound to another one.",
+	RemovedSettled:                 "It was joined automatically after the one chosen: it comes after that until a person confirms the join.",
 	RemovedVersion:                 "It is of another version.",
 	RemovedLifecycle:               "It is deprecated or a preview.",
 	RemovedLadder:                  "Another one is made for an audience nearer to the consumer's.",

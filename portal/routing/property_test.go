@@ -25,6 +25,7 @@ var (
 	drawnNames        = []string{"payments", "pay", "cards", "orders"}
 	drawnApplications = []portal.ApplicationID{"", "app_0", "app_1", "app_2"}
 	drawnOwners       = []portal.OrganisationID{"org", "others"}
+	drawnTimes        = []time.Time{{}, {}, time.Unix(1, 0), time.Unix(2, 0)}
 )
 
 func drawDeployment(t *rapid.T, id string) portal.Deployment {
@@ -38,6 +39,7 @@ func drawDeployment(t *rapid.T, id string) portal.Deployment {
 		Line:  rapid.SampledFrom(drawnLines).Draw(t, "line"), BaseURL: "https://" + id + ".example",
 		Lifecycle: rapid.SampledFrom([]portal.Lifecycle{portal.Active, portal.Active, portal.Deprecated, portal.Preview}).Draw(t, "lifecycle"),
 		Active:    rapid.IntRange(0, 5).Draw(t, "active") > 0,
+		Since:     rapid.SampledFrom(drawnTimes).Draw(t, "since"),
 		Placement: portal.Placement{
 			portal.AxisAudience:    axis(drawnAudiences...),
 			portal.AxisEnvironment: axis("test", "production", "production", "", "odd"),
@@ -179,6 +181,12 @@ func resolveSlowly(in Input, c portal.Consumer, r Request) (portal.DeploymentID,
 	newest := func(list []portal.Deployment) string {
 		return slices.MaxFunc(list, func(a, b portal.Deployment) int { return compareLines(a.Line, b.Line) }).Line
 	}
+	first := func() { // what was joined automatically comes after what was there before
+		if len(left) > 0 {
+			since := slices.MinFunc(left, func(a, b portal.Deployment) int { return a.Since.Compare(b.Since) }).Since
+			keep(func(d portal.Deployment) bool { return d.Since.Equal(since) })
+		}
+	}
 	order := func() {
 		keep(own)
 		if len(left) > 0 {
@@ -203,6 +211,7 @@ func resolveSlowly(in Input, c portal.Consumer, r Request) (portal.DeploymentID,
 	}
 	if len(held) > 0 {
 		left = held
+		first()
 		line := newest(left)
 		keep(func(d portal.Deployment) bool { return d.Line == line })
 		order()
@@ -217,6 +226,7 @@ func resolveSlowly(in Input, c portal.Consumer, r Request) (portal.DeploymentID,
 	if len(left) == 0 {
 		return "", &portal.NoEndpointError{}
 	}
+	first()
 	order()
 	region := r.Region
 	if region == "" {
@@ -256,6 +266,52 @@ func TestResolveAsSpecified(t *testing.T) {
 			t.Fatalf("sent to %+v", res.Deployment)
 		}
 	})
+}
+
+// Whoever has an answer keeps it when a deployment is joined automatically to an entry, whatever it is and whatever the
+// application holds there.
+func TestAnAutomaticJoinChangesNoAnswer(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		in := drawInput(t)
+		for i := range in.APIs { // in the catalog each name is that of one entry
+			e := &in.APIs[i]
+			e.Slug, e.Aliases = drawnNames[i], nil
+		}
+		before := Build(in)
+		joined := in.APIs[0]
+		joined.Deployments = slices.Clone(joined.Deployments)
+		for n := range rapid.IntRange(1, 3).Draw(t, "joins") {
+			d := drawDeployment(t, fmt.Sprintf("api_0_dep_%d", len(joined.Deployments)))
+			d.Since = time.Unix(int64(10+n), 0)
+			joined.Deployments = append(joined.Deployments, d)
+		}
+		after := before.With(Delta{Version: 2, APIs: map[portal.APIID]*Entry{joined.ID: &joined}})
+		for range 10 {
+			c, r := drawConsumer(t), drawRequest(t)
+			was, err := before.Resolve(c, r)
+			if err != nil || slices.ContainsFunc(boundTo(in, c), func(id portal.DeploymentID) bool { // of a key that it cannot have had
+				return was.API == joined.ID && !slices.ContainsFunc(in.APIs[0].Deployments, func(d portal.Deployment) bool { return d.ID == id })
+			}) {
+				continue
+			}
+			is, err := after.Resolve(c, r)
+			if err != nil || is.Deployment.ID != was.Deployment.ID {
+				t.Fatalf("%+v of %+v was sent to %s, and is sent to %+v, %v", r, c, was.Deployment.ID, is.Deployment, err)
+			}
+		}
+	})
+}
+
+// boundTo lists where a consumer's application holds keys.
+func boundTo(in Input, c portal.Consumer) (all []portal.DeploymentID) {
+	for _, a := range in.Applications {
+		if a.ID == c.Application && a.Organisation == c.Organisation {
+			for _, b := range a.Bindings {
+				all = append(all, b.Deployment)
+			}
+		}
+	}
+	return all
 }
 
 func TestExplainIsResolve(t *testing.T) {

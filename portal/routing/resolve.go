@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"cmp"
 	"iter"
 	"math/bits"
 
@@ -46,6 +47,7 @@ const (
 	CodeVersionNewest                 // the newest version fit for newcomers
 	CodeBinding                       // the application holds a credential there
 	CodeNewcomer                      // it holds none, or none was named
+	CodeSettled                       // others were joined automatically after it
 	CodeOnlyOne                       // nothing else was left
 	CodeRegionSame                    // preferred to others for its region
 	CodeGenerationCurrent             // preferred to legacy ones
@@ -57,7 +59,7 @@ const (
 
 var codeNames = [codeCount]string{
 	"visible", "environment", "audience_own", "audience_also", "version_asked", "version_newest", "binding", "newcomer",
-	"only_one", "region_same", "generation_current", "division_same", "priority", "tie",
+	"settled", "only_one", "region_same", "generation_current", "division_same", "priority", "tie",
 }
 
 // String returns the code as it is written in answers.
@@ -121,7 +123,8 @@ func (t *Table) walk(c *portal.Consumer, r *Request) (res Result, equals []candi
 	}
 
 	// Steps 3 and 4: the first that qualifies is of the best audience, of the asked or newest version; its equals follow.
-	equals = qualified(cell, r.Version)
+	// What was joined automatically comes after what was there before.
+	equals, later := qualified(cell, r.Version)
 	if len(equals) == 0 {
 		return res, nil, v.none
 	}
@@ -130,7 +133,7 @@ func (t *Table) walk(c *portal.Consumer, r *Request) (res Result, equals []candi
 
 	best, decided := prefer(equals, c, r)
 	res.decide(r, best, CodeNewcomer)
-	res.Codes |= decided
+	res.Codes |= decided | later
 	return res, equals, nil
 }
 
@@ -206,23 +209,38 @@ func holding(cell []candidate, id portal.DeploymentID, version string) *candidat
 
 // newer reports whether c goes before d among the deployments to which one application is bound.
 func (c *candidate) newer(d *candidate) bool {
-	return c.line < d.line || c.line == d.line && c.compare(d) < 0
+	return cmp.Or(cmp.Compare(c.joined, d.joined), cmp.Compare(c.line, d.line), c.compare(d)) < 0
 }
 
-// qualified returns the equals that are left after steps 3 and 4.
-func qualified(cell []candidate, version string) []candidate {
+// qualified returns the equals that are left after steps 3 and 4. later is CodeSettled where others qualify that were
+// joined automatically after them.
+func qualified(cell []candidate, version string) (equals []candidate, later Codes) {
 	for first := range cell {
 		c := &cell[first]
-		if version == "" && c.stage > 0 || version != "" && c.deployment.Line != version {
+		if !c.qualifies(version) {
 			continue
 		}
 		end := first + 1
 		for end < len(cell) && cell[end].equal(c) {
 			end++
 		}
-		return cell[first:end]
+		for i := len(cell) - 1; i >= end && cell[i].joined > c.joined; i-- {
+			if cell[i].qualifies(version) {
+				later = 1 << CodeSettled
+				break
+			}
+		}
+		return cell[first:end], later
 	}
-	return nil
+	return nil, 0
+}
+
+// qualifies reports whether a candidate is of the version that is asked for or, where none is, fit for newcomers.
+func (c *candidate) qualifies(version string) bool {
+	if version == "" {
+		return c.stage == 0
+	}
+	return c.deployment.Line == version
 }
 
 // prefer takes step 8. decided are the reasons that made a difference.
