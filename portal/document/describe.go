@@ -64,15 +64,35 @@ const SynthesisedMark = wordPrefix + "synthesised"
 // It is lenient where gateways are sloppy: a missing title or a field of the wrong type counts as absent. It refuses what is not
 // OpenAPI, what is over the limits, and keys that appear twice.
 func Describe(doc []byte, limits Limits) (Description, error) {
-	root, format, err := parse(doc, limits)
+	limits = limits.withDefaults()
+	body, format, err := open(doc, limits)
 	if err != nil {
 		return Description{}, err
 	}
-	version, err := specVersion(root)
-	if err != nil {
-		return Description{}, err
+	d, done := Description{}, false
+	if format == JSON {
+		d, done = describeStream(body, limits)
+	}
+	if !done {
+		if d, err = describeTree(body, format, limits); err != nil {
+			return Description{}, err
+		}
 	}
 	sum := sha256.Sum256(doc)
+	d.SHA256, d.Size = hex.EncodeToString(sum[:]), int64(len(doc))
+	return d, nil
+}
+
+// describeTree says what a stream says, of JSON and YAML alike.
+func describeTree(body []byte, format Format, limits Limits) (Description, error) {
+	root, err := parseBody(body, format, limits)
+	if err != nil {
+		return Description{}, err
+	}
+	version, err := versionOf(root)
+	if err != nil {
+		return Description{}, err
+	}
 	info := root.get("info")
 	d := Description{
 		Format:      format,
@@ -86,21 +106,22 @@ func Describe(doc []byte, limits Limits) (Description, error) {
 		Security:    securitySchemes(root),
 		Servers:     servers(root, version),
 		Synthesised: root.get(SynthesisedMark).isTrue(),
-		SHA256:      hex.EncodeToString(sum[:]),
-		Size:        int64(len(doc)),
 	}
-	d.API, d.Words = words(root, info)
+	d.API, d.Words = words(append(wordsIn(root), wordsIn(info)...))
 	return d, nil
 }
 
-// specVersion returns which OpenAPI the root says it is.
-func specVersion(root *node) (string, error) {
-	if v := root.get("swagger").str(); v == "2.0" || v == "2" {
+func versionOf(root *node) (string, error) {
+	return specVersion(root.get("swagger").str(), root.get("openapi").str())
+}
+
+// specVersion returns which OpenAPI a document is, by what its root says.
+func specVersion(swagger, v string) (string, error) {
+	if swagger == "2.0" || swagger == "2" {
 		return "2.0", nil
-	} else if v != "" {
-		return "", invalid("Swagger %s is not read; convert it to OpenAPI 3", clip(v, 20))
+	} else if swagger != "" {
+		return "", invalid("Swagger %s is not read; convert it to OpenAPI 3", clip(swagger, 20))
 	}
-	v := root.get("openapi").str()
 	for _, known := range []string{"3.0", "3.1", "3.2"} {
 		if v == known || strings.HasPrefix(v, known+".") {
 			return clip(v, 20), nil
@@ -190,19 +211,27 @@ func securitySchemes(root *node) []SecurityScheme {
 }
 
 func servers(root *node, version string) []string {
-	var out []string
-	if !isSwagger(version) {
-		for _, s := range root.get("servers").elements() {
-			if u := s.get("url").str(); u != "" {
-				out = append(out, u)
-			}
+	var urls, schemes []string
+	for _, s := range root.get("servers").elements() {
+		if u := s.get("url").str(); u != "" {
+			urls = append(urls, u)
 		}
-		return out
 	}
-	host, base := root.get("host").str(), root.get("basePath").str()
 	for _, scheme := range root.get("schemes").elements() {
-		if host != "" && scheme.str() != "" {
-			out = append(out, scheme.str()+"://"+host+base)
+		schemes = append(schemes, scheme.str())
+	}
+	return baseURLs(version, urls, schemes, root.get("host").str(), root.get("basePath").str())
+}
+
+// baseURLs are the servers of 3.x, or what 2.0 says instead.
+func baseURLs(version string, servers, schemes []string, host, base string) []string {
+	if !isSwagger(version) {
+		return servers
+	}
+	var out []string
+	for _, scheme := range schemes {
+		if host != "" && scheme != "" {
+			out = append(out, scheme+"://"+host+base)
 		}
 	}
 	if len(out) == 0 && host+base != "" {
@@ -214,22 +243,32 @@ func servers(root *node, version string) []string {
 	return out
 }
 
-// words collects the x-concierge-* scalars.
-func words(root, info *node) (api string, others map[string]string) {
-	for _, f := range append(slices.Clone(root.children()), info.children()...) {
+// word is an x-concierge-* scalar, named without the prefix.
+type word struct{ name, value string }
+
+func wordsIn(n *node) []word {
+	var out []word
+	for _, f := range n.children() {
 		name, ours := strings.CutPrefix(f.key, wordPrefix)
-		if !ours || f.key == SynthesisedMark || f.value.kind == null || f.value.kind >= list {
-			continue
+		if ours && f.key != SynthesisedMark && f.value.kind != null && f.value.kind < list {
+			out = append(out, word{name, f.value.text})
 		}
-		value := clip(f.value.text, maxText)
-		if name == "api" {
+	}
+	return out
+}
+
+// words tells the explicit id from the others; of two with one name the later counts.
+func words(all []word) (api string, others map[string]string) {
+	for _, w := range all {
+		value := clip(w.value, maxText)
+		if w.name == "api" {
 			api = value
 			continue
 		}
 		if others == nil {
 			others = map[string]string{}
 		}
-		others[name] = value
+		others[w.name] = value
 	}
 	return api, others
 }

@@ -16,9 +16,8 @@ import (
 	"go.yaml.in/yaml/v4/plugin/loaderlimits"
 )
 
-// parse reads a description into a tree. The root is an object.
-func parse(doc []byte, limits Limits) (*node, Format, error) {
-	limits = limits.withDefaults()
+// open checks what can be checked before reading a description, and returns it without its byte order mark.
+func open(doc []byte, limits Limits) ([]byte, Format, error) {
 	if int64(len(doc)) > limits.MaxBytes {
 		return nil, "", tooLarge(limits.MaxBytes)
 	}
@@ -30,19 +29,38 @@ func parse(doc []byte, limits Limits) (*node, Format, error) {
 	if len(trimmed) == 0 {
 		return nil, "", invalid("it is empty; export it again from its source")
 	}
-	p := parser{limits: limits}
-	format, read := YAML, p.yaml
 	if trimmed[0] == '{' || trimmed[0] == '[' {
-		format, read = JSON, p.json
+		return doc, JSON, nil
 	}
-	root, err := read(doc)
+	return doc, YAML, nil
+}
+
+// parse reads a description into a tree. The root is an object.
+func parse(doc []byte, limits Limits) (*node, Format, error) {
+	limits = limits.withDefaults()
+	body, format, err := open(doc, limits)
 	if err != nil {
-		return nil, format, err
+		return nil, "", err
+	}
+	root, err := parseBody(body, format, limits)
+	return root, format, err
+}
+
+// parseBody reads what open has checked.
+func parseBody(body []byte, format Format, limits Limits) (*node, error) {
+	p := parser{limits: limits}
+	read := p.yaml
+	if format == JSON {
+		read = p.json
+	}
+	root, err := read(body)
+	if err != nil {
+		return nil, err
 	}
 	if root.kind != object {
-		return nil, format, invalid("it is not an object with the key \"openapi\" or \"swagger\"; is it the right file?")
+		return nil, invalid("it is not an object with the key \"openapi\" or \"swagger\"; is it the right file?")
 	}
-	return root, format, nil
+	return root, nil
 }
 
 // A parser counts what a description costs while it reads it.

@@ -59,7 +59,7 @@ func Serve(doc []byte, opts ServeOptions) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	version, err := specVersion(root)
+	version, err := versionOf(root)
 	if err != nil {
 		return nil, err
 	}
