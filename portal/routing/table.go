@@ -13,8 +13,10 @@ package routing
 import (
 	"cmp"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"concierge/portal"
@@ -300,40 +302,52 @@ func (t *Table) outranked(d Delta) []*entry {
 
 // withEntries replaces entries by their new state, and compiles others again.
 func (t *Table) withEntries(changes map[portal.APIID]*Entry, again []*entry) {
+	var sources []*Entry
+	for _, source := range changes {
+		if source != nil {
+			sources = append(sources, source)
+		}
+	}
+	for _, e := range again {
+		if _, replaced := changes[e.ID]; !replaced {
+			sources = append(sources, &e.Entry)
+		}
+	}
+	come := t.compileAll(sources)
+
 	entries, names := t.entries.edit(), t.names.edit()
 	touched := map[string]bool{}
-	var gone, come []*entry
-	replace := func(id portal.APIID, source *Entry) {
-		if old := t.entries.get(id); old != nil {
-			gone = append(gone, old)
-			old.eachName(func(name string, _ int) {
-				touched[name] = true
-				if left := names.get(name).without(old); left.entry != nil {
-					names.set(name, left)
-				} else {
-					names.delete(name)
-				}
-			})
-			entries.delete(id)
-		}
-		if source == nil {
+	var gone []*entry
+	remove := func(id portal.APIID) {
+		old := t.entries.get(id)
+		if old == nil {
 			return
 		}
-		e := t.compile(source)
-		come = append(come, e)
+		gone = append(gone, old)
+		old.eachName(func(name string, _ int) {
+			touched[name] = true
+			if left := names.get(name).without(old); left.entry != nil {
+				names.set(name, left)
+			} else {
+				names.delete(name)
+			}
+		})
+		entries.delete(id)
+	}
+	for id := range changes {
+		remove(id)
+	}
+	for _, e := range again {
+		if _, replaced := changes[e.ID]; !replaced {
+			remove(e.ID)
+		}
+	}
+	for _, e := range come {
 		e.eachName(func(name string, kind int) {
 			touched[name] = true
 			names.set(name, names.get(name).with(claim{entry: e, kind: kind}))
 		})
-		entries.set(id, e)
-	}
-	for id, source := range changes {
-		replace(id, source)
-	}
-	for _, e := range again {
-		if _, replaced := changes[e.ID]; !replaced {
-			replace(e.ID, &e.Entry)
-		}
+		entries.set(e.ID, e)
 	}
 	if len(gone) == 0 && len(come) == 0 {
 		return
@@ -353,6 +367,22 @@ func (t *Table) withEntries(changes map[portal.APIID]*Entry, again []*entry) {
 		classes[i].names = seen.done()
 	}
 	t.classes = classes
+}
+
+// compileAll compiles entries on all processors: each by itself.
+func (t *Table) compileAll(sources []*Entry) []*entry {
+	compiled := make([]*entry, len(sources))
+	workers := min(runtime.GOMAXPROCS(0), 1+len(sources)/64)
+	var work sync.WaitGroup
+	for w := range workers {
+		work.Go(func() {
+			for i := w; i < len(sources); i += workers {
+				compiled[i] = t.compile(sources[i])
+			}
+		})
+	}
+	work.Wait()
+	return compiled
 }
 
 func viewsOf(entries []*entry, class int) []*view {

@@ -33,8 +33,12 @@ func foldUnicode(s string) string {
 	}, norm.NFKD.String(s))
 }
 
+var apostrophes = strings.NewReplacer("'", "", "’", "")
+
 // words splits folded text at whatever is neither letter nor digit. Apostrophes vanish, as they do in slugs.
 func words(folded string) []string {
-	folded = strings.NewReplacer("'", "", "’", "").Replace(folded)
+	if strings.ContainsAny(folded, "'’") {
+		folded = apostrophes.Replace(folded)
+	}
 	return strings.FieldsFunc(folded, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 }
