@@ -11,6 +11,7 @@
 package connectors
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -117,8 +118,26 @@ type Kind struct {
 	Title    string // for people: "Kong Gateway"
 	Address  string // an example of an admin address
 	Settings []Setting
+	// Budget is what its admin side can take; fields that are zero are DefaultBudget's.
+	Budget Budget
 	// Open checks the configuration (ErrInvalid, every problem at once) and makes no call.
 	Open func(Config) (Connector, error)
+}
+
+// Budget bounds the calls on a gateway's admin side. The portal's client keeps to it, acts on keys first; a connector
+// needs no pauses of its own.
+type Budget struct {
+	PerSecond float64 `json:"per_second,omitempty" yaml:"per_second"`
+	Burst     int     `json:"burst,omitempty" yaml:"burst"`       // calls at once after a quiet time
+	Parallel  int     `json:"parallel,omitempty" yaml:"parallel"` // calls under way at a time
+}
+
+// DefaultBudget is for gateways of which nothing is known.
+var DefaultBudget = Budget{PerSecond: 10, Burst: 20, Parallel: 4}
+
+// Or fills what is zero from another.
+func (b Budget) Or(other Budget) Budget {
+	return Budget{cmp.Or(b.PerSecond, other.PerSecond), cmp.Or(b.Burst, other.Burst), cmp.Or(b.Parallel, other.Parallel)}
 }
 
 // Setting is one thing that an administrator tells a connector.

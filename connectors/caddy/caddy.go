@@ -34,6 +34,8 @@ const (
 // Kind describes Caddy for the entry points.
 var Kind = connectors.Kind{
 	Name: "caddy", Title: "Caddy", Address: "http://127.0.0.1:2019", Settings: settings(), Open: Open,
+	// Caddy knows no limit; each change makes it load its whole configuration anew.
+	Budget: connectors.Budget{PerSecond: 50, Burst: 100, Parallel: 8},
 }
 
 func settings() []connectors.Setting {

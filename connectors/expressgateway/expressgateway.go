@@ -34,6 +34,8 @@ const (
 // Kind describes Express Gateway for the entry points.
 var Kind = connectors.Kind{
 	Name: "expressgateway", Title: "Express Gateway", Address: "http://127.0.0.1:9876", Settings: settings(), Open: Open,
+	// One Node process that also serves the APIs; it knows no limit.
+	Budget: connectors.Budget{PerSecond: 100, Burst: 100, Parallel: 8},
 }
 
 func settings() []connectors.Setting {

@@ -32,7 +32,9 @@ var Kind = connectors.Kind{
 	Title:    "Kong Gateway",
 	Address:  "https://kong-admin.example.com:8444",
 	Settings: settings(),
-	Open:     open,
+	// Kong itself knows no limit (gateways/kong.md); this is what one node with its database answers without effort.
+	Budget: connectors.Budget{PerSecond: 200, Burst: 400, Parallel: 16},
+	Open:   open,
 }
 
 func settings() []connectors.Setting {

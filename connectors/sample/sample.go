@@ -30,7 +30,8 @@ var Kind = connectors.Kind{
 		Name: "token", Title: "Admin token", Required: true, Secret: true,
 		Help: "The token with full rights; the read-only one lets APIs be discovered, but no keys be issued.",
 	}},
-	Open: Open,
+	Budget: connectors.Budget{PerSecond: 2000, Burst: 2000, Parallel: 32},
+	Open:   Open,
 }
 
 // Labels that our credentials carry on the gateway.

@@ -55,6 +55,8 @@ type Gateway struct {
 	AcceptReach bool
 	// Every is the time between two syncs; 0: the default.
 	Every time.Duration
+	// Budget bounds the calls on its admin side; what is zero is its kind's.
+	Budget connectors.Budget
 
 	Source  Source
 	Paused  bool // no sync, no acts; its deployments stay

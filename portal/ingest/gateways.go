@@ -45,9 +45,15 @@ func (r *Gateways) Through(sites Sites) { r.sites = sites }
 
 // opened is a connector and the registration that it was opened for.
 type opened struct {
-	connector connectors.Connector
-	client    *http.Client
-	changed   time.Time
+	Opened
+	changed time.Time
+}
+
+// Opened is an open connector with what it reaches its gateway by.
+type Opened struct {
+	Connector connectors.Connector
+	Client    *http.Client
+	Pace      *outbound.Pace
 }
 
 // NewGateways makes a registry of gateways of the kinds given, by their names.
@@ -149,7 +155,7 @@ func (r *Gateways) connector(g catalog.Gateway) (connectors.Connector, error) {
 	defer r.mu.Unlock()
 	had, ok := r.open[g.ID]
 	if ok && had.changed.Equal(g.Changed) {
-		return had.connector, nil
+		return had.Connector, nil
 	}
 	if g.Site != portal.SiteLocal {
 		if r.sites == nil {
@@ -161,48 +167,69 @@ func (r *Gateways) connector(g catalog.Gateway) (connectors.Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, client, err := r.try(g, credentials)
+	now, err := r.try(g, credentials)
 	if err != nil {
 		return nil, err
 	}
 	if ok {
-		had.client.CloseIdleConnections()
+		had.Client.CloseIdleConnections()
 	}
-	r.open[g.ID] = opened{c, client, g.Changed}
-	return c, nil
+	r.open[g.ID] = opened{now, g.Changed}
+	return now.Connector, nil
 }
 
 // try opens a connector; it makes no call.
-func (r *Gateways) try(g catalog.Gateway, credentials map[string]portal.Secret) (connectors.Connector, *http.Client, error) {
+func (r *Gateways) try(g catalog.Gateway, credentials map[string]portal.Secret) (Opened, error) {
 	return Open(r.kinds, g, credentials, r.log)
 }
 
-// Open opens the connector of a gateway under its outbound policy, which AllowPrivate widens; it makes no call. The
-// client is the connector's own. portal.ErrInvalid where the kind is not known, or does not take what is given.
-func Open(kinds map[string]connectors.Kind, g catalog.Gateway, credentials map[string]portal.Secret, log *slog.Logger) (connectors.Connector, *http.Client, error) {
+// Open opens the connector of a gateway under its outbound policy, which AllowPrivate widens, and its request budget; it
+// makes no call. The client is the connector's own. portal.ErrInvalid where the kind is not known, or does not take what is
+// given.
+func Open(kinds map[string]connectors.Kind, g catalog.Gateway, credentials map[string]portal.Secret, log *slog.Logger) (Opened, error) {
 	kind, ok := kinds[g.Kind]
 	if !ok {
-		return nil, nil, fmt.Errorf("gateway %s: there is no kind %q here: %w", g.ID, g.Kind, portal.ErrInvalid)
+		return Opened{}, fmt.Errorf("gateway %s: there is no kind %q here: %w", g.ID, g.Kind, portal.ErrInvalid)
 	}
 	policy := outbound.Policy{Setting: fmt.Sprintf("allow_private of gateway %s", g.ID)}
 	for _, s := range g.AllowPrivate {
 		network, err := outbound.ParseNetwork(s)
 		if err != nil {
-			return nil, nil, fmt.Errorf("gateway %s: %w", g.ID, err)
+			return Opened{}, fmt.Errorf("gateway %s: %w", g.ID, err)
 		}
 		policy.Allow = append(policy.Allow, network)
 	}
-	client, err := outbound.NewClient(policy, outbound.Options{})
+	pace := outbound.NewPace(outbound.Limits(budget(kind, g)))
+	client, err := outbound.NewClient(policy, outbound.Options{Pace: pace})
 	if err != nil {
-		return nil, nil, fmt.Errorf("gateway %s: %w", g.ID, err)
+		return Opened{}, fmt.Errorf("gateway %s: %w", g.ID, err)
 	}
 	c, err := kind.Open(connectors.Config{
 		ID: g.ID, Address: g.Address, Settings: g.Settings, Secrets: credentials, Client: client, Log: log.With("gateway", g.ID),
 	})
 	if err != nil {
-		return nil, nil, fmt.Errorf("gateway %s: %w", g.ID, err)
+		return Opened{}, fmt.Errorf("gateway %s: %w", g.ID, err)
 	}
-	return c, client, nil
+	return Opened{c, client, pace}, nil
+}
+
+// budget is what a gateway's admin side may be asked: what is registered, else what is known of its kind.
+func budget(kind connectors.Kind, g catalog.Gateway) connectors.Budget {
+	return g.Budget.Or(kind.Budget).Or(connectors.DefaultBudget)
+}
+
+// Budget returns the request budget of a gateway as it holds, in each process.
+func (r *Gateways) Budget(g catalog.Gateway) connectors.Budget { return budget(r.kinds[g.Kind], g) }
+
+// Pace says how this process gets on with a gateway's admin side; false where it has made no call since its registration
+// changed, or where the gateway is of another site.
+func (r *Gateways) Pace(id portal.GatewayID) (outbound.PaceState, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if at, ok := r.open[id]; ok {
+		return at.Pace.State(), true
+	}
+	return outbound.PaceState{}, false
 }
 
 const (

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"concierge/connectors"
 	"concierge/portal"
 	"concierge/portal/audit"
 	"concierge/portal/catalog"
@@ -184,7 +185,7 @@ func (r *Gateways) save(ctx context.Context, tx catalog.Tx, actor string, n Regi
 // reach checks what a gateway is reached with: of one of another site that is for its worker to hold.
 func (r *Gateways) reach(g catalog.Gateway, given, credentials map[string]portal.Secret) error {
 	if g.Site == portal.SiteLocal {
-		_, _, err := r.try(g, credentials)
+		_, err := r.try(g, credentials)
 		return err
 	}
 	var problems []error
@@ -197,8 +198,8 @@ func (r *Gateways) reach(g catalog.Gateway, given, credentials map[string]portal
 	if _, ok := r.kinds[g.Kind]; !ok {
 		wrong("there is no kind %q here", g.Kind)
 	}
-	if len(given) > 0 || len(g.Settings) > 0 || len(g.AllowPrivate) > 0 {
-		wrong("it is of site %s, so its secrets, settings and allow_private belong into the configuration of the worker there", g.Site)
+	if len(given) > 0 || len(g.Settings) > 0 || len(g.AllowPrivate) > 0 || g.Budget != (connectors.Budget{}) {
+		wrong("it is of site %s, so its secrets, settings, budget and allow_private belong into the configuration of the worker there", g.Site)
 	}
 	return errors.Join(problems...)
 }
@@ -284,6 +285,9 @@ func check(g catalog.Gateway) []error {
 	}
 	if g.Every != 0 && g.Every < MinEvery {
 		wrong("syncs are %s apart; the least is %s", g.Every, MinEvery)
+	}
+	if b := g.Budget; b.PerSecond < 0 || b.Burst < 0 || b.Parallel < 0 {
+		wrong("its budget has a negative number; 0 is that of its kind")
 	}
 	axes := func(where string, set map[portal.Axis]string) {
 		for _, axis := range slices.Sorted(maps.Keys(set)) {

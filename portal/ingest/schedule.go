@@ -102,11 +102,12 @@ func (s *Service) next(ctx context.Context, g catalog.Gateway, jitter float64) (
 	if err != nil {
 		return time.Time{}, fmt.Errorf("looking for the last syncs of gateway %s: %w", g.ID, err)
 	}
-	return after(g, runs, jitter), nil
+	return after(g, s.opts.Every, runs, jitter), nil
 }
 
-// after is when a gateway is synced after its last runs, the newest first.
-func after(g catalog.Gateway, runs []catalog.Run, jitter float64) time.Time {
+// after is when a gateway is synced after its last runs, the newest first; every is the time between two where it has none
+// of its own.
+func after(g catalog.Gateway, every time.Duration, runs []catalog.Run, jitter float64) time.Time {
 	if len(runs) == 0 {
 		return g.Created
 	}
@@ -126,7 +127,7 @@ func after(g catalog.Gateway, runs []catalog.Run, jitter float64) time.Time {
 			failures++
 		}
 	}
-	return last.Ended.Add(wait(g.Every, failures, last.Again.Sub(last.Ended), jitter))
+	return last.Ended.Add(wait(cmp.Or(g.Every, every), failures, last.Again.Sub(last.Ended), jitter))
 }
 
 // itsFault reports whether a failed run says something of its gateway.

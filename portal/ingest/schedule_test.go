@@ -63,7 +63,7 @@ func TestBackOffFollowsFailures(t *testing.T) {
 		"asked for three hours": {[]catalog.Run{asked, good}, noon.Add(3 * time.Hour)},
 		"running":               {[]catalog.Run{running, good}, time.Time{}},
 	} {
-		if got := after(g, tc.runs, middle); !got.Equal(tc.want) {
+		if got := after(g, DefaultEvery, tc.runs, middle); !got.Equal(tc.want) {
 			t.Errorf("%s: %s, want %s", name, got, tc.want)
 		}
 	}

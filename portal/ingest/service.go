@@ -27,6 +27,7 @@ import (
 	"concierge/portal/catalog"
 	"concierge/portal/crash"
 	"concierge/portal/document"
+	"concierge/portal/outbound"
 	"concierge/portal/store"
 	"concierge/portal/telemetry/span"
 )
@@ -46,6 +47,8 @@ type Options struct {
 	Documents document.Limits
 	// Timeout bounds one sync; default DefaultTimeout.
 	Timeout time.Duration
+	// Every is the time between two syncs of a gateway that has none of its own; default DefaultEvery.
+	Every time.Duration
 	// Alone says that no other process uses the database: a run that is not this one's has nobody.
 	Alone     bool
 	Correlate Correlator // default Correlate
@@ -72,7 +75,7 @@ type Service struct {
 
 // New makes a Service.
 func New(db catalog.DB, gateways *Gateways, opts Options) *Service {
-	opts.Timeout = cmp.Or(opts.Timeout, DefaultTimeout)
+	opts.Timeout, opts.Every = cmp.Or(opts.Timeout, DefaultTimeout), cmp.Or(opts.Every, DefaultEvery)
 	if opts.Correlate == nil {
 		opts.Correlate = Correlate
 	}
@@ -495,7 +498,7 @@ func (s *Service) recover(ctx context.Context) error {
 // run does one sync to its end and records how it ended.
 func (s *Service) run(g catalog.Gateway, p *progress, may []connectors.Key) {
 	log := s.opts.Log.With("gateway", g.ID, "run", p.run.ID)
-	ctx, cancel := context.WithTimeoutCause(s.ctx, s.opts.Timeout, fmt.Errorf("the sync took longer than %s: %w", s.opts.Timeout, portal.ErrUnavailable))
+	ctx, cancel := context.WithTimeoutCause(outbound.Background(s.ctx), s.opts.Timeout, fmt.Errorf("the sync took longer than %s: %w", s.opts.Timeout, portal.ErrUnavailable))
 	defer cancel()
 	defer func() { s.opts.Ended(p.look()) }()
 	ctx, end := s.opts.Tracer.Start(ctx, "ingest.sync", attribute.String("gateway", string(g.ID)), attribute.String("run", string(p.run.ID)))

@@ -10,6 +10,7 @@ import (
 
 	"concierge/connectors"
 	"concierge/portal"
+	"concierge/portal/outbound"
 	"concierge/portal/store"
 )
 
@@ -256,7 +257,7 @@ func (s *Service) Reconcile(ctx context.Context, id portal.GatewayID) error {
 	var cursor connectors.Cursor
 	for {
 		asked := s.now()
-		call, cancel := context.WithTimeout(ctx, s.opts.CallTimeout)
+		call, cancel := context.WithTimeout(outbound.Background(ctx), s.opts.CallTimeout) // what people wait for goes first
 		found, next, err := issuer.List(call, cursor, listPage)
 		cancel()
 		if err != nil {

@@ -17,8 +17,6 @@ import (
 	"time"
 
 	"concierge/portal"
-
-	"golang.org/x/time/rate"
 )
 
 // Options bound a client. A zero field means its default.
@@ -32,9 +30,8 @@ type Options struct {
 
 	// RootCAs is PEM with the only certificates that are trusted to sign a server's; empty means the system's.
 	RootCAs []byte
-	// Budget, where set, is asked before each call, so that a gateway gets no more calls than its limits allow. It may be
-	// shared by clients.
-	Budget *rate.Limiter
+	// Pace, where set, is asked before each call, so that a gateway gets no more calls than it can take.
+	Pace *Pace
 	// Resolver resolves names; nil means the system's.
 	Resolver *net.Resolver
 }
@@ -68,7 +65,7 @@ func NewClient(policy Policy, opts Options) (*http.Client, error) {
 		Transport: &transport{
 			timeout: cmp.Or(opts.Timeout, time.Minute),
 			maxBody: cmp.Or(opts.MaxBodyBytes, 64<<20),
-			budget:  opts.Budget,
+			pace:    opts.Pace,
 			base: &http.Transport{
 				DialContext:            dialTCP(dialer),
 				TLSClientConfig:        tlsConfig,
@@ -102,27 +99,56 @@ type transport struct {
 	base    *http.Transport
 	timeout time.Duration
 	maxBody int64
-	budget  *rate.Limiter
+	pace    *Pace
 }
 
 // CloseIdleConnections lets http.Client reach the connections.
 func (t *transport) CloseIdleConnections() { t.base.CloseIdleConnections() }
 
+// RoundTrip makes a call in its turn. One in the background that only reads is made again where the receiver asks for a
+// pause that is worth waiting for.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithTimeout(req.Context(), t.timeout)
-	if t.budget != nil {
-		if err := t.budget.Wait(ctx); err != nil {
-			cancel()
+	for n := 1; ; n++ {
+		resp, err := t.once(req)
+		if err != nil {
+			return nil, err
+		}
+		pause := asked(resp)
+		if pause == 0 || t.pace == nil {
+			return resp, nil
+		}
+		t.pace.pause(pause)
+		reads := (req.Method == http.MethodGet || req.Method == http.MethodHead) && req.Body == nil
+		if pause > patience || !reads || laneOf(req.Context()) != background || n == attempts || endsWithin(req.Context(), pause) {
+			return resp, nil
+		}
+		_ = resp.Body.Close()
+	}
+}
+
+func (t *transport) once(req *http.Request) (*http.Response, error) {
+	leave := func(outcome, string) {}
+	if t.pace != nil {
+		waiting, enough := context.WithTimeout(req.Context(), t.timeout)
+		var err error
+		leave, err = t.pace.enter(waiting)
+		enough()
+		if err != nil {
 			closeBody(req)
-			return nil, kind(req, fmt.Errorf("waiting for the request budget: %w", err))
+			return nil, kind(req, err)
 		}
 	}
+	ctx, cancel := context.WithTimeout(req.Context(), t.timeout)
 	resp, err := t.base.RoundTrip(req.WithContext(ctx))
 	if err != nil {
 		cancel()
+		leave(outcomeOf(req, nil, err))
 		return nil, kind(req, err)
 	}
-	resp.Body = &body{ReadCloser: resp.Body, req: req, left: t.maxBody, max: t.maxBody, cancel: sync.OnceFunc(cancel)}
+	resp.Body = &body{
+		ReadCloser: resp.Body, req: req, left: t.maxBody, max: t.maxBody, cancel: cancel,
+		leave: func(err error) { leave(outcomeOf(req, resp, err)) },
+	}
 	return resp, nil
 }
 
@@ -147,6 +173,16 @@ type body struct {
 	req       *http.Request
 	left, max int64
 	cancel    func()
+	leave     func(error)
+	once      sync.Once
+}
+
+// end is the end of the call, err why it came early.
+func (b *body) end(err error) {
+	b.once.Do(func() {
+		b.cancel()
+		b.leave(err)
+	})
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -160,18 +196,19 @@ func (b *body) Read(p []byte) (int, error) {
 	if b.left -= int64(n); b.left < 0 {
 		return n - 1, tooLarge(b.max) // the one byte over the limit is not handed out
 	}
-	if err != nil && !errors.Is(err, io.EOF) {
+	switch {
+	case errors.Is(err, io.EOF):
+		b.end(nil)
+	case err != nil:
 		err = kind(b.req, err)
-	}
-	if err != nil {
-		b.cancel()
+		b.end(err)
 	}
 	return n, err
 }
 
 func (b *body) Close() error {
 	err := b.ReadCloser.Close()
-	b.cancel()
+	b.end(nil)
 	return err
 }
 

@@ -20,7 +20,6 @@ import (
 	"concierge/portal"
 
 	"golang.org/x/net/dns/dnsmessage"
-	"golang.org/x/time/rate"
 )
 
 func itoa(n uint16) string { return strconv.Itoa(int(n)) }
@@ -303,18 +302,5 @@ func TestTLS(t *testing.T) {
 	}
 	if _, err := NewClient(local, Options{RootCAs: []byte("-----BEGIN")}); !errors.Is(err, portal.ErrInvalid) {
 		t.Errorf("not PEM: %v", err)
-	}
-}
-
-func TestBudget(t *testing.T) {
-	srv, calls := serve(t, func(http.ResponseWriter, *http.Request) {})
-	client := newClient(t, local, Options{Budget: rate.NewLimiter(rate.Every(time.Hour), 2), Timeout: time.Second})
-	for i := range 3 {
-		if _, err := get(t, client, srv.URL); (err != nil) != (i == 2) || err != nil && !errors.Is(err, portal.ErrUnavailable) {
-			t.Errorf("call %d: %v", i, err)
-		}
-	}
-	if calls.Load() != 2 {
-		t.Errorf("%d calls, want 2", calls.Load())
 	}
 }

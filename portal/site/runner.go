@@ -20,6 +20,7 @@ import (
 	"concierge/connectors"
 	"concierge/portal"
 	"concierge/portal/crash"
+	"concierge/portal/outbound"
 )
 
 // Held is a gateway that a worker holds the admin credentials of.
@@ -271,13 +272,13 @@ func (r *Runner) act(ctx context.Context, o order) (said reply, document io.Read
 	q, c := o.Request, gateway.Connector
 	switch o.Operation {
 	case opProbe:
-		caps, err := c.Probe(ctx)
+		caps, err := c.Probe(outbound.Background(ctx))
 		return reply{Capabilities: &caps}, nil, err
 	case opDiscover:
-		snapshot, err := c.Discover(ctx, q.Since)
+		snapshot, err := c.Discover(outbound.Background(ctx), q.Since)
 		return reply{Snapshot: &snapshot}, nil, err
 	case opDocument:
-		document, err := c.OpenDocument(ctx, q.Document)
+		document, err := c.OpenDocument(outbound.Background(ctx), q.Document)
 		return said, document, err
 	case opSuspend, opResume:
 		suspender, ok := connectors.As[connectors.Suspender](c)

@@ -22,6 +22,7 @@ import (
 	"concierge/portal"
 	"concierge/portal/access"
 	"concierge/portal/catalog"
+	"concierge/portal/ingest"
 	"concierge/portal/keys"
 	"concierge/portal/outbound"
 	"concierge/portal/site"
@@ -113,6 +114,7 @@ type reachConfig struct {
 	Settings     map[string]string       `yaml:"settings"`
 	Secrets      map[string]secretConfig `yaml:"secrets"`
 	AllowPrivate []string                `yaml:"allow_private"`
+	Budget       connectors.Budget       `yaml:"budget"` // of calls on its admin side; default: its kind's
 }
 
 // secretConfig says where a secret is read from; secrets are not written into the file.
@@ -248,6 +250,9 @@ func (c *config) check(kinds map[string]connectors.Kind) error {
 			wrong("%s is negative", name)
 		}
 	}
+	if c.Sync.Every > 0 && c.Sync.Every < ingest.MinEvery {
+		wrong("sync.every: syncs are %s apart; the least is %s", c.Sync.Every, ingest.MinEvery)
+	}
 	seen := map[string]bool{}
 	for i, g := range c.Gateways {
 		at := cmp.Or(g.ID, fmt.Sprint(i+1))
@@ -269,6 +274,9 @@ func (g *reachConfig) check(kinds map[string]connectors.Kind) (problems []string
 	kind, known := kinds[g.Kind]
 	if u, err := url.Parse(g.Address); err != nil || u.Host == "" {
 		wrong("address %q: write the address of the admin side, such as %s", g.Address, cmp.Or(kind.Address, "https://gateway.example.com:8444"))
+	}
+	if g.Budget.PerSecond < 0 || g.Budget.Burst < 0 || g.Budget.Parallel < 0 {
+		wrong("budget: a number is negative; leave it out for what suits the kind")
 	}
 	settings := map[string]bool{}
 	for _, s := range kind.Settings {
@@ -318,8 +326,8 @@ func (g *gatewayConfig) check(c *config, kinds map[string]connectors.Kind) (prob
 		if !site.ValidName(g.Site) {
 			wrong("site %q: use lower-case letters, digits and dashes", g.Site)
 		}
-		if len(g.Settings) > 0 || len(g.Secrets) > 0 || len(g.AllowPrivate) > 0 {
-			wrong("it is of site %s: put its settings, secrets and allow_private into the configuration of the worker there, and take them out here", g.Site)
+		if len(g.Settings) > 0 || len(g.Secrets) > 0 || len(g.AllowPrivate) > 0 || g.Budget != (connectors.Budget{}) {
+			wrong("it is of site %s: put its settings, secrets, budget and allow_private into the configuration of the worker there, and take them out here", g.Site)
 		}
 	}
 	if e := portal.Environment(g.Placement[portal.AxisEnvironment]); e != "" && !slices.Contains(c.Environments, e) {
@@ -381,7 +389,7 @@ func (g *gatewayConfig) registration() (catalog.Gateway, map[string]portal.Secre
 		ID: portal.GatewayID(g.ID), Title: cmp.Or(g.Title, g.ID), Kind: g.Kind, Address: g.Address, Settings: g.Settings,
 		Division: portal.Division(g.Division), Site: g.Site, Defaults: defaults,
 		Bounds: portal.Bounds{Audiences: g.Bounds.Audiences, Environments: g.Bounds.Environments},
-		Trust:  g.Trust, AllowPrivate: g.AllowPrivate, AcceptReach: g.AcceptReach, Every: g.Every, Source: catalog.FromConfiguration,
+		Trust:  g.Trust, AllowPrivate: g.AllowPrivate, AcceptReach: g.AcceptReach, Every: g.Every, Budget: g.Budget, Source: catalog.FromConfiguration,
 	}
 	for _, r := range g.Rules {
 		registered.Rules = append(registered.Rules, r.rule())

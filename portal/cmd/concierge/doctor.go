@@ -341,15 +341,15 @@ func (d *doctor) gateway(ctx context.Context, g gatewayConfig) {
 		return
 	}
 	dates := &dateSeen{}
-	connector, client, err := ingest.Open(dates.kinds(kinds), registered, secrets, slog.New(slog.DiscardHandler))
+	opened, err := ingest.Open(dates.kinds(kinds), registered, secrets, slog.New(slog.DiscardHandler))
 	if err != nil {
 		d.problem(check, "mend its settings", "%v", err)
 		return
 	}
-	defer client.CloseIdleConnections()
+	defer opened.Client.CloseIdleConnections()
 	ctx, cancel := context.WithTimeout(ctx, doctorPatience)
 	defer cancel()
-	able, err := connector.Probe(ctx)
+	able, err := opened.Connector.Probe(ctx)
 	switch {
 	case errors.Is(err, portal.ErrDenied):
 		d.problem(check, "check its credentials and, for a private address, allow_private", "%v", err)

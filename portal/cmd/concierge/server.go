@@ -110,7 +110,7 @@ func (s *server) wire(ctx context.Context, registrations []ingest.Registration) 
 	if err != nil {
 		return err
 	}
-	s.ingest = ingest.New(catalogDB, gateways, ingest.Options{Alone: !onPostgres(c.Database), Log: s.log, Tracer: s.telemetry.Tracer(), Ended: s.syncEnded})
+	s.ingest = ingest.New(catalogDB, gateways, ingest.Options{Every: c.Sync.Every, Alone: !onPostgres(c.Database), Log: s.log, Tracer: s.telemetry.Tracer(), Ended: s.syncEnded})
 	s.live = routing.NewLive(routing.Config{Environments: c.Environments, Audiences: c.Audiences}, desk.Source(s.db), s.log)
 	if err := s.live.Refresh(ctx); err != nil {
 		return err

@@ -304,11 +304,11 @@ func TestSites(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := p.caddyConfig()
-		direct, _, err := ingest.Open(kinds, catalog.Gateway{ID: "floor", Kind: "caddy", Address: c.Address, Settings: c.Settings}, nil, s.log)
+		direct, err := ingest.Open(kinds, catalog.Gateway{ID: "floor", Kind: "caddy", Address: c.Address, Settings: c.Settings}, nil, s.log)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := direct.Probe(t.Context()); err == nil {
+		if _, err := direct.Connector.Probe(t.Context()); err == nil {
 			t.Error("it reaches the admin side")
 		}
 	})

@@ -112,14 +112,14 @@ func (c workerConfig) held(log *slog.Logger) (map[portal.GatewayID]site.Held, er
 			continue
 		}
 		id := portal.GatewayID(g.ID)
-		connector, _, err := ingest.Open(kinds, catalog.Gateway{
-			ID: id, Kind: g.Kind, Address: g.Address, Settings: g.Settings, AllowPrivate: g.AllowPrivate,
+		opened, err := ingest.Open(kinds, catalog.Gateway{
+			ID: id, Kind: g.Kind, Address: g.Address, Settings: g.Settings, AllowPrivate: g.AllowPrivate, Budget: g.Budget,
 		}, secrets, log)
 		if err != nil {
 			problems = append(problems, err)
 			continue
 		}
-		gateways[id] = site.Held{Kind: g.Kind, Connector: connector}
+		gateways[id] = site.Held{Kind: g.Kind, Connector: opened.Connector}
 	}
 	return gateways, errors.Join(problems...)
 }
