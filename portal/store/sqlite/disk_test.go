@@ -169,6 +169,56 @@ func TestPageRotsWhileRunning(t *testing.T) {
 	}
 }
 
+// A large file is looked through beside the work: damage is found without being met, and nothing more is written.
+func TestLargeFileIsCheckedBesideTheWork(t *testing.T) {
+	path, ctx := filepath.Join(t.TempDir(), "concierge.db"), t.Context()
+	db := openAt(t, path)
+	for n := range 20 {
+		if err := loadOne(ctx, db, n+1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var page int64
+	if err := db.engine.write.QueryRowContext(ctx, `SELECT rootpage FROM sqlite_schema WHERE name = 'gateways'`).Scan(&page); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	was := checkedFirst
+	checkedFirst = 0
+	t.Cleanup(func() { checkedFirst = was })
+
+	whole := openAt(t, path)
+	<-whole.engine.checked
+	if err := whole.PutSetting(ctx, "whole", []byte("yes")); err != nil {
+		t.Errorf("a whole file: %v", err)
+	}
+	if err := whole.Close(); err != nil {
+		t.Fatal(err)
+	}
+	rot(t, path, page)
+	rotten, err := Open(ctx, path, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-rotten.engine.checked
+	if err := rotten.PutSetting(ctx, "whole", []byte("no")); err == nil || !strings.Contains(err.Error(), "restore it from a backup") {
+		t.Errorf("writing after damage was found: %v", err)
+	}
+	if v, err := rotten.Setting(ctx, "whole"); err != nil || string(v) != "yes" {
+		t.Errorf("reading elsewhere: %q, %v", v, err)
+	}
+	if err := rotten.Close(); err != nil {
+		t.Error(err)
+	}
+
+	cut := openAt(t, path) // closed while it is looked through
+	if err := cut.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // pageBytes is the size of a page of SQLite's, which Concierge leaves as it is.
 const pageBytes = 4096
 

@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -35,11 +36,20 @@ const (
 	busyTimeout = 5 * time.Second
 )
 
+// checkedFirst is how large a file may be, in bytes, to be looked through before anything else: that takes about a tenth
+// of a second. A larger one is looked through beside the work, and takes no more writes where it is found to be damaged.
+var checkedFirst int64 = 64 << 20
+
 // engine is one file.
 type engine struct {
 	write, read *sql.DB
 	unlock      func() error
 	topics      sqlstore.Topics
+
+	// Of a large file: it is looked through until checked is closed or stopCheck called; damage is what was found.
+	stopCheck context.CancelFunc
+	checked   chan struct{}
+	damage    atomic.Pointer[error]
 
 	// Of a database in memory only. kept is a connection, without which it would be gone. There is no log from which readers
 	// could see the state before a transaction, so turns lets one writer or several readers in, in the order in which they come.
@@ -54,7 +64,8 @@ type DB struct {
 }
 
 // Open opens or creates the file and brings its tables up to date. Errors say what to do: a second process on the
-// file, a file that a newer version wrote, a damaged one, a folder that cannot be written.
+// file, a file that a newer version wrote, a damaged one, a folder that cannot be written. Damage to a large file, which is
+// looked through while it is used, is told by the first write after it was found.
 func Open(ctx context.Context, path string, log *slog.Logger) (*DB, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -89,8 +100,14 @@ func (e *engine) open(ctx context.Context, path string, log *slog.Logger) error 
 		return err
 	}
 	e.write.SetMaxOpenConns(1)
-	if err := sound(ctx, e.write, path, "quick_check"); err != nil {
-		return err
+	size, err := sizeOf(path)
+	if err != nil {
+		return fmt.Errorf("database file: %w", err)
+	}
+	if size <= checkedFirst {
+		if err := sound(ctx, e.write, path, "quick_check"); err != nil {
+			return err
+		}
 	}
 	if err := migrate(ctx, e.write, path, log); err != nil {
 		return err
@@ -99,7 +116,36 @@ func (e *engine) open(ctx context.Context, path string, log *slog.Logger) error 
 		return err
 	}
 	e.read.SetMaxOpenConns(readers)
+	if size > checkedFirst {
+		e.checkBeside(path, log)
+	}
 	return nil
+}
+
+// sizeOf is how much there is to look through: the file and its log.
+func sizeOf(path string) (size int64, err error) {
+	for _, name := range []string{path, path + "-wal"} {
+		switch info, err := os.Stat(name); {
+		case err == nil:
+			size += info.Size()
+		case !errors.Is(err, fs.ErrNotExist):
+			return 0, err
+		}
+	}
+	return size, nil
+}
+
+// checkBeside looks through the file while it is in use.
+func (e *engine) checkBeside(path string, log *slog.Logger) {
+	ctx, cancel := context.WithCancel(context.Background())
+	e.stopCheck, e.checked = cancel, make(chan struct{})
+	go func() {
+		defer close(e.checked)
+		if err := sound(ctx, e.read, path, "quick_check"); err != nil && ctx.Err() == nil {
+			e.damage.Store(&err)
+			log.Error("the database file is damaged, and takes no more writes", "error", err)
+		}
+	}()
 }
 
 // sound asks SQLite to look at a whole file: quick_check at its structure, integrity_check also at its indexes.
@@ -177,6 +223,10 @@ func migrator(db *sql.DB) (*goose.Provider, error) {
 // Close waits for running transactions and closes the file, so that nothing of it is in use when the lock is given back.
 func (e *engine) Close() error {
 	var errs []error
+	if e.stopCheck != nil {
+		e.stopCheck()
+		<-e.checked
+	}
 	if e.kept != nil {
 		errs = append(errs, e.kept.Close())
 	}
@@ -209,6 +259,9 @@ func (e *engine) Write(ctx context.Context, fn func(sqlstore.Querier) ([]string,
 			return err
 		}
 		defer e.turns.Release(readers)
+	}
+	if damage := e.damage.Load(); damage != nil {
+		return *damage
 	}
 	tx, err := e.write.BeginTx(ctx, nil)
 	if err != nil {

@@ -6,7 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
 	"time"
+
+	fastjson "github.com/segmentio/encoding/json"
+	"golang.org/x/sync/errgroup"
 
 	"concierge/connectors"
 	"concierge/portal"
@@ -262,16 +269,67 @@ func (s catalogStore) slugs(ctx context.Context, where string, args ...any) ([]s
 		`SELECT slug, api, alias FROM api_slugs `+where+` ORDER BY slug`, args...)
 }
 
-func (s catalogStore) deployments(ctx context.Context, where string, args ...any) ([]portal.Deployment, error) {
+// deploymentRow is a published deployment as it is stored.
+type deploymentRow struct{ id, api, published string }
+
+func scanDeployment(r scanner) (row deploymentRow, err error) {
+	return row, r.Scan(&row.id, &row.api, &row.published)
+}
+
+func (row deploymentRow) decode() (d portal.Deployment, err error) {
+	err = fastjson.Unmarshal([]byte(row.published), &d)
+	d.ID, d.API = portal.DeploymentID(row.id), portal.APIID(row.api)
+	return d, err
+}
+
+const publishedDeployments = `SELECT id, api, published FROM deployments WHERE removed = 0`
+
+// deploymentsOf returns the published deployments of one entry.
+func (s catalogStore) deploymentsOf(ctx context.Context, id portal.APIID) ([]portal.Deployment, error) {
 	return rows(ctx, s.tx, func(r scanner) (d portal.Deployment, err error) {
-		var id, api, published string
-		if err := r.Scan(&id, &api, &published); err != nil {
+		row, err := scanDeployment(r)
+		if err != nil {
 			return d, err
 		}
-		err = json.Unmarshal([]byte(published), &d)
-		d.ID, d.API = portal.DeploymentID(id), portal.APIID(api)
-		return d, err
-	}, `SELECT id, api, published FROM deployments WHERE removed = 0 `+where+` ORDER BY id`, args...)
+		return row.decode()
+	}, publishedDeployments+` AND api = $1 ORDER BY id`, string(id))
+}
+
+// allDeployments calls each for every published deployment, in no order. One is read while others are decoded: a portal is
+// not ready before all are.
+func (s catalogStore) allDeployments(ctx context.Context, each func(portal.Deployment)) error {
+	const batch = 256
+	var mu sync.Mutex
+	var work errgroup.Group
+	work.SetLimit(runtime.GOMAXPROCS(0))
+	var read []deploymentRow
+	decode := func(read []deploymentRow) {
+		work.Go(func() error {
+			decoded := make([]portal.Deployment, len(read))
+			for i, row := range read {
+				var err error
+				if decoded[i], err = row.decode(); err != nil {
+					return fmt.Errorf("deployment %s: %w", row.id, err)
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for _, d := range decoded {
+				each(d)
+			}
+			return nil
+		})
+	}
+	_, err := rows(ctx, s.tx, func(r scanner) (struct{}, error) {
+		row, err := scanDeployment(r)
+		if read = append(read, row); len(read) == batch {
+			decode(read)
+			read = nil
+		}
+		return struct{}{}, err
+	}, publishedDeployments)
+	decode(read)
+	return errors.Join(err, work.Wait())
 }
 
 // entry returns one entry with its slugs.
@@ -301,7 +359,7 @@ func addSlug(e *catalog.Entry, row slugRow) {
 func (s catalogStore) LoadEntry(ctx context.Context, id portal.APIID) (catalog.Entry, error) {
 	e, err := s.entry(ctx, id)
 	if err == nil {
-		e.Deployments, err = s.deployments(ctx, `AND api = $1`, string(id))
+		e.Deployments, err = s.deploymentsOf(ctx, id)
 	}
 	if err != nil {
 		return catalog.Entry{}, fmt.Errorf("catalog entry %s: %w", id, err)
@@ -335,13 +393,15 @@ func (s catalogStore) loadAll(ctx context.Context) ([]catalog.Entry, error) {
 			addSlug(e, row)
 		}
 	}
-	deployments, err := s.deployments(ctx, "")
+	err = s.allDeployments(ctx, func(d portal.Deployment) {
+		e := byID[d.API]
+		e.Deployments = append(e.Deployments, d)
+	})
 	if err != nil {
 		return nil, err
 	}
-	for _, d := range deployments {
-		e := byID[d.API]
-		e.Deployments = append(e.Deployments, d)
+	for i := range all {
+		slices.SortFunc(all[i].Deployments, func(a, b portal.Deployment) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	}
 	return all, nil
 }
