@@ -272,6 +272,8 @@ type Store interface {
 
 	// LoadEntry returns an entry with its published deployments.
 	LoadEntry(ctx context.Context, id portal.APIID) (Entry, error)
+	// LoadEntries returns those of the entries that there are, in no order.
+	LoadEntries(ctx context.Context, ids []portal.APIID) ([]Entry, error)
 	// LoadAll returns every entry that has a published deployment.
 	LoadAll(ctx context.Context) ([]Entry, error)
 	// EntryBySlug finds the owner of a slug or alias, without its deployments.

@@ -104,7 +104,16 @@ func (s source) LoadChanged(ctx context.Context, changes []store.Change) (d rout
 		APIs: map[portal.APIID]*routing.Entry{}, Gateways: map[portal.GatewayID]*routing.Gateway{},
 		Applications: map[portal.ApplicationID]*routing.Application{}, People: map[portal.PersonID]*routing.Person{},
 	}
+	var apis []portal.APIID
+	for _, c := range changes {
+		if c.Kind == store.ChangedAPI {
+			apis = append(apis, portal.APIID(c.ID))
+		}
+	}
 	err = store.Narrow[tx](s.DB).View(ctx, func(t tx) error {
+		if err := changedAPIs(ctx, t, &d, apis); err != nil {
+			return err
+		}
 		for _, c := range changes {
 			if err := change(ctx, t, &d, c); err != nil {
 				return err
@@ -115,20 +124,23 @@ func (s source) LoadChanged(ctx context.Context, changes []store.Change) (d rout
 	return d, err
 }
 
+// changedAPIs loads entries; those that have gone, or have no deployment left, are nil.
+func changedAPIs(ctx context.Context, t tx, d *routing.Delta, ids []portal.APIID) error {
+	for _, id := range ids {
+		d.APIs[id] = nil
+	}
+	found, err := t.Catalog().LoadEntries(ctx, ids)
+	for _, e := range found {
+		if len(e.Deployments) > 0 {
+			loaded := entry(e)
+			d.APIs[e.ID] = &loaded
+		}
+	}
+	return err
+}
+
 func change(ctx context.Context, t tx, d *routing.Delta, c store.Change) error {
 	switch c.Kind {
-	case store.ChangedAPI:
-		id := portal.APIID(c.ID)
-		e, err := t.Catalog().LoadEntry(ctx, id)
-		switch {
-		case errors.Is(err, portal.ErrNotFound) || (err == nil && len(e.Deployments) == 0):
-			d.APIs[id] = nil
-		case err != nil:
-			return err
-		default:
-			loaded := entry(e)
-			d.APIs[id] = &loaded
-		}
 	case store.ChangedGateway:
 		id := portal.GatewayID(c.ID)
 		switch g, err := t.Catalog().Gateway(ctx, id); {

@@ -8,6 +8,7 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -284,20 +285,9 @@ func (row deploymentRow) decode() (d portal.Deployment, err error) {
 
 const publishedDeployments = `SELECT id, api, published FROM deployments WHERE removed = 0`
 
-// deploymentsOf returns the published deployments of one entry.
-func (s catalogStore) deploymentsOf(ctx context.Context, id portal.APIID) ([]portal.Deployment, error) {
-	return rows(ctx, s.tx, func(r scanner) (d portal.Deployment, err error) {
-		row, err := scanDeployment(r)
-		if err != nil {
-			return d, err
-		}
-		return row.decode()
-	}, publishedDeployments+` AND api = $1 ORDER BY id`, string(id))
-}
-
-// allDeployments calls each for every published deployment, in no order. One is read while others are decoded: a portal is
-// not ready before all are.
-func (s catalogStore) allDeployments(ctx context.Context, each func(portal.Deployment)) error {
+// eachDeployment calls each for every published deployment, in no order. Some are read while others are decoded: a portal
+// is not ready before all are.
+func (s catalogStore) eachDeployment(ctx context.Context, each func(portal.Deployment), where string, args ...any) error {
 	const batch = 256
 	var mu sync.Mutex
 	var work errgroup.Group
@@ -327,7 +317,7 @@ func (s catalogStore) allDeployments(ctx context.Context, each func(portal.Deplo
 			read = nil
 		}
 		return struct{}{}, err
-	}, publishedDeployments)
+	}, publishedDeployments+where, args...)
 	decode(read)
 	return errors.Join(err, work.Wait())
 }
@@ -357,26 +347,53 @@ func addSlug(e *catalog.Entry, row slugRow) {
 }
 
 func (s catalogStore) LoadEntry(ctx context.Context, id portal.APIID) (catalog.Entry, error) {
-	e, err := s.entry(ctx, id)
-	if err == nil {
-		e.Deployments, err = s.deploymentsOf(ctx, id)
+	found, err := s.LoadEntries(ctx, []portal.APIID{id})
+	if err == nil && len(found) == 0 {
+		err = fmt.Errorf("catalog entry %s: %w", id, portal.ErrNotFound)
 	}
 	if err != nil {
-		return catalog.Entry{}, fmt.Errorf("catalog entry %s: %w", id, err)
+		return catalog.Entry{}, err
 	}
-	return e, nil
+	return found[0], nil
+}
+
+// asked is how many entries one statement asks for.
+const asked = 200
+
+func (s catalogStore) LoadEntries(ctx context.Context, ids []portal.APIID) ([]catalog.Entry, error) {
+	var all []catalog.Entry
+	for some := range slices.Chunk(ids, asked) {
+		list, args := anyOf(some)
+		found, err := s.load(ctx, `WHERE id IN `+list+` ORDER BY id`, `WHERE api IN `+list, ` AND api IN `+list, args...)
+		if err != nil {
+			return nil, fmt.Errorf("loading catalog entries: %w", err)
+		}
+		all = append(all, found...)
+	}
+	return all, nil
+}
+
+// anyOf is a list of parameters, as IN takes it.
+func anyOf[T ~string](values []T) (list string, args []any) {
+	var b strings.Builder
+	for i, v := range values {
+		b.WriteString(", $" + strconv.Itoa(i+1))
+		args = append(args, string(v))
+	}
+	return "(" + strings.TrimPrefix(b.String(), ", ") + ")", args
 }
 
 func (s catalogStore) LoadAll(ctx context.Context) ([]catalog.Entry, error) {
-	all, err := s.loadAll(ctx)
+	all, err := s.load(ctx, `WHERE id IN (SELECT api FROM deployments WHERE removed = 0) ORDER BY id`, "", "")
 	if err != nil {
 		return nil, fmt.Errorf("loading the catalog: %w", err)
 	}
 	return all, nil
 }
 
-func (s catalogStore) loadAll(ctx context.Context) ([]catalog.Entry, error) {
-	all, err := s.entries(ctx, `WHERE id IN (SELECT api FROM deployments WHERE removed = 0) ORDER BY id`)
+// load reads entries with their slugs and published deployments, each by a condition of its own.
+func (s catalogStore) load(ctx context.Context, entries, slugs, deployments string, args ...any) ([]catalog.Entry, error) {
+	all, err := s.entries(ctx, entries, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -384,19 +401,19 @@ func (s catalogStore) loadAll(ctx context.Context) ([]catalog.Entry, error) {
 	for i := range all {
 		byID[all[i].ID] = &all[i]
 	}
-	slugs, err := s.slugs(ctx, "")
+	named, err := s.slugs(ctx, slugs, args...)
 	if err != nil {
 		return nil, err
 	}
-	for _, row := range slugs {
+	for _, row := range named {
 		if e := byID[row.api]; e != nil {
 			addSlug(e, row)
 		}
 	}
-	err = s.allDeployments(ctx, func(d portal.Deployment) {
+	err = s.eachDeployment(ctx, func(d portal.Deployment) {
 		e := byID[d.API]
 		e.Deployments = append(e.Deployments, d)
-	})
+	}, deployments, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -196,7 +197,12 @@ func loadEntry(t T, db DB) {
 		if diff := cmp.Diff([]catalog.Entry{want}, all); diff != "" {
 			t.Errorf("all entries differ:\n%s", diff)
 		}
-		return errors.Join(err, allErr)
+		some, someErr := s.LoadEntries(ctx, []portal.APIID{"api_1", "none", "api_empty"})
+		slices.SortFunc(some, func(a, b catalog.Entry) int { return strings.Compare(string(a.ID), string(b.ID)) })
+		if diff := cmp.Diff([]catalog.Entry{want, testEntry("api_empty", "empty")}, some); diff != "" {
+			t.Errorf("some entries differ:\n%s", diff)
+		}
+		return errors.Join(err, allErr, someErr)
 	})
 	err := tryCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
 		_, err := s.LoadEntry(ctx, "none")
