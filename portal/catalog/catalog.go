@@ -205,6 +205,9 @@ type Document struct {
 	Content     []byte
 	Description document.Description
 	Stored      time.Time
+	// Packed, where it is set, is content and description in the form in which they are kept; see Pack. A store gives
+	// documents out unpacked.
+	Packed Packed
 }
 
 // RunState says how a sync stands.

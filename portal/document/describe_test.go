@@ -223,14 +223,14 @@ func TestServeHostile(t *testing.T) {
 }
 
 func TestRead(t *testing.T) {
-	if got, err := Read(strings.NewReader("12345"), Limits{MaxBytes: 5}); string(got) != "12345" || err != nil {
+	if got, err := Read(nil, strings.NewReader("12345"), Limits{MaxBytes: 5}); string(got) != "12345" || err != nil {
 		t.Errorf("at the limit: %q, %v", got, err)
 	}
-	if _, err := Read(strings.NewReader("123456"), Limits{MaxBytes: 5}); !errors.Is(err, portal.ErrInvalid) {
+	if _, err := Read(nil, strings.NewReader("123456"), Limits{MaxBytes: 5}); !errors.Is(err, portal.ErrInvalid) {
 		t.Errorf("over the limit: %v", err)
 	}
 	broken := io.MultiReader(strings.NewReader("123"), iotest.ErrReader(portal.ErrUnavailable))
-	if _, err := Read(broken, Limits{}); !errors.Is(err, portal.ErrUnavailable) {
+	if _, err := Read(nil, broken, Limits{}); !errors.Is(err, portal.ErrUnavailable) {
 		t.Errorf("broken reader: %v", err)
 	}
 }

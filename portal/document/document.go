@@ -15,6 +15,7 @@ package document
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"concierge/portal"
 )
@@ -53,18 +54,26 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// Read reads a whole description, but never more than the limit. A description over it is portal.ErrInvalid; an error of
-// r itself is passed on.
-func Read(r io.Reader, limits Limits) ([]byte, error) {
+// Read reads a whole description into buf, which grows as needed, but never more than the limit. A description over it is
+// portal.ErrInvalid; an error of r itself is passed on. The buffer is returned in any case, so that it can be used again.
+func Read(buf []byte, r io.Reader, limits Limits) ([]byte, error) {
 	limits = limits.withDefaults()
-	doc, err := io.ReadAll(io.LimitReader(r, limits.MaxBytes+1))
-	if err != nil {
-		return nil, fmt.Errorf("reading the API description: %w", err)
+	buf = buf[:0]
+	for {
+		if len(buf) == cap(buf) {
+			buf = slices.Grow(buf, 4<<10)
+		}
+		n, err := r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		switch {
+		case int64(len(buf)) > limits.MaxBytes:
+			return buf, tooLarge(limits.MaxBytes)
+		case err == io.EOF:
+			return buf, nil
+		case err != nil:
+			return buf, fmt.Errorf("reading the API description: %w", err)
+		}
 	}
-	if int64(len(doc)) > limits.MaxBytes {
-		return nil, tooLarge(limits.MaxBytes)
-	}
-	return doc, nil
 }
 
 func tooLarge(limit int64) error {

@@ -18,11 +18,17 @@ import (
 
 const (
 	parallelDocuments = 4
-	documentTimeout   = time.Minute
+	// describing is how many bytes of documents are read at a time; a larger one is read alone. A tree, which YAML becomes,
+	// takes some twenty times the memory of its text.
+	describing      = 8 << 20
+	documentTimeout = time.Minute
 	// unreadable documents in one sync, after which it is the gateway that fails and not they.
 	maxUnreadable = 10
-	batchBytes    = 8 << 20
-	batchSize     = 100
+	// A batch is what one transaction stores, packed.
+	batchBytes = 4 << 20
+	batchSize  = 100
+	// keptBuffer is the largest buffer that is used again.
+	keptBuffer = 1 << 20
 )
 
 // documents finds out what the documents of a gateway's deployments say. Those whose revision is known and unchanged are
@@ -50,74 +56,89 @@ func (s *Service) documents(ctx context.Context, conn connectors.Connector, curr
 		return found, nil
 	}
 
-	var mu sync.Mutex // of what follows, and of found
-	var batch documentBatch
+	var mu sync.Mutex // of what follows; what is found about a deployment is written by who opens its document
 	done, unreadable := 0, 0
 	progress(0, len(open))
+	// Documents are opened and read by several at a time, and stored by one, which makes the others wait.
+	fresh := make(chan catalog.Document)
 	work, workCtx := errgroup.WithContext(ctx)
-	work.SetLimit(parallelDocuments)
-	for ref, deployments := range open {
-		work.Go(func() error {
-			if err := workCtx.Err(); err != nil {
-				return err
+	work.Go(func() error { return s.storeAll(workCtx, fresh) })
+	work.Go(func() error {
+		defer close(fresh)
+		readers, readCtx := errgroup.WithContext(workCtx)
+		readers.SetLimit(parallelDocuments)
+		for ref, deployments := range open {
+			if readCtx.Err() != nil {
+				break
 			}
-			doc, err := s.openDocument(workCtx, conn, ref)
-			if workCtx.Err() != nil {
-				return workCtx.Err()
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			done++
-			progress(done, len(open))
-			if err != nil {
+			readers.Go(func() error {
+				doc, err := s.openDocument(readCtx, conn, ref)
+				if readCtx.Err() != nil {
+					return readCtx.Err()
+				}
+				mu.Lock()
+				done++
+				progress(done, len(open))
 				if errors.Is(err, portal.ErrUnavailable) || errors.Is(err, portal.ErrDenied) {
-					if unreadable++; unreadable > maxUnreadable {
-						return fmt.Errorf("opening %d documents: %w", unreadable, err)
-					}
+					unreadable++
 				}
+				failed := unreadable
+				mu.Unlock()
+				if err != nil {
+					if failed > maxUnreadable {
+						return fmt.Errorf("opening %d documents: %w", failed, err)
+					}
+					for _, i := range deployments {
+						found[i].Described.Unread = text(err.Error(), maxText)
+						if errors.Is(err, portal.ErrInvalid) { // it will not get better
+							found[i].Revision = ref.Revision
+						}
+					}
+					return nil
+				}
+				news := false
+				described := described(doc.Description)
 				for _, i := range deployments {
-					found[i].Described.Unread = text(err.Error(), maxText)
-					if errors.Is(err, portal.ErrInvalid) { // it will not get better
-						found[i].Revision = ref.Revision
-					}
+					news = news || found[i].Document != doc.Hash
+					found[i].Described, found[i].Document, found[i].Revision = described, doc.Hash, ref.Revision
 				}
-				return nil
-			}
-			news := false
-			for _, i := range deployments {
-				news = news || found[i].Document != doc.Hash
-				found[i].Described, found[i].Document, found[i].Revision = described(doc.Description), doc.Hash, ref.Revision
-			}
-			if !news || !batch.add(doc) {
-				return nil
-			}
-			return s.store(workCtx, batch.take())
-		})
-	}
+				if !news {
+					return nil
+				}
+				select {
+				case fresh <- doc:
+					return nil
+				case <-readCtx.Done():
+					return readCtx.Err()
+				}
+			})
+		}
+		return readers.Wait()
+	})
 	if err := work.Wait(); err != nil {
 		return nil, err
 	}
-	return found, s.store(ctx, batch.take())
+	return found, nil
 }
 
-// documentBatch collects documents for one transaction.
-type documentBatch struct {
-	docs  []catalog.Document
-	bytes int
+// storeAll stores documents as they come, some in one transaction, until there are no more.
+func (s *Service) storeAll(ctx context.Context, fresh <-chan catalog.Document) error {
+	var batch []catalog.Document
+	bytes := 0
+	for doc := range fresh {
+		batch, bytes = append(batch, doc), bytes+len(doc.Packed.Bytes)
+		if bytes < batchBytes && len(batch) < batchSize {
+			continue
+		}
+		if err := s.store(ctx, batch); err != nil {
+			return err
+		}
+		batch, bytes = batch[:0], 0
+	}
+	return s.store(ctx, batch)
 }
 
-// add reports whether it is time to store the batch.
-func (b *documentBatch) add(d catalog.Document) bool {
-	b.docs, b.bytes = append(b.docs, d), b.bytes+len(d.Content)
-	return b.bytes >= batchBytes || len(b.docs) >= batchSize
-}
-
-func (b *documentBatch) take() []catalog.Document {
-	docs := b.docs
-	*b = documentBatch{}
-	return docs
-}
-
+// store stores documents in one transaction.
 func (s *Service) store(ctx context.Context, docs []catalog.Document) error {
 	if len(docs) == 0 {
 		return nil
@@ -132,6 +153,10 @@ func (s *Service) store(ctx context.Context, docs []catalog.Document) error {
 	})
 }
 
+// buffers hold documents while they are read.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// openDocument fetches a document, says what it holds and packs it.
 func (s *Service) openDocument(ctx context.Context, conn connectors.Connector, ref connectors.DocumentRef) (catalog.Document, error) {
 	ctx, cancel := context.WithTimeout(ctx, documentTimeout)
 	defer cancel()
@@ -139,18 +164,29 @@ func (s *Service) openDocument(ctx context.Context, conn connectors.Connector, r
 	if err != nil {
 		return catalog.Document{}, err
 	}
-	content, err := document.Read(body, s.opts.Documents)
+	buffer := buffers.Get().(*[]byte)
+	defer func() {
+		if cap(*buffer) <= keptBuffer {
+			buffers.Put(buffer)
+		}
+	}()
+	*buffer, err = document.Read(*buffer, body, s.opts.Documents)
 	if closeErr := body.Close(); err == nil && closeErr != nil {
 		err = fmt.Errorf("reading the API description: %w: %w", portal.ErrUnavailable, closeErr)
 	}
 	if err != nil {
 		return catalog.Document{}, err
 	}
-	d, err := document.Describe(content, s.opts.Documents)
+	weight := min(int64(len(*buffer)), describing)
+	if err := s.describing.Acquire(ctx, weight); err != nil {
+		return catalog.Document{}, err
+	}
+	defer s.describing.Release(weight)
+	d, err := document.Describe(*buffer, s.opts.Documents)
 	if err != nil {
 		return catalog.Document{}, err
 	}
-	return catalog.Document{Hash: d.SHA256, Content: content, Description: d, Stored: s.clock()}, nil
+	return catalog.Document{Hash: d.SHA256, Content: *buffer, Description: d, Stored: s.clock()}.Pack()
 }
 
 // described is what a record keeps of its document.

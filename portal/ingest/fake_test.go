@@ -100,13 +100,13 @@ type desk struct {
 	raw      storetest.DB
 	gateways *Gateways
 	service  *Service
-	fakes    map[string]*fake
+	fakes    map[string]connectors.Connector
 	configs  map[string]connectors.Config // as opened last, by address
 }
 
 func newDesk(t testing.TB, opts Options) *desk {
 	t.Helper()
-	d := &desk{t: t, path: storetest.Address(t), fakes: map[string]*fake{}, configs: map[string]connectors.Config{}}
+	d := &desk{t: t, path: storetest.Address(t), fakes: map[string]connectors.Connector{}, configs: map[string]connectors.Config{}}
 	d.start(opts)
 	t.Cleanup(d.stop)
 	return d
@@ -138,12 +138,18 @@ func (d *desk) open(cfg connectors.Config) (connectors.Connector, error) {
 // register adds a gateway with some deployments, which is for partners in production unless they say otherwise.
 func (d *desk) register(id portal.GatewayID, deployments ...connectors.Deployment) *fake {
 	d.t.Helper()
-	address := "fake://" + string(id)
-	d.fakes[address] = &fake{able: able(), deployments: deployments, documents: map[string]string{}}
+	f := &fake{able: able(), deployments: deployments, documents: map[string]string{}}
+	d.registerAs(id, f)
+	return f
+}
+
+// registerAs adds a gateway that is c.
+func (d *desk) registerAs(id portal.GatewayID, c connectors.Connector) {
+	d.t.Helper()
+	d.fakes["fake://"+string(id)] = c
 	if _, err := d.gateways.Register(context.Background(), "per_admin", registration(id)); err != nil {
 		d.t.Fatal(err)
 	}
-	return d.fakes[address]
 }
 
 func registration(id portal.GatewayID) Registration {

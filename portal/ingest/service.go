@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
+	"golang.org/x/sync/semaphore"
 
 	"concierge/connectors"
 	"concierge/portal"
@@ -68,6 +69,8 @@ type Service struct {
 	cancel context.CancelFunc
 	syncs  sync.WaitGroup // Add under mu, while not closed
 
+	describing *semaphore.Weighted // bytes
+
 	mu     sync.Mutex
 	closed bool
 	live   map[portal.GatewayID]*progress
@@ -89,7 +92,7 @@ func New(db catalog.DB, gateways *Gateways, opts Options) *Service {
 		opts.Ended = func(catalog.Run) {}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Service{db: db, gateways: gateways, opts: opts, ctx: ctx, cancel: cancel, live: map[portal.GatewayID]*progress{}}
+	return &Service{db: db, gateways: gateways, opts: opts, ctx: ctx, cancel: cancel, describing: semaphore.NewWeighted(describing), live: map[portal.GatewayID]*progress{}}
 }
 
 // Close ends all running syncs, as failed, and waits for them.

@@ -271,8 +271,9 @@ func (e *engine) Write(ctx context.Context, fn func(sqlstore.Querier) ([]string,
 		return kind(ctx, fmt.Errorf("beginning a transaction: %w", err))
 	}
 	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
-	topics, err := fn(querier{tx})
-	if err != nil {
+	q := newQuerier(tx)
+	topics, err := fn(q)
+	if err = errors.Join(err, q.close()); err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {
@@ -295,7 +296,8 @@ func (e *engine) Read(ctx context.Context, fn func(sqlstore.Querier) error) erro
 		return kind(ctx, fmt.Errorf("beginning to read: %w", err))
 	}
 	defer func() { _ = tx.Rollback() }()
-	return fn(querier{tx})
+	q := newQuerier(tx)
+	return errors.Join(fn(q), q.close())
 }
 
 // Listen implements sqlstore.Engine.
@@ -303,11 +305,53 @@ func (e *engine) Listen(ctx context.Context, topic string) <-chan struct{} {
 	return e.topics.Listen(ctx, topic)
 }
 
-// querier is a transaction as sqlstore sees it.
-type querier struct{ tx *sql.Tx }
+// querier is a transaction as sqlstore sees it. What it runs a second time it has prepared from then on: a sync runs the
+// same few statements for thousands of rows. The rows of a query are closed before the same one is run again.
+type querier struct {
+	tx       *sql.Tx
+	prepared map[string]*sql.Stmt // nil: run once
+}
+
+func newQuerier(tx *sql.Tx) querier { return querier{tx, map[string]*sql.Stmt{}} }
+
+func (q querier) close() error {
+	var errs []error
+	for _, stmt := range q.prepared {
+		if stmt != nil {
+			errs = append(errs, stmt.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// statement returns a prepared statement, or nil for what runs the first time.
+func (q querier) statement(ctx context.Context, query string) (*sql.Stmt, error) {
+	stmt, known := q.prepared[query]
+	if !known {
+		q.prepared[query] = nil
+		return nil, nil
+	}
+	if stmt == nil {
+		var err error
+		if stmt, err = q.tx.PrepareContext(ctx, query); err != nil {
+			return nil, err
+		}
+		q.prepared[query] = stmt
+	}
+	return stmt, nil
+}
 
 func (q querier) Exec(ctx context.Context, query string, args ...any) (int64, error) {
-	res, err := q.tx.ExecContext(ctx, query, args...)
+	stmt, err := q.statement(ctx, query)
+	if err != nil {
+		return 0, kind(ctx, err)
+	}
+	var res sql.Result
+	if stmt != nil {
+		res, err = stmt.ExecContext(ctx, args...)
+	} else {
+		res, err = q.tx.ExecContext(ctx, query, args...)
+	}
 	if err != nil {
 		return 0, kind(ctx, err)
 	}
@@ -315,7 +359,16 @@ func (q querier) Exec(ctx context.Context, query string, args ...any) (int64, er
 }
 
 func (q querier) Query(ctx context.Context, query string, args ...any) (sqlstore.Rows, error) {
-	rs, err := q.tx.QueryContext(ctx, query, args...)
+	stmt, err := q.statement(ctx, query)
+	if err != nil {
+		return nil, kind(ctx, err)
+	}
+	var rs *sql.Rows
+	if stmt != nil {
+		rs, err = stmt.QueryContext(ctx, args...)
+	} else {
+		rs, err = q.tx.QueryContext(ctx, query, args...)
+	}
 	if err != nil {
 		return nil, kind(ctx, err)
 	}

@@ -493,43 +493,6 @@ func (s catalogStore) Join(ctx context.Context, from, to portal.APIID) error {
 	return nil
 }
 
-func (s catalogStore) Document(ctx context.Context, hash string) (catalog.Document, error) {
-	d := catalog.Document{Hash: hash}
-	var description string
-	var stored int64
-	err := s.tx.one(ctx, []any{&d.Content, &description, &stored}, `SELECT content, description, stored FROM documents WHERE hash = $1`, hash)
-	if err == nil {
-		err = json.Unmarshal([]byte(description), &d.Description)
-	}
-	if err != nil {
-		return catalog.Document{}, fmt.Errorf("document %s: %w", hash, err)
-	}
-	d.Stored = instant(stored)
-	return d, nil
-}
-
-func (s catalogStore) PutDocument(ctx context.Context, d catalog.Document) error {
-	description, err := json.Marshal(d.Description)
-	if err == nil {
-		// One that nothing points at yet is made young again, so that SweepDocuments leaves it for whoever just put it.
-		err = s.tx.exec(ctx, `INSERT INTO documents (hash, content, description, stored) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (hash) DO UPDATE SET stored = excluded.stored WHERE NOT EXISTS (SELECT 1 FROM deployments WHERE document = documents.hash)`,
-			d.Hash, d.Content, string(description), micros(d.Stored))
-	}
-	if err != nil {
-		return fmt.Errorf("saving document %s: %w", d.Hash, err)
-	}
-	return nil
-}
-
-func (s catalogStore) SweepDocuments(ctx context.Context, before time.Time) error {
-	err := s.tx.exec(ctx, `DELETE FROM documents WHERE stored < $1 AND NOT EXISTS (SELECT 1 FROM deployments WHERE document = documents.hash)`, micros(before))
-	if err != nil {
-		return fmt.Errorf("sweeping documents: %w", err)
-	}
-	return nil
-}
-
 func (s catalogStore) runs(ctx context.Context, query string, args ...any) ([]catalog.Run, error) {
 	return rows(ctx, s.tx, func(r scanner) (run catalog.Run, err error) {
 		var report string

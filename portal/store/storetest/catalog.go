@@ -29,6 +29,7 @@ var catalogRules = []Rule{
 	{"JoinKeepsSlugsAnswering", "an entry that was joined to another answers by its slugs", one(joinKeepsSlugsAnswering)},
 	{"Move", "a record goes to another entry", one(move)},
 	{"Documents", "a published document is written once and stays, one without a deployment is swept", one(documents)},
+	{"PackedDocuments", "a document is kept compressed, packed before or not; one from before is read, a damaged one is an error", one(packedDocuments)},
 	{"Runs", "one run at a time; the newest are kept, and the last good one", one(runs)},
 	{"RunsAreNotedWhileTheyRun", "how far a run is, and its lease, is what was noted last; once it has ended nothing is noted", one(runsAreNoted)},
 }
@@ -329,6 +330,69 @@ func documents(t T, db DB) {
 	if err := tryCatalog(t, db, func(ctx context.Context, s catalog.Store) error { return s.AddRecord(ctx, dangling) }); err == nil {
 		t.Error("a deployment points at a document that is not there")
 	}
+}
+
+func packedDocuments(t T, db DB) {
+	text := []byte(strings.Repeat(`{"summary":"Get a thing"}`, 1000))
+	doc := catalog.Document{Hash: "raw", Content: text, Description: document.Description{Title: "Things"}, Stored: noon}
+	ahead := doc
+	ahead.Hash = "ahead"
+	ahead, err := ahead.Pack()
+	if err != nil || ahead.Content != nil {
+		t.Fatalf("%v, %d bytes of content", err, len(ahead.Content))
+	}
+	nothing := catalog.Document{Hash: "nothing", Stored: noon}
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		return errors.Join(s.PutDocument(ctx, doc), s.PutDocument(ctx, ahead), s.PutDocument(ctx, nothing))
+	})
+	write(t, db, func(ctx context.Context, tx *sqlstore.Tx) error {
+		q := sqlstore.Statements(tx)
+		for _, row := range []struct {
+			hash, encoding string
+			content        []byte
+			size           int
+		}{
+			{"older", "", text, 0},
+			{"torn", "zstd", ahead.Packed.Bytes[:len(ahead.Packed.Bytes)/2], len(text)},
+			{"short", "zstd", ahead.Packed.Bytes, 1 << 30},
+			{"newer", "brotli", text, len(text)},
+		} {
+			_, err := q.Exec(ctx, `INSERT INTO documents (hash, content, encoding, size, description, stored) VALUES ($1, $2, $3, $4, $5, $6)`,
+				row.hash, row.content, row.encoding, row.size, `{"Title":"Things"}`, noon.UnixMicro())
+			if err != nil {
+				return err
+			}
+		}
+		return scan(ctx, q, func(r sqlstore.Rows) error {
+			var content []byte
+			if err := r.Scan(&content); err != nil {
+				return err
+			}
+			if len(content) > len(text)/10 {
+				t.Errorf("%d bytes are kept as %d", len(text), len(content))
+			}
+			return nil
+		}, `SELECT content FROM documents WHERE hash IN ('raw', 'ahead')`)
+	})
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		for _, hash := range []string{"raw", "ahead", "older"} {
+			got, err := s.Document(ctx, hash)
+			want := doc
+			want.Hash = hash
+			if diff := cmp.Diff(want, got); diff != "" || err != nil {
+				t.Errorf("%s: %v\n%s", hash, err, diff)
+			}
+		}
+		if got, err := s.Document(ctx, "nothing"); len(got.Content) != 0 || err != nil {
+			t.Errorf("an empty document: %v, %v", got, err)
+		}
+		for _, hash := range []string{"torn", "short", "newer"} {
+			if got, err := s.Document(ctx, hash); err == nil {
+				t.Errorf("%s was read: %d bytes", hash, len(got.Content))
+			}
+		}
+		return nil
+	})
 }
 
 func runs(t T, db DB) {

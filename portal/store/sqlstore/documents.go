@@ -1,0 +1,66 @@
+package sqlstore
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"concierge/portal/catalog"
+)
+
+// How the content of a document is kept, as its row says.
+const (
+	plainContent = ""     // before version 10: as it is, with its description beside it
+	zstdContent  = "zstd" // as catalog.Packed
+)
+
+func (s catalogStore) Document(ctx context.Context, hash string) (catalog.Document, error) {
+	d := catalog.Document{Hash: hash}
+	var description, encoding string
+	var content []byte
+	var size, stored int64
+	err := s.tx.one(ctx, []any{&content, &encoding, &size, &description, &stored},
+		`SELECT content, encoding, size, description, stored FROM documents WHERE hash = $1`, hash)
+	if err == nil {
+		d.Stored = instant(stored)
+		switch encoding {
+		case plainContent:
+			d.Content = content
+			err = json.Unmarshal([]byte(description), &d.Description)
+		case zstdContent:
+			d.Packed = catalog.Packed{Bytes: content, Size: int(size)}
+			d, err = d.Unpack()
+		default:
+			err = fmt.Errorf("it is kept as %q, which this version cannot read", encoding)
+		}
+	}
+	if err != nil {
+		return catalog.Document{}, fmt.Errorf("document %s: %w", hash, err)
+	}
+	return d, nil
+}
+
+func (s catalogStore) PutDocument(ctx context.Context, d catalog.Document) (err error) {
+	if d.Packed.Bytes == nil {
+		d, err = d.Pack()
+	}
+	if err == nil {
+		// One that nothing points at yet is made young again, so that SweepDocuments leaves it for whoever just put it.
+		err = s.tx.exec(ctx, `INSERT INTO documents (hash, content, encoding, size, description, stored) VALUES ($1, $2, $3, $4, '', $5)
+			ON CONFLICT (hash) DO UPDATE SET stored = excluded.stored WHERE NOT EXISTS (SELECT 1 FROM deployments WHERE document = documents.hash)`,
+			d.Hash, d.Packed.Bytes, zstdContent, d.Packed.Size, micros(d.Stored))
+	}
+	if err != nil {
+		return fmt.Errorf("saving document %s: %w", d.Hash, err)
+	}
+	return nil
+}
+
+func (s catalogStore) SweepDocuments(ctx context.Context, before time.Time) error {
+	err := s.tx.exec(ctx, `DELETE FROM documents WHERE stored < $1 AND NOT EXISTS (SELECT 1 FROM deployments WHERE document = documents.hash)`, micros(before))
+	if err != nil {
+		return fmt.Errorf("sweeping documents: %w", err)
+	}
+	return nil
+}
