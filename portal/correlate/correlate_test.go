@@ -24,10 +24,10 @@ func TestSketchIsTheSameAfterJSON(t *testing.T) {
 
 func TestPlaceJoinsByTitleWithinADivision(t *testing.T) {
 	var known Memory
-	known.Put(Member{ID: "k", Entry: "e", Division: "d", Sketch: New(Deployment{Title: "Payments"})})
+	known.Put(Member{ID: "k", Entry: "e", Division: "d", Sketch: New(Deployment{Title: "Tradeworks Payments"})})
 	got, err := Place([]Member{
-		{ID: "b", Division: "d", Sketch: New(Deployment{Title: "payments"})},
-		{ID: "a", Division: "other", Sketch: New(Deployment{Title: "payments"})},
+		{ID: "b", Division: "d", Sketch: New(Deployment{Title: "tradeworks payments"})},
+		{ID: "a", Division: "other", Sketch: New(Deployment{Title: "tradeworks payments"})},
 	}, &known, func(a, b string) bool { return false })
 	if err != nil {
 		t.Fatal(err)

@@ -22,10 +22,9 @@ const (
 	SomeOperations = "some-operations" // shared, of the one, of the other
 	FewOperations  = "few-operations"  // shared, of the one, of the other
 	SamePath       = "same-path"       // the path
+	PathNamesIt    = "path-names-it"   // the path
 	SameUpstream   = "same-upstream"   // the host
 	OtherUpstream  = "other-upstream"  // the hosts
-	SameHost       = "same-host"       // the domain
-	OtherHost      = "other-host"      // the domains
 	SameOwner      = "same-owner"      // the owner
 	OtherOwner     = "other-owner"     // the owners
 	OtherDivision  = "other-division"  // none
@@ -43,10 +42,9 @@ var english = map[string]string{
 	SomeOperations: "part of the operations: $1 in common, of $2 and $3",
 	FewOperations:  "hardly any operation in common: $1, of $2 and $3",
 	SamePath:       "same base path: $1",
+	PathNamesIt:    "the base path names it: $1",
 	SameUpstream:   "same back end: $1",
 	OtherUpstream:  "different back ends: $1 and $2",
-	SameHost:       "same domain: $1",
-	OtherHost:      "different domains: $1 and $2",
 	SameOwner:      "same owner: $1",
 	OtherOwner:     "different owners: $1 and $2",
 	OtherDivision:  "they belong to different divisions",

@@ -1,11 +1,13 @@
 package correlate
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"math"
 	"math/bits"
 	"slices"
@@ -17,6 +19,9 @@ import (
 type Shape struct {
 	prefix []string // segments that all paths begin with
 	paths  []path   // what follows them; ascending, each hash once
+	// marks are hashes of the ends of up to maxMarks paths, drawn by lot with chances by weight. Two shapes draw the same
+	// lots, so that a path which both have is likely to be drawn by both, or by neither (weighted MinHash, bottom-k).
+	marks []uint64
 }
 
 // path is a hash of 48 bits, the methods as a mask of 8, and its weight, in eighths of a bit of information.
@@ -73,6 +78,11 @@ func methodMask(method string) uint8 {
 // maxPaths bounds a shape. What exceeds it is left out by hash, so that two large documents leave out the same.
 const maxPaths = 2048
 
+const (
+	maxMarks      = 6
+	minMarkWeight = 4 // bits; what says less is no way to find anything
+)
+
 // NewShape condenses operations; their order does not matter. Paths that stand for all below them say where an API is,
 // not what it can do: they are no part of its shape.
 func NewShape(operations []Operation) Shape {
@@ -87,23 +97,7 @@ func NewShape(operations []Operation) Shape {
 		byPath[key] |= methodMask(op.Method)
 		split[key] = parts
 	}
-	var s Shape
-	first := true
-	for _, parts := range split {
-		static := parts[:len(parts)-1]
-		if i := slices.Index(static, parameter); i >= 0 {
-			static = static[:i]
-		}
-		if first {
-			s.prefix, first = slices.Clone(static), false
-			continue
-		}
-		n := 0
-		for n < len(s.prefix) && n < len(static) && s.prefix[n] == static[n] {
-			n++
-		}
-		s.prefix = s.prefix[:n]
-	}
+	s := Shape{prefix: commonPrefix(split)}
 	for key, methods := range byPath {
 		var hash uint64
 		var weight float64
@@ -119,24 +113,74 @@ func NewShape(operations []Operation) Shape {
 	if len(s.paths) > maxPaths {
 		s.paths = slices.Clip(s.paths[:maxPaths])
 	}
+	s.marks = draw(split)
 	return s
+}
+
+// commonPrefix returns the segments that all paths begin with. The last segment of a path stays out of it, unless it is
+// where the paths fork: "/payments" beside "/payments/refunds" and "/payments/charges" is the root of them.
+func commonPrefix(paths map[string][]string) []string {
+	var short, long []string
+	first := true
+	for _, parts := range paths {
+		static := parts
+		if i := slices.Index(parts, parameter); i >= 0 {
+			static = parts[:i]
+		}
+		inner := static[:min(len(static), len(parts)-1)]
+		if first {
+			short, long, first = inner, static, false
+			continue
+		}
+		short, long = short[:shared(short, inner)], long[:shared(long, static)]
+	}
+	if len(long) > len(short) {
+		forks := map[string]bool{}
+		for _, parts := range paths {
+			if len(parts) > len(long) && parts[len(long)] != parameter {
+				forks[parts[len(long)]] = true
+			}
+		}
+		if len(forks) > 1 {
+			return slices.Clone(long)
+		}
+	}
+	return slices.Clone(short)
+}
+
+// shared is how many segments two paths begin with alike.
+func shared(a, b []string) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+// draw makes the marks. The end of a path is its last two segments: it stays the same where a prefix moves.
+func draw(paths map[string][]string) []uint64 {
+	ranks := map[uint64]float64{}
+	for _, parts := range paths {
+		var end uint64
+		var weight float64
+		for _, part := range slices.Backward(parts[max(0, len(parts)-2):]) {
+			end = before(part, end)
+			weight += segmentWeight(part)
+		}
+		if weight < minMarkWeight {
+			continue
+		}
+		lot := (float64(before("lot", end)) + 1) / (hashMask + 2) // evenly between 0 and 1
+		ranks[end] = -math.Log(lot) / weight
+	}
+	ends := slices.SortedFunc(maps.Keys(ranks), func(a, b uint64) int {
+		return cmp.Or(cmp.Compare(ranks[a], ranks[b]), cmp.Compare(a, b))
+	})
+	return slices.Clip(ends[:min(maxMarks, len(ends))])
 }
 
 // IsZero reports whether there are no operations.
 func (s Shape) IsZero() bool { return len(s.paths) == 0 }
-
-// operations is how many there are; every method counts as one.
-func (s Shape) operations() int {
-	n := 0
-	for _, p := range s.paths {
-		if p.methods() == anyMethod {
-			n++
-			continue
-		}
-		n += bits.OnesCount8(p.methods())
-	}
-	return n
-}
 
 const shapeFormat = 1
 
@@ -150,6 +194,10 @@ func (s Shape) MarshalText() ([]byte, error) {
 	for _, segment := range s.prefix {
 		b = binary.AppendUvarint(b, uint64(len(segment)))
 		b = append(b, segment...)
+	}
+	b = append(b, byte(len(s.marks)))
+	for _, m := range s.marks {
+		b = binary.BigEndian.AppendUint64(b, m)
 	}
 	for _, p := range s.paths {
 		b = binary.BigEndian.AppendUint64(b, uint64(p))
@@ -188,8 +236,12 @@ func (s *Shape) UnmarshalText(text []byte) error {
 		}
 		read.prefix, b = append(read.prefix, string(b[:size])), b[size:]
 	}
-	if n < 0 || len(b)%8 != 0 || len(b) > 8*maxPaths {
+	if n < 0 || len(b) == 0 || len(b)%8 != 1 || b[0] > maxMarks || 8*int(b[0]) >= len(b) || len(b) > 8*(maxPaths+maxMarks)+1 {
 		return errShape
+	}
+	marks := int(b[0])
+	for b = b[1:]; marks > 0; marks, b = marks-1, b[8:] {
+		read.marks = append(read.marks, binary.BigEndian.Uint64(b))
 	}
 	for ; len(b) > 0; b = b[8:] {
 		read.paths = append(read.paths, path(binary.BigEndian.Uint64(b)))
@@ -202,3 +254,110 @@ func (s *Shape) UnmarshalText(text []byte) error {
 }
 
 var errShape = errors.New("shape of a document: it is damaged")
+
+// overlap is what two shapes have in common.
+type overlap struct {
+	shared   float64 // bits of the operations that both have
+	a, b     float64 // bits of all operations of each
+	common   int     // operations that both have
+	ofA, ofB int     // operations of each
+}
+
+// containment is the share of the smaller one that the other has too, by weight.
+func (o overlap) containment() float64 { return o.shared / max(min(o.a, o.b), 1e-9) }
+
+// similarity is the share of all that both have, by weight.
+func (o overlap) similarity() float64 { return o.shared / max(o.a+o.b-o.shared, 1e-9) }
+
+// maxMoved is how many segments a gateway may move between the address and the paths of an API.
+const maxMoved = 3
+
+// compareShapes lays two shapes over each other where they fit best, whatever their paths begin with. basesA and basesB
+// are the segments in front of all paths of each.
+func compareShapes(a, b Shape, baseA, baseB []string) overlap {
+	frontA, frontB := slices.Concat(baseA, a.prefix), slices.Concat(baseB, b.prefix)
+	same := 0
+	for same < len(frontA) && same < len(frontB) && frontA[len(frontA)-1-same] == frontB[len(frontB)-1-same] {
+		same++
+	}
+	best := lay(a.paths, b.paths, frontWeight(frontA[len(frontA)-same:]))
+	if best.similarity() > 0.9 {
+		return best
+	}
+	for n := 1; n <= maxMoved; n++ {
+		if n <= len(frontA) {
+			best = better(best, lay(moved(a.paths, frontA[len(frontA)-n:]), b.paths, 0))
+		}
+		if n <= len(frontB) {
+			best = better(best, lay(a.paths, moved(b.paths, frontB[len(frontB)-n:]), 0))
+		}
+	}
+	return best
+}
+
+func better(a, b overlap) overlap {
+	if b.shared > a.shared {
+		return b
+	}
+	return a
+}
+
+func frontWeight(front []string) float64 {
+	var sum float64
+	for _, segment := range front {
+		sum += segmentWeight(segment)
+	}
+	return sum
+}
+
+// moved puts segments in front of all paths.
+func moved(paths []path, front []string) []path {
+	out := make([]path, len(paths))
+	weight := frontWeight(front)
+	for i, p := range paths {
+		hash := p.hash()
+		for _, segment := range slices.Backward(front) {
+			hash = before(segment, hash)
+		}
+		out[i] = newPath(hash, p.methods(), uint8(8*min(p.weight()+weight, maxPathWeight)))
+	}
+	slices.Sort(out)
+	return out
+}
+
+// lay counts what two lists of paths have in common; more is the weight of what is in front of each path of both.
+func lay(a, b []path, more float64) overlap {
+	var o overlap
+	weight := func(p path) float64 { return min(p.weight()+more, maxPathWeight) }
+	for i, j := 0, 0; i < len(a) || j < len(b); {
+		switch {
+		case j == len(b) || i < len(a) && a[i].hash() < b[j].hash():
+			n := count(a[i].methods())
+			o.ofA, o.a, i = o.ofA+n, o.a+float64(n)*weight(a[i]), i+1
+		case i == len(a) || a[i].hash() > b[j].hash():
+			n := count(b[j].methods())
+			o.ofB, o.b, j = o.ofB+n, o.b+float64(n)*weight(b[j]), j+1
+		default:
+			p, q := a[i].methods(), b[j].methods()
+			if p == anyMethod {
+				p = q
+			}
+			if q == anyMethod {
+				q = p
+			}
+			w := max(weight(a[i]), weight(b[j]))
+			o.ofA, o.ofB, o.common = o.ofA+count(p), o.ofB+count(q), o.common+count(p&q)
+			o.a, o.b, o.shared = o.a+float64(count(p))*w, o.b+float64(count(q))*w, o.shared+float64(count(p&q))*w
+			i, j = i+1, j+1
+		}
+	}
+	return o
+}
+
+// count is how many operations a mask stands for.
+func count(methods uint8) int {
+	if methods == anyMethod {
+		return 1
+	}
+	return bits.OnesCount8(methods)
+}

@@ -2,6 +2,8 @@ package correlate
 
 import (
 	"hash/fnv"
+	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,45 +12,209 @@ import (
 // Sketch is what is kept of a deployment to compare it with others. It is small, and marshalled as JSON it is the same
 // again. A change of its form comes with another Format: sketches of an older one are made anew.
 type Sketch struct {
-	Explicit string   `json:"explicit,omitempty"`
-	Titles   []string `json:"titles,omitempty"` // as told, the gateway's first
-	Owner    string   `json:"owner,omitempty"`
-	Shape    Shape    `json:"shape,omitzero"`
+	Explicit string     `json:"explicit,omitempty"`
+	Titles   []name     `json:"titles,omitempty"` // the gateway's first
+	Place    []string   `json:"place,omitempty"`  // segments of the base path that tell something
+	Base     [][]string `json:"base,omitempty"`   // base paths in front of the shape's
+	Upstream *host      `json:"upstream,omitempty"`
+	Domains  []string   `json:"domains,omitempty"` // of the addresses, such as "example.com"
+	Owner    string     `json:"owner,omitempty"`
+	Shape    Shape      `json:"shape,omitzero"`
+	Routes   bool       `json:"routes,omitempty"` // Shape is that of the gateway's routes
 }
 
 // Format of sketches and shapes.
 const Format = 1
 
+// host is a back end.
+type host struct {
+	Text   string   `json:"text"`             // without environment, region and number
+	Words  []string `json:"words,omitempty"`  // that tell which API it is
+	Domain string   `json:"domain,omitempty"` // such as "example.com"
+}
+
 // New condenses what is told about a deployment.
 func New(d Deployment) Sketch {
 	s := Sketch{Explicit: strings.TrimSpace(d.Explicit), Owner: strings.TrimSpace(d.Owner), Shape: d.Shape}
-	for _, t := range append([]string{d.Title}, d.Names...) {
-		if t = strings.TrimSpace(t); t != "" && !slices.Contains(s.Titles, t) {
-			s.Titles = append(s.Titles, t)
+	for _, text := range append([]string{d.Title}, d.Names...) {
+		text = strings.TrimSpace(text)
+		if text == "" || slices.ContainsFunc(s.Titles, func(n name) bool { return n.Text == text }) {
+			continue
+		}
+		if n := newName(clip(text)); len(n.Words) > 0 {
+			s.Titles = append(s.Titles, n)
 		}
 	}
 	if s.Shape.IsZero() {
 		s.Shape = NewShape(d.Routes)
+		s.Routes = !s.Shape.IsZero()
+	}
+	for i, address := range append([]string{d.BaseURL}, d.Servers...) {
+		host, path := split(address)
+		if domain := domain(host); domain != "" && !slices.Contains(s.Domains, domain) {
+			s.Domains = append(s.Domains, domain)
+		}
+		parts, _ := segments(path)
+		parts = slices.DeleteFunc(parts, func(p string) bool { return p == parameter })
+		if len(parts) > 0 && !slices.ContainsFunc(s.Base, func(b []string) bool { return slices.Equal(b, parts) }) {
+			s.Base = append(s.Base, parts)
+		}
+		if i == 0 || len(s.Place) == 0 {
+			s.Place = telling(parts)
+		}
+	}
+	for _, r := range d.Routes {
+		parts, open := segments(r.Path)
+		if open && len(s.Place) == 0 {
+			s.Place = telling(parts)
+		}
+	}
+	if s.Routes && len(s.Place) == 0 {
+		s.Place = telling(s.Shape.prefix)
+	}
+	if h, path := split(d.Upstream); h != "" {
+		s.Upstream = newHost(h, path)
 	}
 	return s
+}
+
+// telling leaves out segments that say nothing about which API it is.
+func telling(parts []string) []string {
+	var out []string
+	for _, p := range parts {
+		if p != parameter && slices.ContainsFunc(words(p), tells) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+const maxName = 200 // bytes
+
+func clip(text string) string {
+	if len(text) <= maxName {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxName], "")
+}
+
+// split takes an address apart; what is no URL is a host with a path.
+func split(address string) (host, path string) {
+	address = strings.TrimSpace(address)
+	if _, rest, ok := strings.Cut(address, "://"); ok {
+		address = rest
+	} else {
+		address = strings.TrimPrefix(address, "//")
+	}
+	host, path, _ = strings.Cut(address, "/")
+	if i := strings.LastIndexByte(host, '@'); i >= 0 {
+		host = host[i+1:]
+	}
+	if u, err := url.PathUnescape(path); err == nil {
+		path = u
+	}
+	return strings.ToLower(host), path
+}
+
+// domain is the part of a host that a company registers: "example.co.uk" of "api.example.co.uk:443". It is empty for an
+// address in numbers and for a name of one label.
+func domain(host string) string {
+	if h, _, ok := strings.Cut(host, ":"); ok {
+		host = h
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return ""
+	}
+	labels := strings.Split(strings.Trim(host, "."), ".")
+	n := len(labels)
+	if n < 2 || strings.ContainsAny(host, "{}$") {
+		return ""
+	}
+	take := 2
+	if n > 2 && len(labels[n-1]) == 2 && slices.Contains([]string{"co", "com", "org", "net", "gov", "gob", "ac", "edu", "go", "or", "ne"}, labels[n-2]) {
+		take = 3
+	}
+	return strings.Join(labels[n-take:], ".")
+}
+
+func newHost(address, path string) *host {
+	h := &host{Domain: domain(address)}
+	bare, port, _ := strings.Cut(address, ":")
+	if _, err := netip.ParseAddr(bare); err == nil {
+		h.Text = address
+		return h
+	}
+	own := strings.TrimSuffix(strings.TrimSuffix(bare, h.Domain), ".")
+	for _, w := range words(own) {
+		if tells(w) {
+			h.Words = append(h.Words, stem(w))
+		}
+	}
+	parts, _ := segments(path)
+	for _, p := range telling(parts) {
+		for _, w := range words(p) {
+			if tells(w) && !slices.Contains(h.Words, stem(w)) {
+				h.Words = append(h.Words, stem(w))
+			}
+		}
+	}
+	if port == "80" || port == "443" {
+		port = ""
+	}
+	h.Text = strings.Trim(strings.Join(h.Words, "-")+"."+h.Domain+":"+port, ".:")
+	return h
 }
 
 // Keys returns the keys under which members that may match are found: two that share none are apart.
 func (s Sketch) Keys() []string {
 	var keys []string
-	if s.Explicit != "" {
-		keys = append(keys, key("id", s.Explicit))
+	add := func(kind byte, value string) {
+		h := fnv.New64a()
+		h.Write([]byte{kind})
+		h.Write([]byte(value))
+		keys = append(keys, strconv.FormatUint(h.Sum64(), 36))
 	}
-	for _, t := range s.Titles {
-		keys = append(keys, key("title", strings.Join(words(t), " ")))
+	if s.Explicit != "" {
+		add('x', s.Explicit)
+	}
+	for _, n := range s.names() {
+		sorted := slices.Sorted(slices.Values(n.Words))
+		add('n', strings.Join(sorted, ""))
+		add('n', strings.Join(n.Words, ""))
+		single := slices.SortedFunc(slices.Values(n.Words), func(a, b string) int { return int(wordWeight(b) - wordWeight(a)) })
+		for _, w := range single[:min(2, len(single))] {
+			if wordWeight(w) > everywhere {
+				add('n', w)
+			}
+		}
+	}
+	for _, m := range s.Shape.marks {
+		add('m', strconv.FormatUint(m, 36))
+	}
+	if s.Upstream != nil {
+		add('u', s.Upstream.Text)
 	}
 	slices.Sort(keys)
 	return slices.Compact(keys)
 }
 
-// key is one short word for what it stands for.
-func key(kind, value string) string {
-	h := fnv.New64a()
-	h.Write([]byte(value))
-	return kind[:1] + strconv.FormatUint(h.Sum64(), 36)
+// names are its titles, and what its base path and its back end call it.
+func (s Sketch) names() []name {
+	names := s.Titles
+	if n, ok := s.placeName(); ok {
+		names = append(slices.Clip(names), n)
+	}
+	if s.Upstream != nil && len(s.Upstream.Words) > 0 {
+		names = append(slices.Clip(names), name{Words: s.Upstream.Words})
+	}
+	return names
+}
+
+// placeName is what the base path calls it.
+func (s Sketch) placeName() (name, bool) {
+	if len(s.Place) == 0 {
+		return name{}, false
+	}
+	n := newName(strings.Join(s.Place, "/"))
+	return n, len(n.Words) > 0
 }

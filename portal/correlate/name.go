@@ -1,0 +1,273 @@
+package correlate
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// decorations are words that say how or where an API is offered, not which one it is.
+var decorations = wordSet(`
+	api apis io com net org service services svc svcs srv rest restful http https web ws soap rpc grpc graphql json xml swagger openapi oas
+	documentation docs doc reference specification spec specs definition schema interactive guide explorer
+	gateway gw proxy proxies apim ingress route router endpoint endpoints backend server facade bff host cluster k8s mesh
+	microservice app application interface module component prd0 default main root base common
+	public private internal external partner partners intern extern ext
+	the a an of for and to in on by with from your our its or
+	v ver version legacy old new current deprecated obsolete retired next latest stable beta alpha preview rc ga experimental early
+	final draft copy edition release snapshot
+	prod production prd live test tst testing tests qa qas uat sit sim simulation simulator sandbox sbx sand stage staging stg
+	preprod pre nonprod dev develop development int integration acc acceptance demo local canary blue green dr perf load training trn
+	eu us uk emea apac na latam asia europe america global intl international west east north south central northeast southeast
+	northwest southwest westeurope northeurope eastus westus weu neu euw use usw aws azure gcp onprem cloud dc region zone
+	cluster0 cluster1 az`)
+
+func wordSet(list string) map[string]bool {
+	set := map[string]bool{}
+	for _, w := range strings.Fields(list) {
+		set[w] = true
+	}
+	return set
+}
+
+var (
+	versionWord = regexp.MustCompile(`^(v|r|ver|version)?[0-9]{1,4}((alpha|beta|rc|p)[0-9]*)?$`)
+	regionWord  = regexp.MustCompile(`^(eu|us|na|ap|sa|ca|dc|az|gw|euw|use|usw|weu|neu|prod|prd|test|tst|dev|qa|uat|stg|node|k8s|svc|srv|v)[0-9]{1,3}[a-z]?$`)
+	hexWord     = regexp.MustCompile(`^[0-9a-f]{8,}$|^[0-9a-f]{4}$`)
+)
+
+// name is one of the names of a deployment.
+type name struct {
+	Text string `json:"text"` // as told
+	// Words are those that tell which API it is, in their first form; none where the name says nothing.
+	Words []string `json:"words,omitempty"`
+	All   []string `json:"all,omitempty"` // every word; none where Words are all
+}
+
+func newName(text string) name {
+	n := name{Text: text}
+	folded := strings.Map(func(r rune) rune {
+		if r == '\'' || r == '’' || unicode.Is(unicode.Mn, r) {
+			return -1
+		}
+		return r
+	}, norm.NFKD.String(text))
+	all := words(folded)
+	for _, w := range all[:min(len(all), maxWords)] {
+		n.All = append(n.All, stem(w))
+		if tells(w) {
+			n.Words = append(n.Words, stem(w))
+		}
+	}
+	if len(n.Words) == len(n.All) || len(n.Words) == 0 {
+		n.All = nil
+	}
+	return n
+}
+
+const maxWords = 12
+
+// tells reports whether a word may say which API is meant.
+func tells(w string) bool {
+	switch {
+	case decorations[w] || versionWord.MatchString(w) || regionWord.MatchString(w):
+		return false
+	case strings.ContainsAny(w, "0123456789") && (hexWord.MatchString(w) || digits(w)*2 > len(w)):
+		return false
+	}
+	return len(w) > 1 || w[0] >= 0x80
+}
+
+func digits(w string) int {
+	n := 0
+	for _, r := range w {
+		if r >= '0' && r <= '9' {
+			n++
+		}
+	}
+	return n
+}
+
+// stem is the singular of an English word, near enough to compare with.
+func stem(w string) string {
+	switch {
+	case len(w) > 4 && strings.HasSuffix(w, "ies"):
+		return w[:len(w)-3] + "y"
+	case len(w) > 4 && (strings.HasSuffix(w, "sses") || strings.HasSuffix(w, "xes") || strings.HasSuffix(w, "ches") || strings.HasSuffix(w, "shes")):
+		return w[:len(w)-2]
+	case len(w) > 3 && strings.HasSuffix(w, "s") && !strings.HasSuffix(w, "ss") && !strings.HasSuffix(w, "us") && !strings.HasSuffix(w, "is"):
+		return w[:len(w)-1]
+	}
+	return w
+}
+
+// likeness is what two names have in common, in bits: shared, and what only the one or the other says.
+type likeness struct{ shared, onlyA, onlyB float64 }
+
+func (l likeness) same() bool    { return l.shared > 0 && l.onlyA == 0 && l.onlyB == 0 }
+func (l likeness) within() bool  { return l.shared > 0 && (l.onlyA == 0 || l.onlyB == 0) }
+func (l likeness) differs() bool { return l.onlyA > 0 && l.onlyB > 0 }
+
+// net is what the names speak for being one (positive) or two.
+func (l likeness) net() float64 {
+	return l.shared - max(l.onlyA, l.onlyB)/2 - 1.5*min(l.onlyA, l.onlyB)
+}
+
+// compareNames says what two names have in common. weigh gives the weight of a word.
+func compareNames(a, b name, weigh func(string) float64) likeness {
+	var l likeness
+	if len(a.Words) == 0 || len(b.Words) == 0 {
+		return l
+	}
+	restB := slices.Clone(b.Words)
+	var restA []string
+	for _, w := range a.Words {
+		if i := slices.Index(restB, w); i >= 0 {
+			l.shared += weigh(w)
+			restB = slices.Delete(restB, i, i+1)
+			continue
+		}
+		restA = append(restA, w)
+	}
+	if len(restA) > 0 && len(restB) > 0 {
+		if runsThrough(a, b) || runsThrough(b, a) {
+			return likeness{shared: max(sum(a.Words, weigh), sum(b.Words, weigh))}
+		}
+		restA, restB = l.spelled(restA, restB, weigh)
+	}
+	for _, w := range restA {
+		if !slices.Contains(b.Words, w) { // said twice
+			l.onlyA += weigh(w)
+		}
+	}
+	for _, w := range restB {
+		if !slices.Contains(a.Words, w) {
+			l.onlyB += weigh(w)
+		}
+	}
+	return l
+}
+
+func sum(words []string, weigh func(string) float64) float64 {
+	var total float64
+	for _, w := range words {
+		total += weigh(w)
+	}
+	return total
+}
+
+// runsThrough reports whether the words of a, written without spaces, are those of b with decorations between or around
+// them: "globalwinescore" is "Global Wine Score".
+func runsThrough(a, b name) bool {
+	joined := strings.Join(a.Words, "")
+	all := b.All
+	if len(all) == 0 {
+		all = b.Words
+	}
+	for from := range all {
+		rest := joined
+		for i, w := range all[from:] {
+			next, ok := strings.CutPrefix(rest, w)
+			if !ok {
+				break
+			}
+			if rest = next; rest == "" {
+				return !slices.ContainsFunc(b.Words, func(w string) bool { return !slices.Contains(all[from:from+i+1], w) })
+			}
+		}
+	}
+	return false
+}
+
+// spelled finds words that are written otherwise: run together, cut short, or as initials.
+func (l *likeness) spelled(a, b []string, weigh func(string) float64) (restA, restB []string) {
+	a, b = l.contracted(a, b, weigh)
+	b, a = l.contracted(b, a, weigh)
+	for _, w := range a {
+		i := slices.IndexFunc(b, func(other string) bool { return abbreviates(w, other) || abbreviates(other, w) })
+		if i < 0 {
+			restA = append(restA, w)
+			continue
+		}
+		l.shared += min(weigh(w), weigh(b[i])) / 2
+		b = slices.Delete(b, i, i+1)
+	}
+	return restA, b
+}
+
+// contracted takes words of a that are several words of b in one, or their initials, from both.
+func (l *likeness) contracted(a, b []string, weigh func(string) float64) (restA, restB []string) {
+	for _, w := range a {
+		n, from := 0, 0
+		for i := range b {
+			if n = runTogether(w, b[i:]); n > 1 {
+				from = i
+				break
+			}
+		}
+		if n < 2 {
+			restA = append(restA, w)
+			continue
+		}
+		for _, part := range b[from : from+n] {
+			l.shared += weigh(part)
+		}
+		b = slices.Delete(slices.Clone(b), from, from+n)
+	}
+	return restA, b
+}
+
+// runTogether says how many of the words make up w: written one after the other, or all of them as initials.
+func runTogether(w string, parts []string) int {
+	rest := w
+	for i, part := range parts {
+		next, ok := strings.CutPrefix(rest, part)
+		if !ok {
+			break
+		}
+		if next == "" || next == "s" {
+			return i + 1
+		}
+		rest = next
+	}
+	if len(w) >= 3 && len(w) == len(parts) {
+		for i, part := range parts {
+			if part[0] != w[i] {
+				return 0
+			}
+		}
+		return len(parts)
+	}
+	return 0
+}
+
+// abbreviates reports whether short is a beginning of long, or its first letter and some of its consonants.
+func abbreviates(short, long string) bool {
+	if len(short) < 3 || len(short) >= len(long) || short[0] != long[0] {
+		return false
+	}
+	if strings.HasPrefix(long, short) {
+		return true
+	}
+	if len(short) > 5 {
+		return false
+	}
+	i := 1
+	for j := 1; j < len(long) && i < len(short); j++ {
+		if long[j] == short[i] && !strings.ContainsRune("aeiou", rune(long[j])) {
+			i++
+		}
+	}
+	return i == len(short)
+}
+
+// key is the same for names that differ in decoration only.
+func (n name) key() string {
+	if len(n.Words) == 0 {
+		return strings.ToLower(n.Text)
+	}
+	return strings.Join(n.Words, " ")
+}
