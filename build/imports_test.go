@@ -38,7 +38,7 @@ var rules = []rule{
 	{because: "routing is pure: it knows no gateway, no connector and no database",
 		from: []string{"portal/routing"}, not: []string{"ours"}, but: []string{"portal", "portal/access", "portal/api", "portal/store"}},
 	{because: "what is kept does not know who brings it in or shows it",
-		from: []string{"portal/catalog", "portal/keys", "portal/people", "portal/seal", "portal/outbound", "portal/site", "portal/store/..."},
+		from: []string{"portal/catalog", "portal/curation", "portal/keys", "portal/people", "portal/seal", "portal/outbound", "portal/site", "portal/store/..."},
 		not:  []string{"portal/ingest", "portal/routing", "portal/desk", "portal/web/...", "portal/client/..."}},
 	{because: "pages ask api.Desk and nothing behind it, so that the desktop can show them too",
 		from: []string{"portal/web/..."},

@@ -30,12 +30,28 @@ const (
 // Lifecycle of a version at one deployment.
 type Lifecycle string
 
-// A preview is chosen by name only; a deprecated version is not the newest one for newcomers.
+// A preview is chosen by name only; a deprecated version is not the newest one for newcomers; a retired one lets no
+// newcomer in, not even by name.
 const (
 	Preview    Lifecycle = "preview"
 	Active     Lifecycle = "active"
 	Deprecated Lifecycle = "deprecated"
+	Retired    Lifecycle = "retired"
 )
+
+// Lifecycles lists them in the order in which a version passes through them.
+var Lifecycles = []Lifecycle{Preview, Active, Deprecated, Retired}
+
+// Ending reports whether it is on its way out: whoever uses it has to leave.
+func (l Lifecycle) Ending() bool { return l == Deprecated || l == Retired }
+
+// LifecycleLayers says where the values of a lifecycle come from: LayerDocument, LayerGateway or LayerOverride, the later
+// winning. Empty: nobody said, it is the default.
+type LifecycleLayers struct {
+	Lifecycle Layer `json:",omitzero"`
+	Sunset    Layer `json:",omitzero"`
+	Successor Layer `json:",omitzero"`
+}
 
 // Deployment is one API version at one exposure of one gateway, as the catalog publishes it.
 type Deployment struct {
@@ -57,8 +73,13 @@ type Deployment struct {
 	Line        string // what a constraint matches, such as "2"
 	Lifecycle   Lifecycle
 	Sunset      time.Time // zero: none announced
-	Tags        []string
-	Owner       string
+	// Deprecated is since when it is deprecated or retired: as somebody said, else when the portal learned of it.
+	Deprecated time.Time `json:",omitzero"`
+	// Successor names what takes its place, in the words of ParseSuccessor; empty: nothing is known to.
+	Successor string          `json:",omitempty"`
+	SaidBy    LifecycleLayers `json:",omitzero"`
+	Tags      []string
+	Owner     string
 
 	BaseURL        string // the address that consumers use, without a trailing slash
 	Authentication Authentication

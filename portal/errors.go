@@ -54,9 +54,14 @@ func (e *RetryAfterError) Is(target error) bool { return target == ErrUnavailabl
 type NoEndpointError struct {
 	API          string        // slug
 	Environments []Environment // where this consumer has an endpoint, in configured order
+	// Retired: there is something that fits, which only those still use who hold a key there.
+	Retired bool
 }
 
 func (e *NoEndpointError) Error() string {
+	if e.Retired {
+		return fmt.Sprintf("%s is retired there: it takes nobody new; the page of the API says what takes its place", e.API)
+	}
 	if len(e.Environments) == 0 {
 		return fmt.Sprintf("%s has no endpoint for you", e.API)
 	}

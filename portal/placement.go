@@ -44,6 +44,9 @@ const (
 	LayerRule     Layer = "rule"     // a placement rule
 	LayerWords    Layer = "words"    // the gateway's own words: label, tag, x-concierge-* in the document
 	LayerOverride Layer = "override" // a person; survives every sync
+
+	// LayerDocument is what a deployment's document says of its lifecycle. There, LayerGateway is what the gateway says.
+	LayerDocument Layer = "document"
 )
 
 // Placed is one value of a placement and the layer that it comes from.

@@ -378,7 +378,7 @@ func faultsOf(d connectors.Deployment) []string {
 	case strings.HasSuffix(d.Public, "/"):
 		fault("its address %q ends in a slash", d.Public)
 	}
-	if !slices.Contains([]portal.Lifecycle{"", portal.Preview, portal.Active, portal.Deprecated}, d.Lifecycle) {
+	if !slices.Contains([]portal.Lifecycle{"", portal.Preview, portal.Active, portal.Deprecated, portal.Retired}, d.Lifecycle) {
 		fault("Lifecycle is %q", d.Lifecycle)
 	}
 	for axis := range d.Words {

@@ -391,7 +391,7 @@ func readTags(d *connectors.Deployment, e exposure) {
 		d.Title = title
 	}
 	switch l := portal.Lifecycle(words["lifecycle"]); l {
-	case portal.Preview, portal.Active, portal.Deprecated:
+	case portal.Preview, portal.Active, portal.Deprecated, portal.Retired:
 		d.Lifecycle = l
 	}
 	if sunset, err := time.Parse(time.DateOnly, words["sunset"]); err == nil {

@@ -45,6 +45,7 @@ type Caller struct {
 	Division         portal.Division // the organisation's
 	Region           portal.Region   // the organisation's
 	Roles            []Role
+	Teams            []portal.TeamID // of the organisation that the caller is in
 }
 
 // Has reports whether the caller holds a role. A company role counts in an internal organisation only.

@@ -19,6 +19,7 @@ type Problem struct {
 	Detail       string         `json:"detail,omitempty"`
 	RequestID    string         `json:"request_id,omitempty" doc:"Name it when you ask for help"`
 	Environments []string       `json:"environments,omitempty" doc:"With no-endpoint: where the caller has an endpoint"`
+	Retired      bool           `json:"retired,omitempty" doc:"With no-endpoint: what fits is retired and takes nobody new"`
 	Conflict     string         `json:"conflict,omitempty" doc:"With conflict: the id of the thing in the way"`
 	Errors       []FieldProblem `json:"errors,omitempty" doc:"With invalid: what is wrong where"`
 
@@ -71,7 +72,7 @@ func ProblemOf(err error) (p Problem, known bool) {
 	var none *portal.NoEndpointError
 	if errors.As(err, &none) {
 		p = problem("no-endpoint", "There is no endpoint for you", http.StatusNotFound)
-		p.Detail = none.Error()
+		p.Detail, p.Retired = none.Error(), none.Retired
 		p.Environments = []string{}
 		for _, e := range none.Environments {
 			p.Environments = append(p.Environments, string(e))
@@ -140,7 +141,7 @@ func (p *Problem) As(target any) bool {
 		if p.Type != "/problems/no-endpoint" {
 			return false
 		}
-		*t = &portal.NoEndpointError{}
+		*t = &portal.NoEndpointError{Retired: p.Retired}
 		for _, e := range p.Environments {
 			(*t).Environments = append((*t).Environments, portal.Environment(e))
 		}

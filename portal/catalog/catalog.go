@@ -172,10 +172,10 @@ func (r Record) Key() connectors.Key {
 // Live reports whether the gateway still publishes it.
 func (r Record) Live() bool { return r.Removed.IsZero() }
 
-// Hash returns the fingerprint of what the record says, its own id and its entry left out: two records with the same one
-// need no write.
+// Hash returns the fingerprint of what the record says, its own id and its entry left out, and since when it is deprecated:
+// two records with the same one need no write.
 func (r Record) Hash() string {
-	r.Deployment.ID, r.Deployment.API = "", ""
+	r.Deployment.ID, r.Deployment.API, r.Deployment.Deprecated = "", "", time.Time{}
 	b, err := json.Marshal([]any{r.Deployment, r.Discovered, r.Described, r.Revision, r.Override})
 	if err != nil {
 		panic(fmt.Sprintf("catalog: a record is not JSON: %v", err)) // text, numbers and times only: cannot happen

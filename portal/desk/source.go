@@ -3,9 +3,11 @@ package desk
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"concierge/portal"
 	"concierge/portal/catalog"
+	"concierge/portal/curation"
 	"concierge/portal/keys"
 	"concierge/portal/people"
 	"concierge/portal/routing"
@@ -25,6 +27,7 @@ type tx interface {
 	Catalog() catalog.Store
 	Keys() keys.Store
 	People() people.Store
+	Curation() curation.Store
 }
 
 // Load implements routing.Source.
@@ -38,8 +41,8 @@ func (s source) Load(ctx context.Context) (in routing.Input, err error) {
 		if err != nil {
 			return err
 		}
-		for _, e := range entries {
-			in.APIs = append(in.APIs, entry(e))
+		if in.APIs, err = laid(ctx, t, entries); err != nil {
+			return err
 		}
 		gateways, err := t.Catalog().Gateways(ctx, "", 0)
 		if err != nil {
@@ -94,8 +97,37 @@ func token(c people.TokenCaller) routing.Token {
 	return routing.Token{Hash: c.Hash, Expires: c.Expires, Caller: c.Caller}
 }
 
-func entry(e catalog.Entry) routing.Entry {
-	return routing.Entry{ID: e.ID, Slug: e.Slug, Aliases: e.Aliases, Owner: e.Division, Deployments: e.Deployments}
+// manyEntries is from how many on it is cheaper to read what is laid over all entries: few are curated.
+const manyEntries = 20
+
+// laid are entries with what persons decided and wrote laid over them.
+func laid(ctx context.Context, t tx, entries []catalog.Entry) ([]routing.Entry, error) {
+	layers := map[portal.APIID]curation.Layer{}
+	if len(entries) < manyEntries {
+		for _, e := range entries {
+			layer, err := t.Curation().Layer(ctx, e.ID)
+			if err != nil {
+				return nil, err
+			}
+			layers[e.ID] = layer
+		}
+	} else {
+		all, err := t.Curation().Layer(ctx, "")
+		if err != nil {
+			return nil, err
+		}
+		layers = all.ByEntry(entries)
+	}
+	found := make([]routing.Entry, len(entries))
+	for i, e := range entries {
+		l := layers[e.ID]
+		texts := l.Texts[e.ID]
+		found[i] = routing.Entry{
+			ID: e.ID, Slug: e.Slug, Aliases: e.Aliases, Owner: e.Division, Deployments: l.Lay(e.ID, e.Deployments),
+			Texts: texts.Texts, Guides: texts.Guides, Team: l.Teams[e.ID],
+		}
+	}
+	return found, nil
 }
 
 // LoadChanged implements routing.Source.
@@ -130,11 +162,13 @@ func changedAPIs(ctx context.Context, t tx, d *routing.Delta, ids []portal.APIID
 		d.APIs[id] = nil
 	}
 	found, err := t.Catalog().LoadEntries(ctx, ids)
-	for _, e := range found {
-		if len(e.Deployments) > 0 {
-			loaded := entry(e)
-			d.APIs[e.ID] = &loaded
-		}
+	if err != nil {
+		return err
+	}
+	found = slices.DeleteFunc(found, func(e catalog.Entry) bool { return len(e.Deployments) == 0 })
+	entries, err := laid(ctx, t, found)
+	for i := range entries {
+		d.APIs[entries[i].ID] = &entries[i]
 	}
 	return err
 }

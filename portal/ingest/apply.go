@@ -85,6 +85,7 @@ func (a *applier) note(ctx context.Context, action string, r catalog.Record, det
 // change writes one record and learns which entry it is in.
 func (a *applier) change(ctx context.Context, c *Change) error {
 	c.After.Changed = a.now
+	since(&c.Before.Deployment, &c.After.Deployment, a.now)
 	api, err := a.store.ChangeRecord(ctx, c.After, c.Before.Fingerprint)
 	if err != nil {
 		return err
@@ -156,6 +157,7 @@ func (a *applier) put(ctx context.Context, r catalog.Record, j Join) error {
 	if r.Deployment.ID == "" {
 		r.Deployment.ID, r.Deployment.API = portal.DeploymentID(portal.NewID("dep")), j.API
 		r.Created, r.Changed = a.now, a.now
+		since(&portal.Deployment{}, &r.Deployment, a.now)
 		return a.store.AddRecord(ctx, r)
 	}
 	from := r.Deployment.API

@@ -41,8 +41,6 @@ func publish(g catalog.Gateway, c connectors.Capabilities, f Found, o catalog.Ov
 		Description: cmp.Or(f.Description, f.Described.Description),
 		Version:     version,
 		Line:        Line(f.Described.Words["line"], pathOf(address, f.Paths), version),
-		Lifecycle:   cmp.Or(f.Lifecycle, portal.Active),
-		Sunset:      f.Sunset,
 		Tags:        slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(f.Tags), f.Described.Tags...)))),
 		Owner:       f.Owner,
 		BaseURL:     address, Authentication: f.Authentication, Plans: plans(f.Plans), Document: f.Document,
@@ -51,6 +49,7 @@ func publish(g catalog.Gateway, c connectors.Capabilities, f Found, o catalog.Ov
 		IssueRefused: issueRefused(g, c, f.Deployment, why),
 		Active:       f.Active && address != "",
 	}
+	warnings = append(warnings, live(&d, f.Deployment, f.Described)...)
 	r := catalog.Record{Deployment: d, Discovered: f.Deployment, Described: f.Described, Revision: f.Revision, Override: o}
 	r.Fingerprint = r.Hash()
 	return r, warnings

@@ -109,6 +109,8 @@ type Account struct {
 // Store keeps people within one transaction. What does not exist is portal.ErrNotFound. Methods that return a bool
 // are conditional: false means that the condition did not hold and nothing was written.
 type Store interface {
+	TeamStore
+
 	// AddOrganisation: portal.ErrConflict where the name is taken.
 	AddOrganisation(ctx context.Context, o Organisation) error
 	Organisation(ctx context.Context, id portal.OrganisationID) (Organisation, error)

@@ -22,6 +22,7 @@ type view struct {
 	name       string                  // under which the audience knows the entry
 	candidates []candidate             // in the order of candidate.compare
 	none       *portal.NoEndpointError // the answer where a request has no endpoint
+	retired    *portal.NoEndpointError // the same, where something retired would fit
 
 	environments []int // numbers of those with an endpoint, in order
 	shown        EntryView
@@ -44,17 +45,21 @@ type candidate struct {
 }
 
 // stageOf orders lifecycles: 0 is for everybody, what is above 0 must be asked for by its version, and within a version
-// the lower one wins.
+// the lower one wins. What is retired is there for bound applications only. What is not known is taken for active.
 func stageOf(l portal.Lifecycle) int8 {
 	switch l {
 	case portal.Deprecated:
 		return 1
 	case portal.Preview:
 		return 2
+	case portal.Retired:
+		return retired
 	default:
 		return 0
 	}
 }
+
+const retired = 3
 
 // Step 8 as one number: the smaller is better, and the highest bit in which two candidates differ says what decides
 // between them. The lowest 32 bits are the gateway's priority, turned round.
@@ -119,7 +124,7 @@ func (t *Table) compile(source *Entry) *entry {
 	e := &entry{Entry: *source, views: make([]view, len(t.axes.audiences))}
 	for i, audience := range t.axes.audiences {
 		if seen := t.seenBy(audience, e.Deployments); len(seen) > 0 {
-			e.views[i] = t.view(&e.Entry, seen)
+			e.views[i] = t.view(audience, &e.Entry, seen)
 		}
 	}
 	return e
@@ -146,7 +151,7 @@ func (t *Table) seenBy(audience portal.Audience, deployments []portal.Deployment
 }
 
 // view compiles what an audience sees of an entry from the deployments that they see.
-func (t *Table) view(e *Entry, seen []candidate) view {
+func (t *Table) view(audience portal.Audience, e *Entry, seen []candidate) view {
 	v := view{id: e.ID}
 	lines, times := linesOf(seen), timesOf(seen)
 	for i := range seen {
@@ -160,12 +165,13 @@ func (t *Table) view(e *Entry, seen []candidate) view {
 	slices.SortFunc(v.candidates, func(a, b candidate) int { return a.compare(&b) })
 	v.candidates = slices.Clip(v.candidates)
 	for i := range v.candidates {
-		if n := int(v.candidates[i].environment); !slices.Contains(v.environments, n) {
+		if n := int(v.candidates[i].environment); v.candidates[i].stage != retired && !slices.Contains(v.environments, n) {
 			v.environments = append(v.environments, n)
 		}
 	}
-	v.project(t.axes, e, seen, lines)
+	v.project(t.axes, audience, e, seen, lines)
 	v.none = &portal.NoEndpointError{API: v.name, Environments: t.axes.names(v.environments)}
+	v.retired = &portal.NoEndpointError{API: v.name, Environments: v.none.Environments, Retired: true}
 	return v
 }
 

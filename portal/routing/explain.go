@@ -110,6 +110,7 @@ const (
 	RemovedBinding      = "binding"
 	RemovedSettled      = "settled"
 	RemovedVersion      = "version"
+	RemovedRetired      = "retired"
 	RemovedLifecycle    = "lifecycle"
 	RemovedLadder       = "audience_own"
 )
@@ -158,6 +159,8 @@ func (t *Table) removed(d *portal.Deployment, c *portal.Consumer, r *Request, re
 		return RemovedBinding
 	case r.Version != "" && d.Line != r.Version:
 		return RemovedVersion
+	case stageOf(d.Lifecycle) == retired:
+		return RemovedRetired
 	case r.Version == "" && stageOf(d.Lifecycle) > 0:
 		return RemovedLifecycle
 	}
@@ -194,6 +197,7 @@ var removedTexts = map[string]string{
 	RemovedBinding:                 "The application is bound to another one.",
 	RemovedSettled:                 "It was joined automatically after the one chosen: it comes after that until a person confirms the join.",
 	RemovedVersion:                 "It is of another version.",
+	RemovedRetired:                 "It is retired: only applications that hold a key there still use it.",
 	RemovedLifecycle:               "It is deprecated or a preview.",
 	RemovedLadder:                  "Another one is made for an audience nearer to the consumer's.",
 	CodeRegionSame.String():        "Another one is in the preferred region.",

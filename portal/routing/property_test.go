@@ -37,7 +37,7 @@ func drawDeployment(t *rapid.T, id string) portal.Deployment {
 		Title: rapid.SampledFrom([]string{"Payments", "Pay later", "Cards", "Zürich orders"}).Draw(t, "title"),
 		Tags:  rapid.SliceOfN(rapid.SampledFrom([]string{"finance", "Orders"}), 0, 2).Draw(t, "tags"),
 		Line:  rapid.SampledFrom(drawnLines).Draw(t, "line"), BaseURL: "https://" + id + ".example",
-		Lifecycle: rapid.SampledFrom([]portal.Lifecycle{portal.Active, portal.Active, portal.Deprecated, portal.Preview}).Draw(t, "lifecycle"),
+		Lifecycle: rapid.SampledFrom([]portal.Lifecycle{portal.Active, portal.Active, portal.Deprecated, portal.Preview, portal.Retired}).Draw(t, "lifecycle"),
 		Active:    rapid.IntRange(0, 5).Draw(t, "active") > 0,
 		Since:     rapid.SampledFrom(drawnTimes).Draw(t, "since"),
 		Placement: portal.Placement{
@@ -58,7 +58,24 @@ func drawEntry(t *rapid.T, id portal.APIID) Entry {
 	for k := range rapid.IntRange(0, 6).Draw(t, "deployments") {
 		e.Deployments = append(e.Deployments, drawDeployment(t, fmt.Sprintf("%s_dep_%d", id, k)))
 	}
+	words := rapid.SampledFrom([]string{"", "pay", "orders in full"})
+	for range rapid.IntRange(0, 3).Draw(t, "texts") {
+		text := portal.Texts{
+			Audience: portal.Audience(rapid.SampledFrom(drawnAudiences).Draw(t, "audience")), Summary: words.Draw(t, "summary"),
+			Contact: portal.Contact{Name: words.Draw(t, "contact")}, Links: []portal.Link{{Title: words.Draw(t, "link")}},
+		}
+		if tag := words.Draw(t, "tag"); tag != "" {
+			text.Tags = []string{tag}
+		}
+		e.Texts = append(e.Texts, text)
+		e.Guides = append(e.Guides, portal.Guide{Title: words.Draw(t, "guide"), Audience: portal.Audience(rapid.SampledFrom(drawnAudiences).Draw(t, "guide's audience"))})
+	}
 	return e
+}
+
+// readable says, independently of the table, what the default configuration lets an audience read.
+func readable(reader, marked portal.Audience) bool {
+	return usable(reader, &portal.Deployment{Placement: portal.Placement{portal.AxisAudience: {Value: string(marked)}, portal.AxisEnvironment: {Value: "test"}}})
 }
 
 func drawApplication(t *rapid.T, id portal.ApplicationID) Application {
@@ -194,7 +211,8 @@ func resolveSlowly(in Input, c portal.Consumer, r Request) (portal.DeploymentID,
 			keep(func(d portal.Deployment) bool { return d.Line == line })
 		}
 		keep(func(d portal.Deployment) bool { return d.Lifecycle == portal.Active })
-		keep(func(d portal.Deployment) bool { return d.Lifecycle != portal.Preview })
+		keep(func(d portal.Deployment) bool { return d.Lifecycle == portal.Deprecated })
+		keep(func(d portal.Deployment) bool { return d.Lifecycle != portal.Retired })
 	}
 
 	// A binding.
@@ -218,13 +236,17 @@ func resolveSlowly(in Input, c portal.Consumer, r Request) (portal.DeploymentID,
 		return slices.MinFunc(left, func(a, b portal.Deployment) int { return strings.Compare(string(a.ID), string(b.ID)) }).ID, nil
 	}
 
-	if r.Version == "" {
-		left = filter(left, func(d portal.Deployment) bool { return d.Lifecycle == portal.Active })
-	} else {
+	// A newcomer.
+	if r.Version != "" {
 		left = filter(left, func(d portal.Deployment) bool { return d.Line == r.Version })
 	}
+	isRetired := func(d portal.Deployment) bool { return d.Lifecycle == portal.Retired }
+	gone := slices.ContainsFunc(left, isRetired)
+	left = filter(left, func(d portal.Deployment) bool {
+		return !isRetired(d) && (r.Version != "" || d.Lifecycle == portal.Active)
+	})
 	if len(left) == 0 {
-		return "", &portal.NoEndpointError{}
+		return "", &portal.NoEndpointError{Retired: gone}
 	}
 	first()
 	order()
@@ -256,14 +278,18 @@ func TestResolveAsSpecified(t *testing.T) {
 				t.Fatalf("got %+v, %v; want not found", res.Deployment, err)
 			}
 		case errors.As(wantErr, &none):
-			if !errors.As(err, &none) {
-				t.Fatalf("got %+v, %v; want no endpoint", res.Deployment, err)
+			var got *portal.NoEndpointError
+			if !errors.As(err, &got) || got.Retired != none.Retired {
+				t.Fatalf("got %+v, %v; want no endpoint, for retirement: %v", res.Deployment, err, none.Retired)
 			}
 		case err != nil || res.Deployment.ID != want:
 			t.Fatalf("got %+v, %v; want %s", res.Deployment, err, want)
 		}
 		if err == nil && (res.Deployment.Placement.Environment() != r.Environment || !usable(c.Audience, res.Deployment)) {
 			t.Fatalf("sent to %+v", res.Deployment)
+		}
+		if err == nil && res.Deployment.Lifecycle == portal.Retired && !res.Bound() {
+			t.Fatalf("a newcomer is sent to %+v", res.Deployment)
 		}
 	})
 }
@@ -517,7 +543,16 @@ func TestNothingHiddenIsTold(t *testing.T) {
 		in.Config.Environments = []portal.Environment{canary, portal.Test, portal.Production}
 		for i := range in.APIs {
 			e := &in.APIs[i]
-			e.Owner = canary
+			e.Owner, e.Team = canary, canary
+			for k := range e.Texts {
+				if text := &e.Texts[k]; !readable(c.Audience, text.Audience) {
+					text.Summary, text.Contact, text.Tags = canary, portal.Contact{Name: canary}, []string{canary}
+					text.Links = []portal.Link{{Title: canary, Href: "https://" + canary}}
+				}
+				if guide := &e.Guides[k]; !readable(c.Audience, guide.Audience) {
+					guide.ID, guide.Title, guide.Body = canary, canary, canary
+				}
+			}
 			for k := range e.Deployments {
 				d := &e.Deployments[k]
 				if usable(c.Audience, d) {
@@ -593,6 +628,8 @@ func TestHiddenMakesNoDifference(t *testing.T) {
 		for i := range without.APIs {
 			e := &without.APIs[i]
 			e.Deployments = filter(e.Deployments, func(d portal.Deployment) bool { return usable(c.Audience, &d) })
+			e.Texts = slices.DeleteFunc(slices.Clone(e.Texts), func(text portal.Texts) bool { return !readable(c.Audience, text.Audience) })
+			e.Guides = slices.DeleteFunc(slices.Clone(e.Guides), func(g portal.Guide) bool { return !readable(c.Audience, g.Audience) })
 		}
 		all, visible := Build(in), Build(without)
 		for range 5 {

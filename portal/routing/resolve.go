@@ -126,7 +126,7 @@ func (t *Table) walk(c *portal.Consumer, r *Request) (res Result, equals []candi
 	// What was joined automatically comes after what was there before.
 	equals, later := qualified(cell, r.Version)
 	if len(equals) == 0 {
-		return res, nil, v.none
+		return res, nil, v.nothing(cell, r.Version)
 	}
 
 	// Step 7, health, will take what is down out of the equals, as long as one is left.
@@ -240,7 +240,17 @@ func (c *candidate) qualifies(version string) bool {
 	if version == "" {
 		return c.stage == 0
 	}
-	return c.deployment.Line == version
+	return c.stage != retired && c.deployment.Line == version
+}
+
+// nothing is the answer where nothing qualifies.
+func (v *view) nothing(cell []candidate, version string) *portal.NoEndpointError {
+	for i := range cell {
+		if c := &cell[i]; c.stage == retired && (version == "" || c.deployment.Line == version) {
+			return v.retired
+		}
+	}
+	return v.none
 }
 
 // prefer takes step 8. decided are the reasons that made a difference.

@@ -51,6 +51,11 @@ type Entry struct {
 	// Named lists the deployments whose gateway asked for this slug (an explicit id); whoever may see one of them may
 	// read the slug. Others may where SlugTold says so, and otherwise read the entry's id in its place.
 	Named []portal.DeploymentID
+	// Texts and Guides are the owners' own, published, each marked for its audience; see Curate. Guides come without their
+	// bodies.
+	Texts  []portal.Texts
+	Guides []portal.Guide
+	Team   portal.TeamID // that owns it; empty: its division alone does
 }
 
 // Gateway is what routing knows of a gateway. Whether it is paused does not matter here: nobody reads or changes it then,

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"time"
 
 	"concierge/portal"
 )
@@ -14,7 +15,7 @@ type EntryView struct {
 	ID portal.APIID
 	// Name is the entry's stable name for this consumer: its slug where they may read that, else its id.
 	Name string
-	// Title, Summary, Description, Tags and Owner are those of the deployment that comes first for the consumer's
+	// Title, Summary, Description, Tags and Owner are those, but for what is curated, of the deployment that comes first for the consumer's
 	// audience: production before other environments (later ones first), then as Resolve prefers them.
 	Title       string
 	Summary     string
@@ -22,35 +23,49 @@ type EntryView struct {
 	Tags        []string
 	Owner       string
 	Versions    []VersionView // the newest first
+	// Curated are the owners' own texts for the audience. Its summary and tags, where there are any, are above in place of
+	// the deployment's.
+	Curated Curated
 }
 
 // VersionView is one line of an entry.
 type VersionView struct {
 	Line string
-	// Lifecycle is that of the line's first deployment, in the order of EntryView.
-	Lifecycle portal.Lifecycle
+	// Lifecycle, and what belongs to it, is that of the line's first deployment, in the order of EntryView.
+	Lifecycle  portal.Lifecycle
+	Deprecated time.Time // zero: it is not, or not known since when
+	Sunset     time.Time // zero: none announced
+	Successor  string    // see portal.ParseSuccessor; it may name what this consumer may not see
 	// Environments are those in which asking for this line gives the consumer an endpoint, in configured order. They are
-	// none for a line whose deployments are all inactive.
+	// none for a line whose deployments are all inactive or retired.
 	Environments []portal.Environment
 }
 
 // project fills in the descriptive part of a view.
-func (v *view) project(a *axes, e *Entry, seen []candidate, lines []string) {
+func (v *view) project(a *axes, audience portal.Audience, e *Entry, seen []candidate, lines []string) {
 	slices.SortFunc(seen, func(c, d candidate) int { return a.compareTelling(&c, &d) })
 	lead := seen[0].deployment
 	v.name = e.nameFor(seen)
+	curated := Curate(a.ladder, audience, e.Texts, e.Guides)
 	v.shown = EntryView{
 		ID: e.ID, Name: v.name,
-		Title: lead.Title, Summary: lead.Summary, Description: lead.Description, Tags: lead.Tags, Owner: lead.Owner,
-		Versions: v.versions(a, seen, lines),
+		Title: lead.Title, Summary: cmp.Or(curated.Summary, lead.Summary), Description: lead.Description, Tags: lead.Tags, Owner: lead.Owner,
+		Versions: v.versions(a, seen, lines), Curated: curated,
+	}
+	if len(curated.Tags) > 0 {
+		v.shown.Tags = curated.Tags
 	}
 	v.title = fold(lead.Title)
-	v.tags = make([]string, len(lead.Tags))
-	for i, tag := range lead.Tags {
+	v.tags = make([]string, len(v.shown.Tags))
+	for i, tag := range v.shown.Tags {
 		v.tags[i] = fold(tag)
 	}
+	texts := append([]string{v.title, fold(v.shown.Summary), fold(v.name)}, v.tags...)
+	for _, g := range curated.Guides {
+		texts = append(texts, fold(g.Title))
+	}
 	// A line break keeps a word from matching across two texts: no folded query holds one.
-	v.text = strings.Join(append([]string{v.title, fold(lead.Summary), fold(v.name)}, v.tags...), "\n")
+	v.text = strings.Join(texts, "\n")
 }
 
 // compareTelling orders deployments by how much they have to say about their entry.
@@ -84,11 +99,12 @@ func (v *view) versions(a *axes, seen []candidate, lines []string) []VersionView
 	list := make([]VersionView, len(lines))
 	for n, line := range lines {
 		first := slices.IndexFunc(seen, func(c candidate) bool { return int(c.line) == n })
-		list[n] = VersionView{Line: line, Lifecycle: seen[first].deployment.Lifecycle}
+		d := seen[first].deployment
+		list[n] = VersionView{Line: line, Lifecycle: d.Lifecycle, Deprecated: d.Deprecated, Sunset: d.Sunset, Successor: d.Successor}
 		var environments []int
 		for i := range v.candidates {
 			c := &v.candidates[i]
-			if int(c.line) == n && !slices.Contains(environments, int(c.environment)) {
+			if int(c.line) == n && c.stage != retired && !slices.Contains(environments, int(c.environment)) {
 				environments = append(environments, int(c.environment))
 			}
 		}

@@ -111,6 +111,14 @@ func TestCursorOutlivesItsEntry(t *testing.T) {
 	}
 }
 
+func lines(v EntryView) string {
+	all := make([]string, len(v.Versions))
+	for i, line := range v.Versions {
+		all[i] = fmt.Sprint("{", line.Line, " ", line.Lifecycle, " ", line.Environments, "}")
+	}
+	return "[" + strings.Join(all, " ") + "]"
+}
+
 func TestEntryView(t *testing.T) {
 	catalog := table(entryOf("payments",
 		deployment("a", "partner production 1", titled("Payments, old"), stage(portal.Deprecated)),
@@ -132,12 +140,12 @@ func TestEntryView(t *testing.T) {
 			t.Errorf("got %+v", v)
 		}
 		want := "[{5 active []} {3 preview [test]} {2 active [test simulation production]} {1 deprecated [production]} {0.9 active []}]"
-		if got := fmt.Sprint(v.Versions); got != want {
+		if got := lines(v); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}
 	v, err := catalog.API(as(portal.Internal), "payments")
-	if err != nil || v.Title != "Payments, secret" || fmt.Sprint(v.Versions) != "[{4 active [production]} {2 active [simulation]}]" {
+	if err != nil || v.Title != "Payments, secret" || lines(v) != "[{4 active [production]} {2 active [simulation]}]" {
 		t.Errorf("internal: got %+v, %v", v, err)
 	}
 	for audience, want := range map[portal.Audience]string{

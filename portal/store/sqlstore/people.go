@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"concierge/portal"
@@ -197,13 +199,17 @@ func (s peopleStore) Administrators(ctx context.Context) (n int, err error) {
 const activeMembers = `people p JOIN memberships m ON m.person = p.id JOIN organisations o ON o.id = m.organisation
 	AND p.password <> '' AND NOT p.disabled AND NOT o.disabled`
 
-const callerColumns = `p.id, p.name, p.email, o.id, o.name, o.audience, o.division, o.region, m.roles`
+const callerColumns = `p.id, p.name, p.email, o.id, o.name, o.audience, o.division, o.region, m.roles,
+	coalesce((SELECT string_agg(tm.team, ' ') FROM team_members tm JOIN teams ts ON ts.id = tm.team WHERE tm.person = p.id AND ts.organisation = o.id), '')`
 
 // callerInto returns where callerColumns are scanned to; call done afterwards.
 func callerInto(c *access.Caller) (dest []any, done func() error) {
-	roles := new(string)
-	dest = []any{&c.Person, &c.Name, &c.Email, &c.Organisation, &c.OrganisationName, &c.Audience, &c.Division, &c.Region, roles}
+	roles, teams := new(string), new(string)
+	dest = []any{&c.Person, &c.Name, &c.Email, &c.Organisation, &c.OrganisationName, &c.Audience, &c.Division, &c.Region, roles, teams}
 	return dest, func() (err error) {
+		for _, team := range slices.Sorted(strings.FieldsSeq(*teams)) {
+			c.Teams = append(c.Teams, portal.TeamID(team))
+		}
 		c.Roles, err = readRoles(*roles)
 		return err
 	}

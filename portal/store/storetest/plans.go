@@ -139,6 +139,15 @@ func hotPaths(t T, e Engine) {
 			_, _, err := within(tx).BeginRequest(ctx, request("k"), noon)
 			return errors.Join(err, within(tx).EndRequest(ctx, request("k").RequestKey, "x"), within(tx).DropRequest(ctx, request("k")))
 		},
+		"what is laid over an entry": func(ctx context.Context, tx *sqlstore.Tx) error {
+			return second(tx.Curation().Layer(ctx, "api_1"))
+		},
+		"texts of an entry": func(ctx context.Context, tx *sqlstore.Tx) error {
+			return errors.Join(second(tx.Curation().Published(ctx, "api_1")), second(tx.Curation().Newest(ctx, "api_1")))
+		},
+		"users of a deployment": func(ctx context.Context, tx *sqlstore.Tx) error {
+			return errors.Join(second(tx.Curation().Usage(ctx, "api_1", "1", "")), second(tx.Curation().Users(ctx, "api_1", "1", "dep_1", 10)))
+		},
 		"calls of a site": func(ctx context.Context, tx *sqlstore.Tx) error {
 			return second(tx.Sites().QueuedCalls(ctx, "site_0000", noon, 10))
 		},

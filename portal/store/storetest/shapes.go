@@ -59,6 +59,13 @@ var seeds = []seed{
 	{8, "site_workers", "id, site, name, version, gateways, secret, enrolled, seen, polling, due, revoked, enrolment, reused",
 		[]any{"wrk_1", "south", "one", "1.0", `["g"]`, []byte{12}, 1, 2, "p", 3, 0, "enr_1", 0}},
 	{8, "site_enrolments", "id, site, token, created, expires, revoked, worker", []any{"enr_1", "south", []byte{13}, 1, 2, 0, "wrk_1"}},
+	{14, "teams", "id, organisation, name, name_key, created", []any{"team_1", "org_1", "Cards", "cards", 1}},
+	{14, "team_members", "team, person", []any{"team_1", "per_1"}},
+	{14, "api_teams", "api, team", []any{"api_1", "team_1"}},
+	{14, "api_texts", "api, revision, published, content, bodies, author, at", []any{"api_1", 1, true, `{"Texts":[]}`, `{"gde_1":"é"}`, "per_1", 1}},
+	{14, "lifecycles", "api, line, deployment, state, sunset, since, successor, note, actor, at",
+		[]any{"api_1", "1", "", "deprecated", 2, 1, "api_2/3", "why", "per_1", 1}},
+	{14, "lifecycle_covers", "deployment, api, line", []any{"dep_1", "api_1", "1"}},
 }
 
 // unseeded are the tables that have no seed: what is written by migrations, or by who is alive.
