@@ -41,6 +41,7 @@ type Layer string
 // The layers, in order.
 const (
 	LayerGateway  Layer = "gateway"  // the gateway's defaults
+	LayerDetected Layer = "detected" // the usual names of environments, in what the gateway calls its things
 	LayerRule     Layer = "rule"     // a placement rule
 	LayerWords    Layer = "words"    // the gateway's own words: label, tag, x-concierge-* in the document
 	LayerOverride Layer = "override" // a person; survives every sync

@@ -21,6 +21,7 @@ import (
 	"concierge/portal"
 	"concierge/portal/audit"
 	"concierge/portal/document"
+	"concierge/portal/keys"
 	"concierge/portal/store"
 )
 
@@ -46,9 +47,14 @@ type Gateway struct {
 
 	Defaults map[portal.Axis]string // the first layer of every placement
 	Bounds   portal.Bounds
-	Rules    []Rule
+	// Detect says which environment a usual name stands for that the gateway's things are called by; the empty environment is
+	// one that is not configured. Nil: names say nothing. ingest.Gateways fills it, see EnvironmentNames there.
+	Detect map[string]portal.Environment
+	Rules  []Rule
 	// Trust lists the axes on which the gateway's own words may leave the bounds, and on which they may name the division.
 	Trust []portal.Axis
+	// Fleet names the gateways that stand behind one public address; empty: it is in none. See routing.Gateway.
+	Fleet string
 	// AllowPrivate lists prefixes such as "10.1.0.0/16" of private addresses that its admin side may have.
 	AllowPrivate []string
 	// AcceptReach: an administrator has accepted that keys of this gateway open other APIs too.
@@ -273,6 +279,10 @@ type Store interface {
 	// Move puts a record into another entry.
 	Move(ctx context.Context, id portal.DeploymentID, to portal.APIID) error
 
+	// Unclassified returns the published records of a gateway whose audience or environment is unknown, by id, after the
+	// one given.
+	Unclassified(ctx context.Context, gateway portal.GatewayID, after portal.DeploymentID, limit int) ([]Record, error)
+
 	// LoadEntry returns an entry with its published deployments.
 	LoadEntry(ctx context.Context, id portal.APIID) (Entry, error)
 	// LoadEntries returns those of the entries that there are, in no order.
@@ -320,6 +330,7 @@ type Candidate struct {
 // Tx is the part of a transaction that the catalog's writers need.
 type Tx interface {
 	Catalog() Store
+	Keys() keys.Store // whose subscriptions are frozen with what is classified anew
 	Audit() audit.Store
 	Changed(kind store.ChangeKind, id string)
 	Enqueue(ctx context.Context, j store.Job) error

@@ -49,7 +49,7 @@ func (s source) Load(ctx context.Context) (in routing.Input, err error) {
 			return err
 		}
 		for _, g := range gateways {
-			in.Gateways = append(in.Gateways, routing.Gateway{ID: g.ID, Admin: host(g.Address)})
+			in.Gateways = append(in.Gateways, routing.Gateway{ID: g.ID, Admin: host(g.Address), Fleet: g.Fleet})
 		}
 		callers, err := t.People().Callers(ctx)
 		if err != nil {
@@ -183,7 +183,7 @@ func change(ctx context.Context, t tx, d *routing.Delta, c store.Change) error {
 		case err != nil:
 			return err
 		default:
-			d.Gateways[id] = &routing.Gateway{ID: id, Admin: host(g.Address)}
+			d.Gateways[id] = &routing.Gateway{ID: id, Admin: host(g.Address), Fleet: g.Fleet}
 		}
 	case store.ChangedPerson:
 		callers, err := t.People().CallersOf(ctx, portal.PersonID(c.ID))

@@ -1,17 +1,20 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"concierge/portal"
 	"concierge/portal/audit"
 	"concierge/portal/catalog"
+	"concierge/portal/keys"
 	"concierge/portal/store"
 )
 
@@ -49,6 +52,9 @@ func (a *applier) plan(ctx context.Context, p Plan) error {
 				return err
 			}
 		}
+	}
+	if err := a.freeze(ctx, p); err != nil {
+		return err
 	}
 	for _, c := range p.Rename {
 		if err := a.note(ctx, "deployment.rename", c.After, map[string]string{"was": c.Before.Deployment.RemoteID, "is": c.After.Deployment.RemoteID}); err != nil {
@@ -100,6 +106,33 @@ func (a *applier) change(ctx context.Context, c *Change) error {
 		"audience_was": string(before.Audience()), "audience": string(after.Audience()),
 		"environment_was": string(before.Environment()), "environment": string(after.Environment()),
 	})
+}
+
+// freeze freezes what holds keys of deployments that are classified anew: see keys.Freeze.
+func (a *applier) freeze(ctx context.Context, p Plan) error {
+	_, err := keys.Freeze(ctx, a.tx, a.actor, a.now, p.Gateway, p.reclassified())
+	return err
+}
+
+// reclassified says of each deployment that the plan classifies anew from what to what, in words.
+func (p Plan) reclassified() map[portal.DeploymentID]string {
+	all := map[portal.DeploymentID]string{}
+	for _, changes := range [][]Change{p.Change, p.Back, p.Rename} {
+		for _, c := range changes {
+			if !c.Reclassified() {
+				continue
+			}
+			var moved []string
+			for _, axis := range failClosed {
+				was, is := c.Before.Deployment.Placement.Get(axis), c.After.Deployment.Placement.Get(axis)
+				if was != is {
+					moved = append(moved, fmt.Sprintf("%s %s → %s", axis, cmp.Or(was, "?"), cmp.Or(is, "?")))
+				}
+			}
+			all[c.Before.Deployment.ID] = strings.Join(moved, ", ")
+		}
+	}
+	return all
 }
 
 // join asks for the entries of what is new or names another one, division by division, and adds what is new.

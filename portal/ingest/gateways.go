@@ -30,6 +30,7 @@ type Gateways struct {
 	log   *slog.Logger
 	now   func() time.Time
 	sites Sites // nil: there are none
+	names map[string]portal.Environment
 
 	mu   sync.Mutex
 	open map[portal.GatewayID]opened
@@ -42,6 +43,9 @@ type Sites interface {
 
 // Through says how gateways of other sites are reached. Call it before anything else.
 func (r *Gateways) Through(sites Sites) { r.sites = sites }
+
+// Detect says what the usual names of environments stand for; see EnvironmentNames. Call it before anything else.
+func (r *Gateways) Detect(names map[string]portal.Environment) { r.names = names }
 
 // opened is a connector and the registration that it was opened for.
 type opened struct {
@@ -58,7 +62,7 @@ type Opened struct {
 
 // NewGateways makes a registry of gateways of the kinds given, by their names.
 func NewGateways(db catalog.DB, kinds map[string]connectors.Kind, seal Sealer, log *slog.Logger) *Gateways {
-	return &Gateways{db: db, kinds: kinds, seal: seal, log: log, now: time.Now, open: map[portal.GatewayID]opened{}}
+	return &Gateways{db: db, kinds: kinds, seal: seal, log: log, now: time.Now, names: EnvironmentNames(nil, nil), open: map[portal.GatewayID]opened{}}
 }
 
 // Gateway returns a registration; portal.ErrNotFound where there is none.

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"slices"
@@ -11,15 +12,40 @@ import (
 	"concierge/portal/catalog"
 )
 
-// Place works out where a deployment stands, layer by layer, the later winning: the gateway's defaults, its rules, its
-// own words (the deployment's, then those of its document), a person's override. It is pure.
+// Place works out where a deployment stands, layer by layer, the later winning: the gateway's defaults; where the gateway
+// is to be read so, the usual names of environments; its rules; its own words (the deployment's, then those of its
+// document); a person's override. It is pure.
 //
 // On audience and environment it fails closed. A value outside the gateway's bounds is not applied and leaves the axis
 // unknown until a later layer gives one within them; only words on an axis that the gateway is trusted with may leave the
-// bounds. Also unknown are: an axis that a rule sets for some of the deployment's paths or hosts and not for others; one
+// bounds. Also unknown are: an environment that names contradict each other about, or whose name is that of one which is
+// not configured; an axis that a name or a rule sets for some of the deployment's paths or hosts and not for others; one
 // on which deployment and document contradict each other; and one that a document which could not be read might have
 // narrowed. Each such case gives a warning, in words for an administrator.
 func Place(g catalog.Gateway, d connectors.Deployment, doc catalog.Described, o catalog.Override) (portal.Placement, []string) {
+	p := place(g, d, doc, o)
+	return p.placement, p.warnings(d)
+}
+
+// Step is one layer's say about one axis, or about the consumers' address.
+type Step struct {
+	Axis   portal.Axis // empty: the address
+	Value  string      // empty: unknown from here on, unless a later step says otherwise
+	Layer  portal.Layer
+	Rule   int    // which of the gateway's rules, from 1; 0: none
+	Source string // where it was read, such as "path /dev/orders"; empty where the layer says it all
+	// Refused is why what the layer said does not count, in words for an administrator; empty where it does.
+	Refused string
+}
+
+// Explain lists what each layer said about a deployment, in order. The last step about an axis tells what Place made of it,
+// but for one that was refused and keeps the value before: about the division. It is pure.
+func Explain(g catalog.Gateway, d connectors.Deployment, doc catalog.Described, o catalog.Override) []Step {
+	_, _, address := consumersAddress(g, d, o)
+	return append(place(g, d, doc, o).steps, address...)
+}
+
+func place(g catalog.Gateway, d connectors.Deployment, doc catalog.Described, o catalog.Override) *placing {
 	p := &placing{gateway: g, placement: portal.Placement{}}
 	if g.Division != "" {
 		p.set(portal.AxisDivision, string(g.Division), portal.LayerGateway)
@@ -29,7 +55,11 @@ func Place(g catalog.Gateway, d connectors.Deployment, doc catalog.Described, o 
 			p.set(axis, v, portal.LayerGateway)
 		}
 	}
-	for _, r := range g.Rules {
+	if g.Detect != nil {
+		p.names(d)
+	}
+	for i, r := range g.Rules {
+		p.rule = i + 1
 		switch holds(r.Match, d) {
 		case always:
 			for _, axis := range portal.Axes {
@@ -40,18 +70,19 @@ func Place(g catalog.Gateway, d connectors.Deployment, doc catalog.Described, o 
 		case partly:
 			for _, axis := range failClosed {
 				if v := r.Set[axis]; v != "" && v != p.placement.Get(axis) {
-					p.unknown(axis, "the rule for %s matches only some of its addresses", r.Match)
+					p.unknown(axis, portal.LayerRule, "the rule for %s matches only some of its addresses", r.Match)
 				}
 			}
 		}
 	}
+	p.rule = 0
 	p.words(d.Words, doc)
 	for _, axis := range portal.Axes {
 		if v := o.Placement[axis]; v != "" {
 			p.set(axis, v, portal.LayerOverride)
 		}
 	}
-	return p.placement, p.warnings(d)
+	return p
 }
 
 // failClosed are the axes on which a wrong value would show a deployment to those who may not see it.
@@ -60,36 +91,51 @@ var failClosed = []portal.Axis{portal.AxisAudience, portal.AxisEnvironment}
 type placing struct {
 	gateway   catalog.Gateway
 	placement portal.Placement
-	doubts    []doubt
+	steps     []Step
+	rule      int    // that is being applied
+	source    string // that is being read
 }
 
-// doubt is why a value was not taken over.
-type doubt struct {
-	axis portal.Axis
-	text string
-}
-
-func (p *placing) warn(axis portal.Axis, format string, args ...any) {
-	p.doubts = append(p.doubts, doubt{axis, fmt.Sprintf(format, args...)})
+// refuse notes that what a layer said does not count.
+func (p *placing) refuse(axis portal.Axis, layer portal.Layer, format string, args ...any) {
+	p.steps = append(p.steps, Step{Axis: axis, Layer: layer, Rule: p.rule, Source: p.source, Refused: fmt.Sprintf(format, args...)})
 }
 
 // unknown takes the value on an axis away.
-func (p *placing) unknown(axis portal.Axis, format string, args ...any) {
+func (p *placing) unknown(axis portal.Axis, layer portal.Layer, format string, args ...any) {
 	delete(p.placement, axis)
-	p.warn(axis, format, args...)
+	p.refuse(axis, layer, format, args...)
 }
 
 func (p *placing) set(axis portal.Axis, value string, layer portal.Layer) {
 	if !within(p.gateway, axis, value) && (layer != portal.LayerWords || !slices.Contains(p.gateway.Trust, axis)) {
-		p.unknown(axis, "%s %q, from the %s, is outside the gateway's bounds", axis, value, layerWords[layer])
+		p.unknown(axis, layer, "%s %q, from the %s, is outside the gateway's bounds", axis, value, layerWords[layer])
 		return
 	}
 	p.placement[axis] = portal.Placed{Value: value, Layer: layer}
+	p.steps = append(p.steps, Step{Axis: axis, Value: value, Layer: layer, Rule: p.rule, Source: p.source})
 }
 
 var layerWords = map[portal.Layer]string{
-	portal.LayerGateway: "gateway's defaults", portal.LayerRule: "placement rules",
+	portal.LayerGateway: "gateway's defaults", portal.LayerDetected: "names of its things", portal.LayerRule: "placement rules",
 	portal.LayerWords: "gateway's own words", portal.LayerOverride: "override",
+}
+
+// names applies the usual names of environments.
+func (p *placing) names(d connectors.Deployment) {
+	const axis, layer = portal.AxisEnvironment, portal.LayerDetected
+	n, found := detect(p.gateway.Detect, d)
+	p.source = n.source
+	switch {
+	case !found:
+	case n.doubt != "":
+		p.unknown(axis, layer, "%s", n.doubt)
+	case n.partly && string(n.environment) != p.placement.Get(axis):
+		p.unknown(axis, layer, "only some of its addresses say that it is %s", n.environment)
+	default:
+		p.set(axis, string(n.environment), layer)
+	}
+	p.source = ""
 }
 
 // words applies what the gateway says of the deployment and what its document says.
@@ -98,22 +144,24 @@ func (p *placing) words(own map[portal.Axis]string, doc catalog.Described) {
 		said, document := strings.TrimSpace(own[axis]), strings.TrimSpace(doc.Words[string(axis)])
 		switch {
 		case said != "" && document != "" && said != document && slices.Contains(failClosed, axis):
-			p.unknown(axis, "the gateway says %s %q, the document %q", axis, said, document)
+			p.unknown(axis, portal.LayerWords, "the gateway says %s %q, the document %q", axis, said, document)
 			continue
 		case said == "" && document == "" && doc.Unread != "" && p.mayNarrow(axis):
-			p.unknown(axis, "its document could not be read, and might say which %s", axis)
+			p.unknown(axis, portal.LayerWords, "its document could not be read, and might say which %s", axis)
 			continue
 		case said == "":
-			said = document
+			said, p.source = document, "document"
 		}
 		if said == "" {
+			p.source = ""
 			continue
 		}
 		if axis == portal.AxisDivision && said != p.placement.Get(axis) && !slices.Contains(p.gateway.Trust, axis) {
-			p.warn(axis, "the gateway's own words name division %q, which it is not trusted with", said)
-			continue
+			p.refuse(axis, portal.LayerWords, "the gateway's own words name division %q, which it is not trusted with", said)
+		} else {
+			p.set(axis, said, portal.LayerWords)
 		}
-		p.set(axis, said, portal.LayerWords)
+		p.source = ""
 	}
 }
 
@@ -125,12 +173,15 @@ func (p *placing) mayNarrow(axis portal.Axis) bool {
 
 func (p *placing) warnings(d connectors.Deployment) []string {
 	var all []string
-	for _, w := range p.doubts {
+	for _, s := range p.steps {
+		if s.Refused == "" {
+			continue
+		}
 		consequence := ""
-		if slices.Contains(failClosed, w.axis) && p.placement.Get(w.axis) == "" {
+		if slices.Contains(failClosed, s.Axis) && p.placement.Get(s.Axis) == "" {
 			consequence = "; only administrators see it"
 		}
-		all = append(all, fmt.Sprintf("%s: %s%s", name(d), w.text, consequence))
+		all = append(all, fmt.Sprintf("%s: %s%s", name(d), s.Refused, consequence))
 	}
 	return all
 }
@@ -174,30 +225,43 @@ func within(g catalog.Gateway, axis portal.Axis, value string) bool {
 // Address works out the address that consumers use, without a trailing slash: as the gateway says, with the base of the
 // last rule that has one, or a person's override. Where there is none it says why.
 func Address(g catalog.Gateway, d connectors.Deployment, o catalog.Override) (address, reason string) {
-	address = d.Public
-	for _, r := range g.Rules {
+	address, reason, _ = consumersAddress(g, d, o)
+	return address, reason
+}
+
+func consumersAddress(g catalog.Gateway, d connectors.Deployment, o catalog.Override) (address, reason string, steps []Step) {
+	say := func(value string, layer portal.Layer, rule int, refused string) {
+		steps = append(steps, Step{Value: value, Layer: layer, Rule: rule, Refused: refused})
+	}
+	if address = d.Public; address != "" {
+		say(address, portal.LayerGateway, 0, "")
+	}
+	for i, r := range g.Rules {
 		if r.Public == "" || holds(r.Match, d) != always {
 			continue
 		}
 		moved, err := rebase(r.Public, d)
+		address, reason = moved, ""
 		if err != nil {
-			return "", fmt.Sprintf("the rule for %s gives no address: %v", r.Match, err)
+			reason = fmt.Sprintf("the rule for %s gives no address: %v", r.Match, err)
 		}
-		address = moved
+		say(address, portal.LayerRule, i+1, reason)
 	}
 	if o.BaseURL != "" {
-		address = o.BaseURL
+		address, reason = o.BaseURL, ""
+		say(address, portal.LayerOverride, 0, "")
 	}
 	if address == "" {
-		if d.PublicReason != "" {
-			return "", d.PublicReason
+		if reason = cmp.Or(reason, d.PublicReason); reason != "" {
+			return "", reason, steps
 		}
-		return "", "the gateway does not say at which address it is called; give its public address by a placement rule"
+		return "", "the gateway does not say at which address it is called; give its public address by a placement rule", steps
 	}
 	if err := CheckAddress(address); err != nil {
-		return "", err.Error()
+		steps[len(steps)-1].Value, steps[len(steps)-1].Refused = "", err.Error()
+		return "", err.Error(), steps
 	}
-	return strings.TrimRight(address, "/"), ""
+	return strings.TrimRight(address, "/"), "", steps
 }
 
 // rebase puts the deployment's own path behind a base address.

@@ -124,6 +124,9 @@ func genGateway(t *rapid.T) catalog.Gateway {
 			g.Bounds.Environments = append(g.Bounds.Environments, portal.Environment(v))
 		}
 	}
+	if rapid.Bool().Draw(t, "detect") {
+		g.Detect = map[string]portal.Environment{"test": "a", "prod": "b", "x": "", "v": "d"} // d is in nobody's bounds
+	}
 	for range rapid.IntRange(0, 3).Draw(t, "rules") {
 		g.Rules = append(g.Rules, catalog.Rule{
 			Match: catalog.Match{Path: rapid.SampledFrom([]string{"", "/test", "/*/v1", "/prod"}).Draw(t, "path"), Tag: rapid.SampledFrom([]string{"", "x"}).Draw(t, "tag")},

@@ -73,6 +73,11 @@ func (r *Gateways) Configure(ctx context.Context, all []Registration) error {
 			g.Paused = true
 			problems = append(problems, r.put(ctx, tx, ConfigurationActor, "gateway.pause", g))
 		}
+		for _, g := range have {
+			if g.Source != catalog.FromConfiguration {
+				problems = append(problems, r.redetect(ctx, tx, g))
+			}
+		}
 		if err := errors.Join(problems...); err != nil {
 			return err
 		}
@@ -138,6 +143,9 @@ func (r *Gateways) save(ctx context.Context, tx catalog.Tx, actor string, n Regi
 	g := n.Gateway
 	g.Title, g.Site = cmp.Or(g.Title, string(g.ID)), cmp.Or(g.Site, portal.SiteLocal)
 	g.Secrets, g.Created, g.Changed, g.Capabilities = old.Secrets, old.Created, old.Changed, old.Capabilities
+	if g.Detect != nil {
+		g.Detect = r.names
+	}
 
 	credentials, err := r.credentials(old)
 	if err != nil {

@@ -35,6 +35,10 @@ func TestStrangersFindNothing(t *testing.T) {
 			_, err := w.Decide(ctx, c, sub, true, "")
 			return err
 		},
+		"thaw": func(c access.Caller, _ portal.ApplicationID, sub portal.SubscriptionID, _ portal.CredentialID) error {
+			_, err := w.Thaw(ctx, c, sub, "")
+			return err
+		},
 		"cancel": func(c access.Caller, _ portal.ApplicationID, sub portal.SubscriptionID, _ portal.CredentialID) error {
 			_, err := w.Cancel(ctx, c, sub)
 			return err

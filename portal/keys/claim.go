@@ -70,6 +70,9 @@ func (s *Service) issue(ctx context.Context, c access.Caller, id portal.Subscrip
 	if err != nil {
 		return Claimed{}, err
 	}
+	if !sub.Frozen.IsZero() {
+		return Claimed{}, frozenError(sub) // also where nothing is left to be sent to
+	}
 	decided, err := s.router.Decide(ctx, c.Consumer(sub.Application), string(sub.API), sub.Line, sub.Environment)
 	if err != nil {
 		return Claimed{}, err
@@ -97,6 +100,11 @@ func (s *Service) issue(ctx context.Context, c access.Caller, id portal.Subscrip
 		return Claimed{}, err
 	}
 	crash.Point("keys.issue.intended")
+	if was == "" {
+		if err := s.overtaken(ctx, c, sub, act, cred); err != nil {
+			return Claimed{}, err
+		}
+	}
 
 	// The call and its record go on when the caller leaves: an unfinished one would only be a job's work.
 	work := context.WithoutCancel(ctx)
@@ -165,6 +173,9 @@ func (s *Service) intend(ctx context.Context, c access.Caller, decided Decided, 
 		}
 		if sub.State != Approved {
 			return &portal.ConflictError{Kind: "subscription", ID: string(id), Err: fmt.Errorf("no key can be claimed while the subscription is %s", sub.State)}
+		}
+		if !sub.Frozen.IsZero() {
+			return frozenError(sub)
 		}
 		if sub.Deployment != d.ID {
 			if sub, moved, err = s.follow(ctx, tx, c, sub, decided); err != nil || moved != nil {

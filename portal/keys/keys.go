@@ -57,6 +57,11 @@ type Subscription struct {
 	Reason       string // of the decision, in words
 	Created      time.Time
 	Decided      time.Time
+
+	// Frozen is since when nothing new is made under it, because the deployment of its keys was classified anew; zero: it is
+	// not frozen. See Freeze. FrozenBecause says from what to what, in words for whoever decides.
+	Frozen        time.Time
+	FrozenBecause string
 }
 
 // CredentialState says where a credential stands.
@@ -184,6 +189,13 @@ type SubscriptionFilter struct {
 	Application  portal.ApplicationID
 	State        SubscriptionState
 	Division     *portal.Division // nil does not narrow, empty does
+	Frozen       bool             // those that are frozen
+}
+
+// Held is a subscription with a key that works on a deployment, or may come to.
+type Held struct {
+	Subscription portal.SubscriptionID
+	Deployment   portal.DeploymentID
 }
 
 // CredentialFilter narrows a list. Empty fields do not.
@@ -211,6 +223,10 @@ type Store interface {
 	// UpdateSubscription saves state, plan, deployment, division and decision where the state is still from.
 	UpdateSubscription(ctx context.Context, s Subscription, from SubscriptionState) error
 	Subscriptions(ctx context.Context, f SubscriptionFilter, p Page) ([]Subscription, error)
+	// SetFrozen saves since when a subscription is frozen and why; zero: it is not.
+	SetFrozen(ctx context.Context, id portal.SubscriptionID, since time.Time, because string) error
+	// Held lists the subscriptions with a pending, active or retiring key on a gateway, each once for a deployment.
+	Held(ctx context.Context, gateway portal.GatewayID) ([]Held, error)
 
 	AddCredential(ctx context.Context, c Credential) error
 	Credential(ctx context.Context, id portal.CredentialID) (Credential, error)

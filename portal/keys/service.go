@@ -312,6 +312,9 @@ func (s *Service) Decide(ctx context.Context, c access.Caller, id portal.Subscri
 			if revoking, err = s.revokeHeld(ctx, tx, c, id, "the subscription was rejected"); err != nil {
 				return err
 			}
+			if err := unfreeze(ctx, tx, &sub); err != nil {
+				return err
+			}
 		}
 		return s.event(ctx, tx, string(c.Person), action, sub, map[string]string{"reason": sub.Reason})
 	})
@@ -337,6 +340,9 @@ func (s *Service) Cancel(ctx context.Context, c access.Caller, id portal.Subscri
 			return nil
 		}
 		if revoking, err = s.revokeHeld(ctx, tx, c, id, "the subscription was cancelled"); err != nil {
+			return err
+		}
+		if err := unfreeze(ctx, tx, &sub); err != nil {
 			return err
 		}
 		from := sub.State

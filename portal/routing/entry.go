@@ -41,6 +41,7 @@ type candidate struct {
 	environment int16
 	rank        int16 // of its audience on the ladder of the consumer's: 0 is the consumer's own
 	stage       int8  // stageOf its lifecycle
+	mate        bool  // another candidate stands for it: see Gateway.Fleet
 	joined      int32 // 0 is settled; the later it was joined automatically, the higher: equal for equal times
 }
 
@@ -87,13 +88,25 @@ func (c *candidate) compare(d *candidate) int {
 		cmp.Compare(c.rank, d.rank),
 		cmp.Compare(c.line, d.line),
 		cmp.Compare(c.stage, d.stage),
+		after(c.mate, d.mate),
 		strings.Compare(string(c.deployment.ID), string(d.deployment.ID)),
 	)
 }
 
-// equal reports whether neither a join nor steps 3 and 4 make a difference between two candidates of one environment.
+func after(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+// equal reports whether neither a join nor steps 3 and 4 make a difference between two candidates of one environment, nor
+// another one of their fleet.
 func (c *candidate) equal(d *candidate) bool {
-	return c.joined == d.joined && c.rank == d.rank && c.line == d.line && c.stage == d.stage
+	return c.joined == d.joined && c.rank == d.rank && c.line == d.line && c.stage == d.stage && c.mate == d.mate
 }
 
 // Kinds of name, the stronger first.
@@ -162,6 +175,7 @@ func (t *Table) view(audience portal.Audience, e *Entry, seen []candidate) view 
 			v.candidates = append(v.candidates, *c)
 		}
 	}
+	t.mates(v.candidates)
 	slices.SortFunc(v.candidates, func(a, b candidate) int { return a.compare(&b) })
 	v.candidates = slices.Clip(v.candidates)
 	for i := range v.candidates {
@@ -173,6 +187,35 @@ func (t *Table) view(audience portal.Audience, e *Entry, seen []candidate) view 
 	v.none = &portal.NoEndpointError{API: v.name, Environments: t.axes.names(v.environments)}
 	v.retired = &portal.NoEndpointError{API: v.name, Environments: v.none.Environments, Retired: true}
 	return v
+}
+
+// mates marks all but one of the candidates that are one place to callers: of one fleet, at one address. The one that stands
+// for them is of the best merit, then of the lowest id. An application that is bound to another of them stays there.
+func (t *Table) mates(candidates []candidate) {
+	type place struct {
+		fleet, address    string
+		environment, rank int16
+		line, joined      int32
+		stage             int8
+	}
+	stands := map[place]*candidate{}
+	for i := range candidates {
+		c := &candidates[i]
+		fleet := t.gateways[c.deployment.Gateway].Fleet
+		if fleet == "" || c.deployment.BaseURL == "" {
+			continue
+		}
+		at := place{fleet, c.deployment.BaseURL, c.environment, c.rank, c.line, c.joined, c.stage}
+		best := stands[at]
+		if best == nil {
+			stands[at] = c
+			continue
+		}
+		if cmp.Or(cmp.Compare(c.merit, best.merit), strings.Compare(string(c.deployment.ID), string(best.deployment.ID))) < 0 {
+			c, stands[at] = best, c
+		}
+		c.mate = true
+	}
 }
 
 // linesOf lists the different lines, the newest first.

@@ -113,6 +113,7 @@ const (
 	RemovedRetired      = "retired"
 	RemovedLifecycle    = "lifecycle"
 	RemovedLadder       = "audience_own"
+	RemovedFleet        = "fleet"
 )
 
 // ExplainFull is Explain for administrators: every deployment of the API and what removed it.
@@ -183,8 +184,10 @@ func (t *Table) removed(d *portal.Deployment, c *portal.Consumer, r *Request, re
 		return RemovedLadder
 	case d.Line != best.deployment.Line:
 		return RemovedVersion
-	default:
+	case stageOf(d.Lifecycle) != best.stage:
 		return RemovedLifecycle
+	default:
+		return RemovedFleet
 	}
 }
 
@@ -199,6 +202,7 @@ var removedTexts = map[string]string{
 	RemovedVersion:                 "It is of another version.",
 	RemovedRetired:                 "It is retired: only applications that hold a key there still use it.",
 	RemovedLifecycle:               "It is deprecated or a preview.",
+	RemovedFleet:                   "Another one of its fleet, at the same address, stands for it.",
 	RemovedLadder:                  "Another one is made for an audience nearer to the consumer's.",
 	CodeRegionSame.String():        "Another one is in the preferred region.",
 	CodeGenerationCurrent.String(): "It is legacy, and another one is current.",

@@ -36,7 +36,7 @@ func drawDeployment(t *rapid.T, id string) portal.Deployment {
 		ID: portal.DeploymentID(id), Gateway: portal.GatewayID(rapid.SampledFrom([]string{"g0", "g1", "g2"}).Draw(t, "gateway")),
 		Title: rapid.SampledFrom([]string{"Payments", "Pay later", "Cards", "Zürich orders"}).Draw(t, "title"),
 		Tags:  rapid.SliceOfN(rapid.SampledFrom([]string{"finance", "Orders"}), 0, 2).Draw(t, "tags"),
-		Line:  rapid.SampledFrom(drawnLines).Draw(t, "line"), BaseURL: "https://" + id + ".example",
+		Line:  rapid.SampledFrom(drawnLines).Draw(t, "line"), BaseURL: rapid.SampledFrom([]string{"https://" + id + ".example", "https://edge.example", ""}).Draw(t, "address"),
 		Lifecycle: rapid.SampledFrom([]portal.Lifecycle{portal.Active, portal.Active, portal.Deprecated, portal.Preview, portal.Retired}).Draw(t, "lifecycle"),
 		Active:    rapid.IntRange(0, 5).Draw(t, "active") > 0,
 		Since:     rapid.SampledFrom(drawnTimes).Draw(t, "since"),
@@ -102,7 +102,7 @@ func drawPerson(t *rapid.T, n int) Person {
 }
 
 func drawGateway(t *rapid.T, id portal.GatewayID) Gateway {
-	return Gateway{ID: id, Priority: rapid.Int32Range(-1, 1).Draw(t, "priority")}
+	return Gateway{ID: id, Priority: rapid.Int32Range(-1, 1).Draw(t, "priority"), Fleet: rapid.SampledFrom([]string{"", "edge"}).Draw(t, "fleet")}
 }
 
 func drawInput(t *rapid.T) Input {
@@ -194,6 +194,29 @@ func resolveSlowly(in Input, c portal.Consumer, r Request) (portal.DeploymentID,
 		}
 		return 0
 	}
+	fleet := func(d portal.Deployment) string {
+		for _, g := range in.Gateways {
+			if g.ID == d.Gateway {
+				return g.Fleet
+			}
+		}
+		return ""
+	}
+	var mates []portal.DeploymentID // another one stands for them
+	for _, d := range left {
+		for _, e := range left {
+			same := fleet(d) != "" && fleet(d) == fleet(e) && d.BaseURL != "" && d.BaseURL == e.BaseURL && d.Line == e.Line &&
+				d.Lifecycle == e.Lifecycle && d.Since.Equal(e.Since) && d.Placement.Audience() == e.Placement.Audience()
+			before := priority(e) > priority(d) || priority(e) == priority(d) && e.ID < d.ID
+			if d.Placement.Legacy() != e.Placement.Legacy() {
+				before = d.Placement.Legacy()
+			}
+			if same && before {
+				mates = append(mates, d.ID)
+			}
+		}
+	}
+	alone := func(d portal.Deployment) bool { return !slices.Contains(mates, d.ID) }
 	own := func(d portal.Deployment) bool { return d.Placement.Audience() == c.Audience }
 	newest := func(list []portal.Deployment) string {
 		return slices.MaxFunc(list, func(a, b portal.Deployment) int { return compareLines(a.Line, b.Line) }).Line
@@ -233,6 +256,7 @@ func resolveSlowly(in Input, c portal.Consumer, r Request) (portal.DeploymentID,
 		line := newest(left)
 		keep(func(d portal.Deployment) bool { return d.Line == line })
 		order()
+		keep(alone)
 		return slices.MinFunc(left, func(a, b portal.Deployment) int { return strings.Compare(string(a.ID), string(b.ID)) }).ID, nil
 	}
 
@@ -250,6 +274,7 @@ func resolveSlowly(in Input, c portal.Consumer, r Request) (portal.DeploymentID,
 	}
 	first()
 	order()
+	keep(alone)
 	region := r.Region
 	if region == "" {
 		region = c.Region

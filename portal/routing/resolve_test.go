@@ -374,3 +374,41 @@ func TestCallerByToken(t *testing.T) {
 	check(next, 4, "eve")
 	check(table, 1, "ann") // the old table stays as it was
 }
+
+// Gateways behind one address are one candidate: no tie, and the same answer whatever the order of ids; a binding stays.
+func TestFleet(t *testing.T) {
+	edge := func(d *portal.Deployment) { d.BaseURL = "https://edge.example/payments" }
+	in := Input{Version: 1, Config: testConfig, APIs: []Entry{entryOf("payments",
+		deployment("a", "partner production 1", edge, old), deployment("b", "partner production 1", edge), deployment("c", "partner production 1", edge),
+		deployment("d", "partner production 1"), deployment("t", "partner test 1", edge), deployment("i", "internal production 1", edge),
+	)}, Gateways: []Gateway{{ID: "gw-d", Priority: -1}}}
+	for _, id := range []portal.GatewayID{"gw-a", "gw-b", "gw-c", "gw-t", "gw-i"} {
+		in.Gateways = append(in.Gateways, Gateway{ID: id, Fleet: "edge"})
+	}
+	in.Applications = []Application{{ID: "app", Organisation: "org", Bindings: []Binding{{API: "api_payments", Line: "1", Environment: portal.Production, Deployment: "c"}}}}
+	r := Request{API: "payments", Environment: portal.Production}
+	table := Build(in)
+	got, err := table.Resolve(as(portal.Partner), r)
+	if err != nil || got.Deployment.ID != "b" || got.Ambiguous() {
+		t.Errorf("newcomers: %+v, %v", got, err)
+	}
+	bound := as(portal.Partner)
+	bound.Application = "app"
+	if got, err := table.Resolve(bound, r); err != nil || got.Deployment.ID != "c" || !got.Bound() {
+		t.Errorf("a bound application: %+v, %v", got, err)
+	}
+	removed := map[portal.DeploymentID]string{}
+	for _, c := range table.ExplainFull(as(portal.Partner), r).Candidates {
+		removed[c.Deployment.ID] = c.Removed
+	}
+	if removed["a"] != RemovedFleet || removed["c"] != RemovedFleet || removed["d"] != "priority" || removed["b"] != "" {
+		t.Errorf("%v", removed)
+	}
+	if got, err := table.Resolve(as(portal.Internal), r); err != nil || got.Deployment.ID != "i" {
+		t.Errorf("an audience has its own: %+v, %v", got, err)
+	}
+	apart := table.With(Delta{Version: 2, Gateways: map[portal.GatewayID]*Gateway{"gw-b": {ID: "gw-b"}, "gw-c": {ID: "gw-c"}}})
+	if got, err := apart.Resolve(as(portal.Partner), r); err != nil || !got.Ambiguous() {
+		t.Errorf("out of the fleet: %+v, %v", got, err)
+	}
+}

@@ -64,6 +64,9 @@ type Gateway struct {
 	ID       portal.GatewayID
 	Priority int32  // the higher one is preferred among equals; 0 for a gateway that is not listed
 	Admin    string // host of its admin side, which no text names to a consumer; empty where it is not known
+	// Fleet names the gateways behind one public address. Deployments of one fleet, line, environment, audience and address
+	// are one candidate for newcomers: whichever gateway takes a call, it takes it at that address. Empty: in none.
+	Fleet string
 }
 
 // Application holds the bindings of one application.
@@ -281,15 +284,15 @@ func (t *Table) withGateways(changes map[portal.GatewayID]*Gateway) {
 // AdminHosts are the hosts of the admin sides of all gateways, in order.
 func (t *Table) AdminHosts() []string { return t.adminHosts }
 
-// outranked lists the entries that have to be compiled again because a gateway's priority changes.
+// outranked lists the entries that have to be compiled again because a gateway's priority or fleet changes.
 func (t *Table) outranked(d Delta) []*entry {
 	changed := map[portal.GatewayID]bool{}
 	for id, g := range d.Gateways {
-		var priority int32
+		var now Gateway
 		if g != nil {
-			priority = g.Priority
+			now = *g
 		}
-		if priority != t.gateways[id].Priority {
+		if was := t.gateways[id]; now.Priority != was.Priority || now.Fleet != was.Fleet {
 			changed[id] = true
 		}
 	}

@@ -55,6 +55,9 @@ type config struct {
 
 	// Environments in their order. Default: development, test, simulation, production.
 	Environments []portal.Environment `yaml:"environments"`
+	// EnvironmentNames adds to the usual names of environments, by which gateways with environments: detect are read: a name and
+	// the environment that it stands for, such as staging: simulation. An empty one says that the name means nothing.
+	EnvironmentNames map[string]portal.Environment `yaml:"environment_names"`
 	// Audiences says which audiences of deployments each audience may use, the own first.
 	Audiences access.Audiences `yaml:"audiences"`
 	Approval  []approvalConfig `yaml:"approval"`
@@ -100,10 +103,15 @@ type gatewayConfig struct {
 	Division    string                 `yaml:"division"`
 	Placement   map[portal.Axis]string `yaml:"placement"`
 	Bounds      boundsConfig           `yaml:"bounds"`
-	Rules       []ruleConfig           `yaml:"rules"`
-	Trust       []portal.Axis          `yaml:"trust"`
-	AcceptReach bool                   `yaml:"accept_reach"`
-	Every       time.Duration          `yaml:"every"`
+	// Environments is "detect" to read environments from the usual names in stages, hosts, paths and titles; see
+	// portal/doc/decisions/0016-environment-detection.md. Default: they are not read.
+	Environments string `yaml:"environments"`
+	// Fleet is a name that gateways share which stand behind one public address and take the same keys there.
+	Fleet       string        `yaml:"fleet"`
+	Rules       []ruleConfig  `yaml:"rules"`
+	Trust       []portal.Axis `yaml:"trust"`
+	AcceptReach bool          `yaml:"accept_reach"`
+	Every       time.Duration `yaml:"every"`
 }
 
 // reachConfig says which gateway, and how its admin side is reached.
@@ -232,6 +240,9 @@ func (c *config) check(kinds map[string]connectors.Kind) error {
 	if filepath.Dir(c.KeyFile) == filepath.Dir(c.Database) && c.KeyFile == c.Database {
 		wrong("key_file and database are the same file")
 	}
+	for _, p := range ingest.CheckEnvironmentNames(c.Environments, c.EnvironmentNames) {
+		wrong("environment_names: %s", p)
+	}
 	for own, ladder := range c.Audiences {
 		if len(ladder) == 0 || ladder[0] != own {
 			wrong("audiences: %s: its own audience comes first in its list", own)
@@ -338,6 +349,9 @@ func (g *gatewayConfig) check(c *config, kinds map[string]connectors.Kind) (prob
 			wrong("bounds: there is no environment %q", e)
 		}
 	}
+	if g.Environments != "" && g.Environments != "detect" {
+		wrong("environments %q: write detect, or leave it out", g.Environments)
+	}
 	for axis := range g.Placement {
 		if !slices.Contains(portal.Axes, axis) {
 			wrong("placement: there is no axis %q", axis)
@@ -389,7 +403,10 @@ func (g *gatewayConfig) registration() (catalog.Gateway, map[string]portal.Secre
 		ID: portal.GatewayID(g.ID), Title: cmp.Or(g.Title, g.ID), Kind: g.Kind, Address: g.Address, Settings: g.Settings,
 		Division: portal.Division(g.Division), Site: g.Site, Defaults: defaults,
 		Bounds: portal.Bounds{Audiences: g.Bounds.Audiences, Environments: g.Bounds.Environments},
-		Trust:  g.Trust, AllowPrivate: g.AllowPrivate, AcceptReach: g.AcceptReach, Every: g.Every, Budget: g.Budget, Source: catalog.FromConfiguration,
+		Fleet:  g.Fleet, Trust: g.Trust, AllowPrivate: g.AllowPrivate, AcceptReach: g.AcceptReach, Every: g.Every, Budget: g.Budget, Source: catalog.FromConfiguration,
+	}
+	if g.Environments == "detect" {
+		registered.Detect = map[string]portal.Environment{} // the registry has the names
 	}
 	for _, r := range g.Rules {
 		registered.Rules = append(registered.Rules, r.rule())

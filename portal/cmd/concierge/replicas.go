@@ -61,7 +61,7 @@ func openBox(ctx context.Context, settings store.Settings, path string) (*seal.B
 func compareConfiguration(ctx context.Context, settings store.Settings, c config, log *slog.Logger) error {
 	mine := map[string]json.RawMessage{}
 	for name, value := range map[string]any{
-		"public_url": c.PublicURL, "environments": c.Environments, "audiences": c.Audiences, "approval": c.Approval,
+		"public_url": c.PublicURL, "environments": c.Environments, "environment_names": c.EnvironmentNames, "audiences": c.Audiences, "approval": c.Approval,
 	} {
 		b, err := json.Marshal(value)
 		if err != nil {

@@ -103,6 +103,7 @@ func (s *server) wire(ctx context.Context, registrations []ingest.Registration) 
 	gateways := ingest.NewGateways(catalogDB, kinds, box, s.log)
 	s.sites = site.New(store.Narrow[site.Tx](s.db), box, site.Options{Back: s.back, Log: s.log})
 	gateways.Through(s.sites)
+	gateways.Detect(ingest.EnvironmentNames(c.Environments, c.EnvironmentNames))
 	if err := gateways.Configure(ctx, registrations); err != nil {
 		return err
 	}

@@ -196,6 +196,13 @@ func (s catalogStore) Record(ctx context.Context, id portal.DeploymentID) (catal
 	return r, nil
 }
 
+func (s catalogStore) Unclassified(ctx context.Context, gateway portal.GatewayID, after portal.DeploymentID, limit int) ([]catalog.Record, error) {
+	all, err := rows(ctx, s.tx, func(r scanner) (catalog.Record, error) { return scanRecord(r.Scan) },
+		`SELECT `+recordColumns+` FROM deployments WHERE gateway = $1 AND id > $2 AND removed = 0 AND NOT classified ORDER BY id LIMIT $3`,
+		string(gateway), string(after), noLimit(limit))
+	return all, doing(err, "unclassified deployments of gateway %s", gateway)
+}
+
 // recordArgs are the values of a row but its id, gateway and entry.
 func recordArgs(r catalog.Record) ([]any, error) {
 	d := r.Deployment

@@ -43,20 +43,21 @@ func (s keyStore) Applications(ctx context.Context, owner portal.OrganisationID,
 	return list(ctx, s.tx, scanApplication, q)
 }
 
-const subscriptionColumns = `id, application, organisation, api, line, environment, plan, state, deployment, division, requested_by, decided_by, reason, created, decided`
+const subscriptionColumns = `id, application, organisation, api, line, environment, plan, state, deployment, division, requested_by, decided_by, reason, created, decided, frozen, frozen_because`
 
 func scanSubscription(r scanner) (s keys.Subscription, err error) {
-	var created, decided int64
+	var created, decided, frozen int64
 	err = r.Scan(&s.ID, &s.Application, &s.Organisation, &s.API, &s.Line, &s.Environment, &s.Plan, &s.State, &s.Deployment,
-		&s.Division, &s.RequestedBy, &s.DecidedBy, &s.Reason, &created, &decided)
-	s.Created, s.Decided = instant(created), instant(decided)
+		&s.Division, &s.RequestedBy, &s.DecidedBy, &s.Reason, &created, &decided, &frozen, &s.FrozenBecause)
+	s.Created, s.Decided, s.Frozen = instant(created), instant(decided), instant(frozen)
 	return s, err
 }
 
 func (s keyStore) AddSubscription(ctx context.Context, u keys.Subscription) error {
-	return doing(s.tx.exec(ctx, `INSERT INTO subscriptions (`+subscriptionColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+	return doing(s.tx.exec(ctx, `INSERT INTO subscriptions (`+subscriptionColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
 		u.ID, u.Application, u.Organisation, u.API, u.Line, u.Environment, u.Plan, u.State, u.Deployment, u.Division,
-		u.RequestedBy, u.DecidedBy, u.Reason, micros(u.Created), micros(u.Decided)), "adding subscription %s", u.ID)
+		u.RequestedBy, u.DecidedBy, u.Reason, micros(u.Created), micros(u.Decided),
+		micros(u.Frozen), u.FrozenBecause), "adding subscription %s", u.ID)
 }
 
 func (s keyStore) Subscription(ctx context.Context, id portal.SubscriptionID) (keys.Subscription, error) {
@@ -84,7 +85,24 @@ func (s keyStore) Subscriptions(ctx context.Context, f keys.SubscriptionFilter, 
 	if f.Division != nil {
 		q.and("division", string(*f.Division))
 	}
+	if f.Frozen {
+		q.conds = append(q.conds, "frozen > 0")
+	}
 	return list(ctx, s.tx, scanSubscription, q)
+}
+
+func (s keyStore) SetFrozen(ctx context.Context, id portal.SubscriptionID, since time.Time, because string) error {
+	n, err := s.tx.affected(ctx, `UPDATE subscriptions SET frozen = $1, frozen_because = $2 WHERE id = $3`, micros(since), because, id)
+	if err == nil && n == 0 {
+		err = portal.ErrNotFound
+	}
+	return doing(err, "freezing subscription %s", id)
+}
+
+func (s keyStore) Held(ctx context.Context, gateway portal.GatewayID) ([]keys.Held, error) {
+	held, err := rows(ctx, s.tx, func(r scanner) (h keys.Held, err error) { return h, r.Scan(&h.Subscription, &h.Deployment) },
+		`SELECT DISTINCT subscription, deployment FROM credentials WHERE gateway = $1 AND state IN ('pending', 'active', 'retiring') ORDER BY subscription, deployment`, gateway)
+	return held, doing(err, "listing what is held on gateway %s", gateway)
 }
 
 const credentialColumns = `id, subscription, application, organisation, gateway, deployment, remote_id, exposure, state, handle, sealed, fingerprint, created, expires, ends, replaces, effective, effective_by, note`

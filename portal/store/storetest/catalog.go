@@ -23,6 +23,7 @@ var catalogRules = []Rule{
 	{"GatewaysAreKept", "a registration comes back as it was; a new one leaves its capabilities", one(gatewaysAreKept)},
 	{"RegistrationsHoldNoSecrets", "sealed secrets have a column of their own", one(registrationsHoldNoSecrets)},
 	{"RecordsAreKept", "a record comes back as it was, with the same fingerprint, and a gateway has one per key", one(recordsAreKept)},
+	{"UnclassifiedRecords", "the published ones of a gateway without audience or environment, by id", one(unclassified)},
 	{"RecordsChangeByFingerprint", "a change on top of another one is a conflict", one(changeRecordComparesTheFingerprint)},
 	{"EntriesAreLoaded", "an entry comes with its slugs and its published deployments", one(loadEntry)},
 	{"SlugsAndExplicitIDsAreUnique", "a slug is given once, an explicit id once in a division", one(slugsAndExplicitIdsAreUnique)},
@@ -542,5 +543,44 @@ func registrationsHoldNoSecrets(t T, db DB) {
 			}
 			return err
 		}, `SELECT config FROM gateways`)
+	})
+}
+
+func unclassified(t T, db DB) {
+	seeded(t, db)
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		err := s.PutGateway(ctx, testGateway("other"))
+		for n := 2; n < 6; n++ {
+			r := testRecord("kong-eu", "api_1", n)
+			delete(r.Deployment.Placement, []portal.Axis{portal.AxisAudience, portal.AxisEnvironment}[n%2])
+			if n == 5 {
+				r.Removed = noon
+			}
+			err = errors.Join(err, s.AddRecord(ctx, r))
+		}
+		r := testRecord("other", "api_1", 9)
+		r.Deployment.Placement = nil
+		return errors.Join(err, s.AddRecord(ctx, r))
+	})
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		var got []string
+		after := portal.DeploymentID("")
+		for {
+			page, err := s.Unclassified(ctx, "kong-eu", after, 2)
+			if err != nil {
+				return err
+			}
+			if len(page) == 0 {
+				break
+			}
+			for _, r := range page {
+				after = r.Deployment.ID
+				got = append(got, string(after))
+			}
+		}
+		if want := "dep_kong-eu_2 dep_kong-eu_3 dep_kong-eu_4"; strings.Join(got, " ") != want {
+			t.Errorf("got %v, want %s", got, want)
+		}
+		return nil
 	})
 }

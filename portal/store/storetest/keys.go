@@ -24,6 +24,8 @@ var keyRules = []Rule{
 	{"EndedCredentials", "live credentials whose end or expiry has come, of each gateway the oldest", one(endedCredentials)},
 	{"NextDue", "when there is something to do next on a gateway", one(nextDue)},
 	{"DueActs", "revocations first, then the oldest, and a busy gateway leaves room for the others", one(dueActs)},
+	{"FrozenSubscriptions", "since when and why is kept, filtered by, and left alone by other updates", one(frozenSubscriptions)},
+	{"Held", "subscriptions with a key on a gateway that works or may come to, each once for a deployment", one(heldOnAGateway)},
 	{"OpenActsAreCounted", "by kind and phase, with when the oldest was made; those that ended do not count", one(openActsAreCounted)},
 	{"Bindings", "an application is bound where it has a live credential; a successor wins over a retiring one", one(bindings)},
 }
@@ -458,5 +460,64 @@ func bindings(t T, db DB) {
 			}
 		}
 		return nil
+	})
+}
+
+func frozenSubscriptions(t T, db DB) {
+	withSubscription(t, db)
+	warm := subscription(2, keys.Cancelled)
+	mustKeys(t, db, func(ctx context.Context, k keys.Store) error {
+		return errors.Join(k.AddSubscription(ctx, warm), k.SetFrozen(ctx, "sub_1", born, "audience partner → ?"))
+	})
+	got := subscription(1, keys.Approved)
+	mustKeys(t, db, func(ctx context.Context, k keys.Store) (err error) {
+		got.Plan = "gold"
+		if err := k.UpdateSubscription(ctx, got, keys.Approved); err != nil {
+			return err
+		}
+		got, err = k.Subscription(ctx, "sub_1")
+		return err
+	})
+	if !got.Frozen.Equal(born) || got.FrozenBecause != "audience partner → ?" || got.Plan != "gold" {
+		t.Errorf("frozen: %+v", got)
+	}
+	frozen := func() (all []keys.Subscription) {
+		mustKeys(t, db, func(ctx context.Context, k keys.Store) (err error) {
+			all, err = k.Subscriptions(ctx, keys.SubscriptionFilter{Frozen: true}, keys.Page{Limit: 10})
+			return err
+		})
+		return all
+	}
+	if all := frozen(); len(all) != 1 || all[0] != got {
+		t.Errorf("the frozen ones: %+v", all)
+	}
+	mustKeys(t, db, func(ctx context.Context, k keys.Store) error { return k.SetFrozen(ctx, "sub_1", time.Time{}, "") })
+	if all := frozen(); len(all) != 0 {
+		t.Errorf("thawed: %+v", all)
+	}
+	if err := inKeys(t, db, func(ctx context.Context, k keys.Store) error { return k.SetFrozen(ctx, "none", born, "") }); !errors.Is(err, portal.ErrNotFound) {
+		t.Errorf("none: %v", err)
+	}
+}
+
+func heldOnAGateway(t T, db DB) {
+	withSubscription(t, db)
+	other := credentialOf(8, keys.Active)
+	other.Deployment, other.Subscription = "dep_2", "sub_2"
+	gone := credentialOf(7, keys.Revoked)
+	gone.Deployment = "dep_3"
+	mustKeys(t, db, func(ctx context.Context, k keys.Store) error {
+		err := k.AddSubscription(ctx, subscription(2, keys.Cancelled))
+		for _, c := range []keys.Credential{credentialOf(1, keys.Pending), credentialOf(2, keys.Active), credentialOf(3, keys.Retiring), other, gone} {
+			err = errors.Join(err, k.AddCredential(ctx, c))
+		}
+		return err
+	})
+	mustKeys(t, db, func(ctx context.Context, k keys.Store) error {
+		got, err := k.Held(ctx, "north")
+		if !slices.Equal(got, []keys.Held{{Subscription: "sub_1", Deployment: "dep_1"}, {Subscription: "sub_2", Deployment: "dep_2"}}) {
+			t.Errorf("held: %+v", got)
+		}
+		return err
 	})
 }

@@ -113,6 +113,15 @@ func hotPaths(t T, e Engine) {
 			_, err := tx.Catalog().Record(ctx, "dep_1")
 			return err
 		},
+		"unclassified deployments of a gateway": func(ctx context.Context, tx *sqlstore.Tx) error {
+			_, err := tx.Catalog().Unclassified(ctx, "north", "", 10)
+			return err
+		},
+		"what is held on a gateway": func(ctx context.Context, tx *sqlstore.Tx) error {
+			_, err := tx.Keys().Held(ctx, "north")
+			return err
+		},
+		"freezing": func(ctx context.Context, tx *sqlstore.Tx) error { return tx.Keys().SetFrozen(ctx, "sub_1", noon, "x") },
 		"events of a thing": func(ctx context.Context, tx *sqlstore.Tx) error {
 			_, err := tx.Audit().Events(ctx, "x", 10)
 			return err
