@@ -151,6 +151,9 @@ type Described struct {
 	Try                                  string            // path of a GET that needs no parameters; empty: none
 	API                                  string            // explicit id of the entry
 	Words                                map[string]string // x-concierge-* without the prefix
+	// Shape is its operations, condensed, as correlate.Shape writes itself. Empty: there are none.
+	Shape   string   `json:",omitempty"`
+	Servers []string `json:",omitempty"` // base URLs that it names, some of them
 	// Unread says why the document that the gateway points at could not be taken over, in words; what is here is then
 	// from the last one that could, if any.
 	Unread string

@@ -13,6 +13,7 @@ import (
 	"concierge/connectors"
 	"concierge/portal"
 	"concierge/portal/catalog"
+	"concierge/portal/correlate"
 	"concierge/portal/document"
 )
 
@@ -27,6 +28,8 @@ const (
 	// A batch is what one transaction stores, packed.
 	batchBytes = 4 << 20
 	batchSize  = 100
+	// maxServers is how many of a document's servers a record keeps.
+	maxServers = 10
 	// keptBuffer is the largest buffer that is used again.
 	keptBuffer = 1 << 20
 )
@@ -204,5 +207,20 @@ func described(d document.Description) catalog.Described {
 	if i := slices.IndexFunc(d.Operations, func(o document.Operation) bool { return o.Plain }); i >= 0 {
 		tidied.Try = text(d.Operations[i].Path, maxText)
 	}
+	tidied.Servers = texts(d.Servers[:min(len(d.Servers), maxServers)])
+	tidied.Shape = shape(d.Operations)
 	return tidied
+}
+
+// shape condenses operations for correlation.
+func shape(operations []document.Operation) string {
+	all := make([]correlate.Operation, len(operations))
+	for i, o := range operations {
+		all[i] = correlate.Operation{Method: o.Method, Path: o.Path}
+	}
+	text, err := correlate.NewShape(all).MarshalText()
+	if err != nil {
+		panic(fmt.Sprintf("ingest: a shape cannot be written: %v", err)) // numbers and text only: cannot happen
+	}
+	return string(text)
 }
