@@ -250,19 +250,21 @@ func (d *desk) Spec(ctx context.Context, q api.SpecQuery) (api.Document, error) 
 	if err != nil {
 		return api.Document{}, err
 	}
-	format, contentType := document.JSON, "application/json"
+	format := document.JSON
 	if q.Format == "yaml" {
-		format, contentType = document.YAML, "application/yaml"
+		format = document.YAML
 	}
-	content, err := d.document(ctx, table, result, format)
+	content, format, err := d.document(ctx, table, result, format)
 	if err != nil {
 		return api.Document{}, err
 	}
+	contentType, _ := format.Media()
 	sum := sha256.Sum256(content)
 	return api.Document{Content: content, ContentType: contentType, ETag: `"` + hex.EncodeToString(sum[:16]) + `"`}, nil
 }
 
-func (d *desk) document(ctx context.Context, table *routing.Table, result routing.Result, format document.Format) ([]byte, error) {
+// document returns a deployment's description as the caller sees it, in the format wanted where its kind has a choice.
+func (d *desk) document(ctx context.Context, table *routing.Table, result routing.Result, format document.Format) ([]byte, document.Format, error) {
 	to := result.Deployment
 	if to.Document == "" {
 		var record catalog.Record
@@ -271,13 +273,14 @@ func (d *desk) document(ctx context.Context, table *routing.Table, result routin
 			return err
 		})
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		o := document.SynthesiseOptions{Title: to.Title, Version: to.Version, BaseURL: to.BaseURL, Key: &to.Authentication, Format: format}
 		for _, op := range record.Discovered.Operations {
 			o.Operations = append(o.Operations, document.Route{Method: op.Method, Path: op.Path})
 		}
-		return document.Synthesise(o)
+		content, err := document.Synthesise(o)
+		return content, format, err
 	}
 	var stored catalog.Document
 	o := document.ServeOptions{BaseURL: to.BaseURL, Format: format, Key: &to.Authentication}
@@ -286,10 +289,14 @@ func (d *desk) document(ctx context.Context, table *routing.Table, result routin
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, "", err
+	}
+	if !stored.Description.Format.Tree() {
+		format = stored.Description.Format
 	}
 	o.AllowedHosts, o.Hidden = d.hosts(table, result.API)
-	return document.Serve(stored.Content, o)
+	content, err := document.Serve(stored.Content, o)
+	return content, format, err
 }
 
 // hosts says which hosts texts about an entry may name to the caller and which not: those of deployments of an audience

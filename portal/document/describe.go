@@ -10,8 +10,9 @@ import (
 // Description is what a description says about its API. Texts come from outside: escape them, and render Description through
 // Markdown only. Titles, versions, summaries, tags and words are cut to 1,000 bytes.
 type Description struct {
+	Kind        Kind
 	Format      Format
-	SpecVersion string // as written: "2.0", "3.0.3", "3.1.0"
+	SpecVersion string // as written: "2.0", "3.0.3", "3.1.0"; "proto3"
 	Title       string
 	Version     string
 	Summary     string // info.summary of 3.1
@@ -29,7 +30,8 @@ type Description struct {
 	Size   int64  // bytes
 }
 
-// Operation is one method of one path. Operations of webhooks and callbacks are not among them: nobody calls those here.
+// Operation is one method of one path. Operations of webhooks and callbacks are not among them: nobody calls those here. Of other
+// kinds than OpenAPI it is what comes closest: see describeAsync, describeSDL, describeProto, describeWSDL.
 type Operation struct {
 	Method     string // upper case
 	Path       string // template, as written
@@ -61,8 +63,8 @@ const SynthesisedMark = wordPrefix + "synthesised"
 
 // Describe reads a description. The error wraps portal.ErrInvalid and says what to do.
 //
-// It is lenient where gateways are sloppy: a missing title or a field of the wrong type counts as absent. It refuses what is not
-// OpenAPI, what is over the limits, and keys that appear twice.
+// It is lenient where gateways are sloppy: a missing title or a field of the wrong type counts as absent. It refuses what is of
+// no kind, what is over the limits, and keys that appear twice.
 func Describe(doc []byte, limits Limits) (Description, error) {
 	limits = limits.withDefaults()
 	body, format, err := open(doc, limits)
@@ -70,13 +72,25 @@ func Describe(doc []byte, limits Limits) (Description, error) {
 		return Description{}, err
 	}
 	d, done := Description{}, false
-	if format == JSON {
-		d, done = describeStream(body, limits)
-	}
-	if !done {
-		if d, err = describeTree(body, format, limits); err != nil {
-			return Description{}, err
+	switch format {
+	case SDL:
+		d, err = describeSDL(string(body), limits)
+	case Proto:
+		d, err = describeProto(string(body), limits)
+	case Descriptors:
+		d, err = describeDescriptors(body, limits)
+	case XML:
+		d, err = describeWSDL(body, limits)
+	case JSON:
+		if d, done = describeStream(body, limits); done {
+			break
 		}
+		fallthrough
+	default:
+		d, err = describeTree(body, format, limits)
+	}
+	if err != nil {
+		return Description{}, err
 	}
 	sum := sha256.Sum256(doc)
 	d.SHA256, d.Size = hex.EncodeToString(sum[:]), int64(len(doc))
@@ -89,12 +103,16 @@ func describeTree(body []byte, format Format, limits Limits) (Description, error
 	if err != nil {
 		return Description{}, err
 	}
+	if root.get("asyncapi") != nil {
+		return describeAsync(root, format)
+	}
 	version, err := versionOf(root)
 	if err != nil {
 		return Description{}, err
 	}
 	info := root.get("info")
 	d := Description{
+		Kind:        OpenAPI,
 		Format:      format,
 		SpecVersion: version,
 		Title:       clip(info.get("title").str(), maxText),

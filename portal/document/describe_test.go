@@ -61,7 +61,7 @@ paths:
 `
 	sum := sha256.Sum256([]byte(in))
 	want := Description{
-		Format: YAML, SpecVersion: "3.0", Title: "Orders", Version: "1.0", Summary: "Takes orders", Description: "# Orders",
+		Kind: OpenAPI, Format: YAML, SpecVersion: "3.0", Title: "Orders", Version: "1.0", Summary: "Takes orders", Description: "# Orders",
 		Tags:    []string{"read", "7"},
 		Servers: []string{"https://a.test/v1", "/v2"},
 		API:     "orders", Words: map[string]string{"environment": "production"},

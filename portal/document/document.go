@@ -1,4 +1,5 @@
-// Package document reads and rewrites API descriptions: OpenAPI 2.0, 3.0, 3.1 and 3.2, as JSON or YAML.
+// Package document reads and rewrites API descriptions: OpenAPI 2.0, 3.0, 3.1 and 3.2, as JSON or YAML; and, as far as a catalog
+// needs, AsyncAPI 2 and 3, GraphQL schemas, Protocol Buffers as text and as descriptors, and WSDL 1.1 and 2.0.
 //
 // It is pure: bytes in, bytes out, no files and no network, so a reference to another document is never followed.
 // Descriptions come from gateways and are not trusted. Every function bounds its memory and its time by Limits, and what
@@ -23,10 +24,14 @@ import (
 // Format is how a description is written.
 type Format string
 
-// The two formats.
+// The formats.
 const (
-	JSON Format = "json"
-	YAML Format = "yaml"
+	JSON        Format = "json"
+	YAML        Format = "yaml"
+	SDL         Format = "graphql"
+	Proto       Format = "proto"
+	Descriptors Format = "descriptors" // a FileDescriptorSet
+	XML         Format = "xml"
 )
 
 // Limits bound what one description may cost. A zero field means its default.

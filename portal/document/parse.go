@@ -21,6 +21,9 @@ func open(doc []byte, limits Limits) ([]byte, Format, error) {
 	if int64(len(doc)) > limits.MaxBytes {
 		return nil, "", tooLarge(limits.MaxBytes)
 	}
+	if isDescriptorSet(doc) {
+		return doc, Descriptors, nil
+	}
 	doc = bytes.TrimPrefix(doc, []byte("\ufeff"))
 	if !utf8.Valid(doc) {
 		return nil, "", invalid("it is not UTF-8 text; save it as UTF-8")
@@ -29,10 +32,7 @@ func open(doc []byte, limits Limits) ([]byte, Format, error) {
 	if len(trimmed) == 0 {
 		return nil, "", invalid("it is empty; export it again from its source")
 	}
-	if trimmed[0] == '{' || trimmed[0] == '[' {
-		return doc, JSON, nil
-	}
-	return doc, YAML, nil
+	return doc, formatOf(trimmed), nil
 }
 
 // parse reads a description into a tree. The root is an object.

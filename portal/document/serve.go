@@ -13,7 +13,7 @@ type ServeOptions struct {
 	// BaseURL is the one endpoint that was decided for the consumer: absolute, http or https, without user, query and
 	// fragment. Required.
 	BaseURL string
-	// Format to write; empty keeps the format of the document.
+	// Format to write, of a document that is JSON or YAML; empty keeps its format. Others keep theirs.
 	Format Format
 	// AllowedHosts may be named in texts and values: "host", "host:port", "*.example.com" for every name below it, or "*" for all.
 	// Without a port the default ports are meant. The host of BaseURL, hosts reserved for examples and those of the specifications may always be named.
@@ -49,24 +49,41 @@ func Text(text string, allowed, hidden []string) string {
 //     Hidden words become "removed". Where two names become the same, the first stays. A host without a scheme that is not listed as hidden is not recognised.
 //   - With Key, the document tells how the gateway checks keys.
 //
-// The error wraps portal.ErrInvalid and says what to do.
+// Of the other kinds, see serveAsync, serveText, serveDescriptors and serveWSDL: they keep less, and what cannot be made free of
+// hidden names is not handed out, with portal.ErrUnsupported.
+//
+// Other errors wrap portal.ErrInvalid and say what to do.
 func Serve(doc []byte, opts ServeOptions) ([]byte, error) {
 	base, err := parseBase(opts.BaseURL)
 	if err != nil {
 		return nil, err
 	}
-	root, format, err := parse(doc, opts.Limits)
+	limits := opts.Limits.withDefaults()
+	body, format, err := open(doc, limits)
 	if err != nil {
 		return nil, err
+	}
+	s := server{scrubber: newScrubber(append([]string{base.Host}, opts.AllowedHosts...), opts.Hidden), key: opts.Key}
+	if !format.Tree() {
+		return serveOther(body, format, base, s.scrubber, limits)
+	}
+	root, err := parseBody(body, format, limits)
+	if err != nil {
+		return nil, err
+	}
+	if opts.Format.Tree() {
+		format = opts.Format
+	}
+	if root.get("asyncapi") != nil {
+		if err := serveAsync(root, base, &s); err != nil {
+			return nil, err
+		}
+		return write(root, format, 4*limits.MaxBytes)
 	}
 	version, err := versionOf(root)
 	if err != nil {
 		return nil, err
 	}
-	if opts.Format != "" {
-		format = opts.Format
-	}
-	s := server{scrubber: newScrubber(append([]string{base.Host}, opts.AllowedHosts...), opts.Hidden), key: opts.Key}
 	s.object(root, grammar)
 	// YAML authors write `swagger: 2.0` and `version: 1.0` without quotes; in JSON that would be another type.
 	for _, n := range []*node{root.get("openapi"), root.get("swagger"), root.get("info").get("title"), root.get("info").get("version")} {
@@ -78,7 +95,32 @@ func Serve(doc []byte, opts ServeOptions) ([]byte, error) {
 	if opts.Key != nil {
 		setKey(root, *opts.Key, version)
 	}
-	return write(root, format, 4*opts.Limits.withDefaults().MaxBytes)
+	return write(root, format, 4*limits.MaxBytes)
+}
+
+// serveOther rewrites what is no tree. Comments and settings go, texts are scrubbed, addresses become the gateway's. Names that
+// callers send cannot be changed: where one of them says what is hidden, the document is not handed out.
+func serveOther(body []byte, format Format, base *url.URL, s *scrubber, limits Limits) (out []byte, err error) {
+	if _, err := Describe(body, limits); err != nil {
+		return nil, err
+	}
+	switch format {
+	case XML:
+		out, err = serveWSDL(body, base, s, limits)
+	case Descriptors:
+		out = serveDescriptors(body)
+	default:
+		out, err = serveText(string(body), format, s, limits)
+	}
+	if err != nil {
+		return nil, err
+	}
+	// Namespaces of WSDL look like URLs and lead nowhere; elsewhere a URL is one.
+	text := string(out)
+	if s.cleanWords(text) != text || format != XML && s.cleanURLs(text) != text {
+		return nil, fmt.Errorf("this description cannot be handed out: the names in it say what is not for everybody; its administrators can see it: %w", portal.ErrUnsupported)
+	}
+	return out, nil
 }
 
 func parseBase(raw string) (*url.URL, error) {

@@ -77,7 +77,7 @@ func TestServeRefuses(t *testing.T) {
 		"query in base URL":      {doc, "https://a.test?k=hunter2", "without user, query"},
 		"base URL is not a URL":  {doc, "https://u:hunter2@a b\x7f", "not a URL"},
 		"document is not JSON":   {`{"openapi"`, "https://a.test", "ends too early"},
-		"document is no OpenAPI": {`{"asyncapi":"2.0.0"}`, "https://a.test", "is it the right file"},
+		"document is no OpenAPI": {`{"raml":"1.0"}`, "https://a.test", "is it the right file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Serve([]byte(tc.doc), ServeOptions{BaseURL: tc.base})

@@ -67,7 +67,7 @@ func describeStream(doc []byte, limits Limits) (Description, bool) {
 		return Description{}, false
 	}
 	d := s.d
-	d.Format, d.SpecVersion = JSON, version
+	d.Kind, d.Format, d.SpecVersion = OpenAPI, JSON, version
 	d.Security = append(s.schemesOf3, s.schemesOf2...)
 	d.Servers = baseURLs(version, s.servers, s.schemes, s.host, s.basePath)
 	d.API, d.Words = words(append(s.rootWords, s.infoWords...))
@@ -77,6 +77,8 @@ func describeStream(doc []byte, limits Limits) (Description, bool) {
 func (s *stream) root() bool {
 	return s.object(func(key []byte) bool {
 		switch string(key) {
+		case "asyncapi":
+			return false // another kind
 		case "openapi":
 			return s.str(&s.openapi)
 		case "swagger":

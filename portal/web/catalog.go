@@ -208,7 +208,7 @@ func (s *site) document(v *visit) error {
 	}
 	h := v.w.Header()
 	h.Set("Content-Type", d.ContentType)
-	h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", fileName(id, v.query("version"), v.query("environment"), format)))
+	h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", fileName(id, v.query("version"), v.query("environment"), d.Ending())))
 	_, _ = v.w.Write(d.Content) // the reader is gone: nobody is left to tell
 	return nil
 }

@@ -1,12 +1,14 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"time"
 
 	"concierge/portal/catalog"
+	"concierge/portal/document"
 )
 
 // How the content of a document is kept, as its row says.
@@ -38,6 +40,7 @@ func (s catalogStore) Document(ctx context.Context, hash string) (catalog.Docume
 	if err != nil {
 		return catalog.Document{}, fmt.Errorf("document %s: %w", hash, err)
 	}
+	d.Description.Kind = cmp.Or(d.Description.Kind, document.OpenAPI) // the only kind, before version 10
 	return d, nil
 }
 

@@ -294,7 +294,7 @@ func move(t T, db DB) {
 
 func documents(t T, db DB) {
 	r := seeded(t, db)
-	doc := catalog.Document{Hash: "h1", Content: []byte("{}"), Description: document.Description{Title: "Payments", Operations: []document.Operation{{Method: "GET", Path: "/"}}}, Stored: noon}
+	doc := catalog.Document{Hash: "h1", Content: []byte("{}"), Description: document.Description{Kind: document.OpenAPI, Title: "Payments", Operations: []document.Operation{{Method: "GET", Path: "/"}}}, Stored: noon}
 	orphan := catalog.Document{Hash: "h2", Content: []byte("[]"), Stored: noon}
 	next := r
 	next.Deployment.Document = "h1"
@@ -335,7 +335,7 @@ func documents(t T, db DB) {
 
 func packedDocuments(t T, db DB) {
 	text := []byte(strings.Repeat(`{"summary":"Get a thing"}`, 1000))
-	doc := catalog.Document{Hash: "raw", Content: text, Description: document.Description{Title: "Things"}, Stored: noon}
+	doc := catalog.Document{Hash: "raw", Content: text, Description: document.Description{Kind: document.OpenAPI, Title: "Things"}, Stored: noon}
 	ahead := doc
 	ahead.Hash = "ahead"
 	ahead, err := ahead.Pack()
