@@ -166,8 +166,9 @@ type Record struct {
 	Described  Described
 	Revision   string // of the document that was opened last; compare with Discovered.Document.Revision
 	Override   Override
+	Joining    Joining // written by AddRecord, Move and SetJoining alone
 
-	Fingerprint string // of everything above but the ids; see Hash
+	Fingerprint string // of everything above but the ids and Joining; see Hash
 	Created     time.Time
 	Changed     time.Time
 	Removed     time.Time // zero: published
@@ -197,7 +198,7 @@ func (r Record) Hash() string {
 type Entry struct {
 	ID       portal.APIID
 	Slug     string
-	Aliases  []string        // older slugs that still answer
+	Aliases  []string        // older slugs that still answer, and ids of entries that it took over
 	Division portal.Division // owner; automatic joins stay within it
 	Explicit string          // the id by which deployments name it; empty: none did
 	Title    string          // when it was made
@@ -206,6 +207,8 @@ type Entry struct {
 
 	// Deployments are those published, unclassified ones among them; filled by LoadEntry and LoadAll.
 	Deployments []portal.Deployment
+	// Named are those of them whose gateway or document asked for the slug by their explicit id.
+	Named []portal.DeploymentID
 }
 
 // Document is an API description as fetched.
@@ -279,9 +282,6 @@ type Store interface {
 	// ChangeRecord replaces the record with that id if its fingerprint is still was; otherwise portal.ErrConflict. The
 	// entry that it is joined to stays, and is returned.
 	ChangeRecord(ctx context.Context, r Record, was string) (portal.APIID, error)
-	// Move puts a record into another entry.
-	Move(ctx context.Context, id portal.DeploymentID, to portal.APIID) error
-
 	// Unclassified returns the published records of a gateway whose audience or environment is unknown, by id, after the
 	// one given.
 	Unclassified(ctx context.Context, gateway portal.GatewayID, after portal.DeploymentID, limit int) ([]Record, error)
@@ -294,14 +294,12 @@ type Store interface {
 	LoadAll(ctx context.Context) ([]Entry, error)
 	// EntryBySlug finds the owner of a slug or alias, without its deployments.
 	EntryBySlug(ctx context.Context, slug string) (Entry, error)
-	// Candidates lists the entries of a division that a deployment may be joined to.
-	Candidates(ctx context.Context, division portal.Division) ([]Candidate, error)
 	// AddEntry is portal.ErrConflict where its slug or, in its division, its explicit id is taken.
 	AddEntry(ctx context.Context, e Entry) error
 	// SetExplicit gives an entry the id by which deployments name it.
 	SetExplicit(ctx context.Context, id portal.APIID, explicit string) error
-	// Join hands all records and slugs of an entry over to another; the slugs become aliases.
-	Join(ctx context.Context, from, to portal.APIID) error
+
+	Joins
 
 	Document(ctx context.Context, hash string) (Document, error)
 	// PutDocument writes nothing where a published document has that hash.
@@ -320,14 +318,6 @@ type Store interface {
 	Runs(ctx context.Context, gateway portal.GatewayID, before portal.RunID, limit int) ([]Run, error)
 	// OpenRuns lists the running ones of all gateways.
 	OpenRuns(ctx context.Context) ([]Run, error)
-}
-
-// Candidate is an entry as correlation sees it.
-type Candidate struct {
-	ID       portal.APIID
-	Slug     string
-	Explicit string
-	Titles   []string // its own and those of its published deployments
 }
 
 // Tx is the part of a transaction that the catalog's writers need.

@@ -123,7 +123,7 @@ func laid(ctx context.Context, t tx, entries []catalog.Entry) ([]routing.Entry, 
 		l := layers[e.ID]
 		texts := l.Texts[e.ID]
 		found[i] = routing.Entry{
-			ID: e.ID, Slug: e.Slug, Aliases: e.Aliases, Owner: e.Division, Deployments: l.Lay(e.ID, e.Deployments),
+			ID: e.ID, Slug: e.Slug, Aliases: e.Aliases, Owner: e.Division, Named: e.Named, Deployments: l.Lay(e.ID, e.Deployments),
 			Texts: texts.Texts, Guides: texts.Guides, Team: l.Teams[e.ID],
 		}
 	}

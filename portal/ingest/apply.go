@@ -3,9 +3,7 @@ package ingest
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,18 +21,18 @@ const orphanAge = 24 * time.Hour
 
 // applier writes one plan within one transaction.
 type applier struct {
-	tx        catalog.Tx
-	store     catalog.Store
-	actor     string
-	now       time.Time
-	correlate Correlator
-	touched   map[portal.APIID]bool
+	tx      catalog.Tx
+	store   catalog.Store
+	actor   string
+	now     time.Time
+	touched map[portal.APIID]bool
+	before  map[portal.APIID]*before
 }
 
-func apply(ctx context.Context, tx catalog.Tx, correlate Correlator, actor string, now time.Time, p Plan) error {
+func apply(ctx context.Context, tx catalog.Tx, actor string, now time.Time, p Plan) error {
 	a := &applier{
 		tx: tx, store: tx.Catalog(), actor: actor, now: now.UTC().Truncate(time.Microsecond),
-		correlate: correlate, touched: map[portal.APIID]bool{},
+		touched: map[portal.APIID]bool{}, before: map[portal.APIID]*before{},
 	}
 	if err := a.plan(ctx, p); err != nil {
 		return err
@@ -57,6 +55,9 @@ func (a *applier) plan(ctx context.Context, p Plan) error {
 		return err
 	}
 	for _, c := range p.Rename {
+		if err := a.store.TakeOver(ctx, c.After.Deployment.ID, c.After.Deployment.ID, c.After.Key()); err != nil {
+			return err
+		}
 		if err := a.note(ctx, "deployment.rename", c.After, map[string]string{"was": c.Before.Deployment.RemoteID, "is": c.After.Deployment.RemoteID}); err != nil {
 			return err
 		}
@@ -135,97 +136,24 @@ func (p Plan) reclassified() map[portal.DeploymentID]string {
 	return all
 }
 
-// join asks for the entries of what is new or names another one, division by division, and adds what is new.
+// join finds the entries of what is new, and of what names another one now; and it asks whether what has gone is what came.
 func (a *applier) join(ctx context.Context, p Plan) error {
-	byDivision := map[portal.Division][]catalog.Record{}
-	put := func(r catalog.Record) {
-		division := r.Deployment.Placement.Division()
-		byDivision[division] = append(byDivision[division], r)
-	}
-	for _, r := range p.Add {
-		put(r)
-	}
 	for _, changes := range [][]Change{p.Change, p.Back, p.Rename} {
 		for _, c := range changes {
-			if id := explicitID(c.After); id != "" && id != explicitID(c.Before) {
-				put(c.After)
+			if id := c.After.Explicit(); id != "" && id != c.Before.Explicit() {
+				if err := a.rejoin(ctx, c.After); err != nil {
+					return err
+				}
 			}
 		}
 	}
-	for _, division := range slices.Sorted(maps.Keys(byDivision)) {
-		if err := a.joinDivision(ctx, division, byDivision[division]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (a *applier) joinDivision(ctx context.Context, division portal.Division, records []catalog.Record) error {
-	entries, err := a.store.Candidates(ctx, division)
-	if err != nil {
+	if err := a.resketch(ctx, p); err != nil {
 		return err
 	}
-	for _, j := range a.correlate(entries, records) {
-		if j.API == "" {
-			if j.API, err = a.entry(ctx, division, j.Explicit, records[j.Records[0]]); err != nil {
-				return err
-			}
-		} else if j.Explicit != "" {
-			if err := a.store.SetExplicit(ctx, j.API, j.Explicit); err != nil {
-				return err
-			}
-		}
-		a.touched[j.API] = true
-		for _, i := range j.Records {
-			if err := a.put(ctx, records[i], j); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// put adds a record to an entry, or moves it there.
-func (a *applier) put(ctx context.Context, r catalog.Record, j Join) error {
-	if r.Deployment.ID == "" {
-		r.Deployment.ID, r.Deployment.API = portal.DeploymentID(portal.NewID("dep")), j.API
-		r.Created, r.Changed = a.now, a.now
-		since(&portal.Deployment{}, &r.Deployment, a.now)
-		return a.store.AddRecord(ctx, r)
-	}
-	from := r.Deployment.API
-	if err := a.store.Move(ctx, r.Deployment.ID, j.API); err != nil {
+	if err := a.place(ctx, slices.Clone(p.Add)); err != nil {
 		return err
 	}
-	a.touched[from] = true
-	if err := a.note(ctx, "deployment.join", r, map[string]string{"was": string(from), "is": string(j.API), "reason": j.Reason}); err != nil {
-		return err
-	}
-	left, err := a.store.LoadEntry(ctx, from)
-	if err != nil {
-		return err
-	}
-	if len(left.Deployments) > 0 {
-		return nil
-	}
-	return a.store.Join(ctx, from, j.API) // its slugs go on answering
-}
-
-// entry adds a new one under the first slug that is free.
-func (a *applier) entry(ctx context.Context, division portal.Division, explicit string, first catalog.Record) (portal.APIID, error) {
-	d := first.Deployment
-	e := catalog.Entry{ID: portal.APIID(portal.NewID("api")), Division: division, Explicit: explicit, Title: d.Title, Created: a.now}
-	for _, slug := range catalog.Slugs(e.ID, d.Title, division, d.Gateway, first.Key()) {
-		_, err := a.store.EntryBySlug(ctx, slug)
-		if errors.Is(err, portal.ErrNotFound) {
-			e.Slug = slug
-			return e.ID, a.store.AddEntry(ctx, e)
-		}
-		if err != nil {
-			return "", err
-		}
-	}
-	return "", fmt.Errorf("catalog entry for %q: every slug is taken: %w", d.Title, portal.ErrConflict)
+	return offer(ctx, a.store, a.now, p)
 }
 
 // replan places a gateway's deployments anew, from what it told last: its registration or an override has changed.
@@ -238,7 +166,7 @@ func replan(ctx context.Context, tx catalog.Tx, actor string, g catalog.Gateway,
 	if p.Empty() {
 		return nil
 	}
-	return apply(ctx, tx, Correlate, actor, now, p)
+	return apply(ctx, tx, actor, now, p)
 }
 
 // counts are a plan's numbers, for its audit event.

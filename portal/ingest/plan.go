@@ -73,10 +73,7 @@ func Compare(g catalog.Gateway, c connectors.Capabilities, current []catalog.Rec
 			gone = append(gone, r)
 		}
 	}
-	renamed := map[connectors.Key]catalog.Record{} // by the new key
-	if c.Identity == connectors.Names {
-		renamed = p.renames(g, gone, fresh)
-	}
+	renamed := p.renames(g, gone, fresh, c.Identity == connectors.Names)
 	old := map[portal.DeploymentID]bool{}
 	for _, f := range fresh {
 		if before, ok := renamed[f.Key]; ok {
@@ -104,9 +101,10 @@ func (p *Plan) change(g catalog.Gateway, c connectors.Capabilities, before catal
 }
 
 // renames pairs what is gone with what is fresh. A pair whose routes and document are both the same, on no other
-// deployment of either side, and whose placement would not let anybody else see it, is the same deployment. A pair that
-// agrees in one of them is offered.
-func (p *Plan) renames(g catalog.Gateway, gone []catalog.Record, fresh []Found) map[connectors.Key]catalog.Record {
+// deployment of either side, and whose placement would not let anybody else see it, is the same deployment, if the gateway
+// knows its things by name. A pair that agrees in one of them is offered, and so is every pair of a gateway whose ids are
+// opaque: it may have been restored from a backup under new ones.
+func (p *Plan) renames(g catalog.Gateway, gone []catalog.Record, fresh []Found, names bool) map[connectors.Key]catalog.Record {
 	sure := map[connectors.Key]catalog.Record{}
 	offered := map[[2]string]bool{}
 	pair := func(sign func(connectors.Deployment, string) string, certain bool) {
@@ -131,6 +129,7 @@ func (p *Plan) renames(g catalog.Gateway, gone []catalog.Record, fresh []Found) 
 			}
 			placement, _ := Place(g, f.Deployment, f.Described, r.Override)
 			after := catalog.Record{Deployment: portal.Deployment{Placement: placement, RemoteID: f.RemoteID, Exposure: f.Exposure}, Discovered: f.Deployment}
+			after.Deployment.Title, after.Deployment.Document, after.Described = cmp.Or(f.Title, f.Described.Title, f.RemoteID), f.Document, f.Described
 			change := Change{r, after}
 			if certain && !change.Reclassified() {
 				sure[f.Key] = r
@@ -146,7 +145,7 @@ func (p *Plan) renames(g catalog.Gateway, gone []catalog.Record, fresh []Found) 
 			return r + "\n" + doc
 		}
 		return ""
-	}, true)
+	}, names)
 	pair(func(d connectors.Deployment, _ string) string { return routes(d) }, false)
 	pair(func(_ connectors.Deployment, doc string) string { return doc }, false)
 	return sure

@@ -135,7 +135,7 @@ func TestRenames(t *testing.T) {
 		rename, offer, add, gone int
 	}{
 		"routes and document are the same": {[]Found{deployment("ns/a", "/prod/a", "h1")}, []Found{deployment("ns/b", "/prod/a", "h1")}, connectors.Names, 1, 0, 0, 0},
-		"opaque ids are never renamed":     {[]Found{deployment("a", "/prod/a", "h1")}, []Found{deployment("b", "/prod/a", "h1")}, connectors.OpaqueIDs, 0, 0, 1, 1},
+		"opaque ids are asked about":       {[]Found{deployment("a", "/prod/a", "h1")}, []Found{deployment("b", "/prod/a", "h1")}, connectors.OpaqueIDs, 0, 1, 1, 1},
 		"the document alone":               {[]Found{deployment("ns/a", "/prod/a", "h1")}, []Found{deployment("ns/b", "/prod/b", "h1")}, connectors.Names, 0, 1, 1, 1},
 		"the routes alone":                 {[]Found{deployment("ns/a", "/prod/a", "h1")}, []Found{deployment("ns/b", "/prod/a", "h2")}, connectors.Names, 0, 1, 1, 1},
 		"another environment":              {[]Found{deployment("ns/a", "/prod/a", "h1")}, []Found{deployment("ns/b", "/test/a", "h1")}, connectors.Names, 0, 1, 1, 1},

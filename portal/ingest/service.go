@@ -4,7 +4,7 @@
 // What holds: removal only from a complete snapshot, and a plan that removes an unusual share waits for a person; on any
 // error the last good state stays, with its age and cause; an unchanged gateway costs one row, that of the run; a
 // deployment's placement is worked out in layers, never leaves the gateway's bounds and fails closed; entries keep their
-// id and slug. The rules (Place, Address, Line, Correlate, Compare) are pure.
+// id and slug. The rules (Place, Address, Line, Compare, and correlate.Place) are pure.
 package ingest
 
 import (
@@ -51,12 +51,11 @@ type Options struct {
 	// Every is the time between two syncs of a gateway that has none of its own; default DefaultEvery.
 	Every time.Duration
 	// Alone says that no other process uses the database: a run that is not this one's has nobody.
-	Alone     bool
-	Correlate Correlator // default Correlate
-	Now       func() time.Time
-	Log       *slog.Logger
-	Tracer    span.Tracer       // zero: nothing is traced
-	Ended     func(catalog.Run) // is told how each sync ended; nil: nobody is
+	Alone  bool
+	Now    func() time.Time
+	Log    *slog.Logger
+	Tracer span.Tracer       // zero: nothing is traced
+	Ended  func(catalog.Run) // is told how each sync ended; nil: nobody is
 }
 
 // Service syncs gateways. It is safe for concurrent use. Close it.
@@ -74,14 +73,14 @@ type Service struct {
 	mu     sync.Mutex
 	closed bool
 	live   map[portal.GatewayID]*progress
+
+	sketching sync.Mutex
+	sketched  bool // all that is in the catalog can be compared; under sketching
 }
 
 // New makes a Service.
 func New(db catalog.DB, gateways *Gateways, opts Options) *Service {
 	opts.Timeout, opts.Every = cmp.Or(opts.Timeout, DefaultTimeout), cmp.Or(opts.Every, DefaultEvery)
-	if opts.Correlate == nil {
-		opts.Correlate = Correlate
-	}
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
@@ -287,7 +286,7 @@ func (s *Service) Override(ctx context.Context, actor string, id portal.Deployme
 		now := s.clock()
 		r.Override = o
 		p := Compare(g, capabilities(g), []catalog.Record{r}, foundBefore([]catalog.Record{r}))
-		if err := apply(ctx, tx, s.opts.Correlate, actor, now, p); err != nil {
+		if err := apply(ctx, tx, actor, now, p); err != nil {
 			return err
 		}
 		detail := map[string]string{"base_url": o.BaseURL}
@@ -635,6 +634,9 @@ func (s *Service) takeOver(ctx context.Context, g catalog.Gateway, conn connecto
 		return &portal.GatewayError{Gateway: g.ID, Op: "OpenDocument", Err: err}
 	}
 	p.phase("plan")
+	if err := s.sketchAll(ctx); err != nil {
+		return err
+	}
 	_, end = s.opts.Tracer.Start(ctx, "ingest.plan")
 	plan := Compare(g, able, current, found)
 	end(nil)
@@ -690,13 +692,18 @@ func (s *Service) commit(ctx context.Context, tx catalog.Tx, g catalog.Gateway, 
 		tx.Changed(store.ChangedGateway, string(g.ID))
 	}
 	if run.State == catalog.Applied {
-		if err := apply(ctx, tx, s.opts.Correlate, run.Actor, run.Ended, plan); err != nil {
+		if err := apply(ctx, tx, run.Actor, run.Ended, plan); err != nil {
 			return err
 		}
 		detail := counts(plan)
 		detail["run"] = string(run.ID)
 		event := audit.Event{At: run.Ended, Actor: run.Actor, Action: "gateway.sync", Target: string(g.ID), Gateway: g.ID, Detail: detail}
 		if err := tx.Audit().Append(ctx, event); err != nil {
+			return err
+		}
+	}
+	if run.State == catalog.Waiting {
+		if err := offer(ctx, tx.Catalog(), run.Ended, plan); err != nil {
 			return err
 		}
 	}

@@ -156,12 +156,12 @@ type origin struct {
 	Override   catalog.Override
 }
 
-const recordColumns = `id, api, fingerprint, published, origin, created, changed, removed`
+const recordColumns = `id, api, fingerprint, published, origin, created, changed, removed, since, why`
 
 func scanRecord(scan func(...any) error) (r catalog.Record, err error) {
-	var id, api, published, from string
-	var created, changed, removed int64
-	if err := scan(&id, &api, &r.Fingerprint, &published, &from, &created, &changed, &removed); err != nil {
+	var id, api, published, from, because string
+	var created, changed, removed, since int64
+	if err := scan(&id, &api, &r.Fingerprint, &published, &from, &created, &changed, &removed, &since, &because); err != nil {
 		return r, err
 	}
 	if err := json.Unmarshal([]byte(published), &r.Deployment); err != nil {
@@ -174,7 +174,9 @@ func scanRecord(scan func(...any) error) (r catalog.Record, err error) {
 	r.Deployment.ID, r.Deployment.API = portal.DeploymentID(id), portal.APIID(api)
 	r.Discovered, r.Described, r.Revision, r.Override = o.Discovered, o.Described, o.Revision, o.Override
 	r.Created, r.Changed, r.Removed = instant(created), instant(changed), instant(removed)
-	return r, nil
+	r.Joining, err = scanWhy(because, since)
+	r.Deployment.Since = r.Joining.Since
+	return r, err
 }
 
 func (s catalogStore) Records(ctx context.Context, gateway portal.GatewayID) ([]catalog.Record, error) {
@@ -215,15 +217,16 @@ func recordArgs(r catalog.Record) ([]any, error) {
 		return nil, err
 	}
 	return []any{d.RemoteID, d.Exposure, d.Title, d.Placement.Classified(), orNull(d.Document),
-		r.Fingerprint, string(published), string(from), micros(r.Created), micros(r.Changed), micros(r.Removed)}, nil
+		r.Fingerprint, string(published), string(from), micros(r.Created), micros(r.Changed), micros(r.Removed), r.Explicit()}, nil
 }
 
 func (s catalogStore) AddRecord(ctx context.Context, r catalog.Record) error {
 	args, err := recordArgs(r)
-	if err == nil {
-		err = s.tx.exec(ctx, `INSERT INTO deployments (id, gateway, api, remote, exposure, title, classified, document, fingerprint, published, origin, created, changed, removed)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
-			append([]any{string(r.Deployment.ID), string(r.Deployment.Gateway), string(r.Deployment.API)}, args...)...)
+	because, whyErr := why(r.Joining)
+	if err = errors.Join(err, whyErr); err == nil {
+		err = s.tx.exec(ctx, `INSERT INTO deployments (id, gateway, api, since, why, remote, exposure, title, classified, document, fingerprint, published, origin, created, changed, removed, named)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
+			append([]any{string(r.Deployment.ID), string(r.Deployment.Gateway), string(r.Deployment.API), micros(r.Joining.Since), because}, args...)...)
 	}
 	if err != nil {
 		return fmt.Errorf("adding deployment %s: %w", r.Deployment.ID, err)
@@ -235,7 +238,7 @@ func (s catalogStore) ChangeRecord(ctx context.Context, r catalog.Record, was st
 	args, err := recordArgs(r)
 	if err == nil {
 		err = s.tx.one(ctx, []any{&api}, `UPDATE deployments SET remote = $3, exposure = $4, title = $5, classified = $6, document = $7,
-			fingerprint = $8, published = $9, origin = $10, created = $11, changed = $12, removed = $13 WHERE id = $1 AND fingerprint = $2 RETURNING api`,
+			fingerprint = $8, published = $9, origin = $10, created = $11, changed = $12, removed = $13, named = $14 WHERE id = $1 AND fingerprint = $2 RETURNING api`,
 			append([]any{string(r.Deployment.ID), was}, args...)...)
 	}
 	if errors.Is(err, portal.ErrNotFound) {
@@ -245,14 +248,6 @@ func (s catalogStore) ChangeRecord(ctx context.Context, r catalog.Record, was st
 		return "", fmt.Errorf("changing deployment %s: %w", r.Deployment.ID, err)
 	}
 	return api, nil
-}
-
-func (s catalogStore) Move(ctx context.Context, id portal.DeploymentID, to portal.APIID) error {
-	err := s.mustMeetOne(ctx, portal.ErrNotFound, `UPDATE deployments SET api = $1 WHERE id = $2`, string(to), string(id))
-	if err != nil {
-		return fmt.Errorf("moving deployment %s to catalog entry %s: %w", id, to, err)
-	}
-	return nil
 }
 
 const entryColumns = `id, division, explicit, title, joined, created`
@@ -278,23 +273,27 @@ func (s catalogStore) slugs(ctx context.Context, where string, args ...any) ([]s
 }
 
 // deploymentRow is a published deployment as it is stored.
-type deploymentRow struct{ id, api, published string }
+type deploymentRow struct {
+	id, api, published string
+	since              int64
+	named              string // the explicit id by which it names its entry
+}
 
 func scanDeployment(r scanner) (row deploymentRow, err error) {
-	return row, r.Scan(&row.id, &row.api, &row.published)
+	return row, r.Scan(&row.id, &row.api, &row.published, &row.since, &row.named)
 }
 
 func (row deploymentRow) decode() (d portal.Deployment, err error) {
 	err = fastjson.Unmarshal([]byte(row.published), &d)
-	d.ID, d.API = portal.DeploymentID(row.id), portal.APIID(row.api)
+	d.ID, d.API, d.Since = portal.DeploymentID(row.id), portal.APIID(row.api), instant(row.since)
 	return d, err
 }
 
-const publishedDeployments = `SELECT id, api, published FROM deployments WHERE removed = 0`
+const publishedDeployments = `SELECT id, api, published, since, named FROM deployments WHERE removed = 0`
 
-// eachDeployment calls each for every published deployment, in no order. Some are read while others are decoded: a portal
+// eachDeployment calls each for every published deployment, with the explicit id by which it names its entry, in no order. Some are read while others are decoded: a portal
 // is not ready before all are.
-func (s catalogStore) eachDeployment(ctx context.Context, each func(portal.Deployment), where string, args ...any) error {
+func (s catalogStore) eachDeployment(ctx context.Context, each func(d portal.Deployment, named string), where string, args ...any) error {
 	const batch = 256
 	var mu sync.Mutex
 	var work errgroup.Group
@@ -311,8 +310,8 @@ func (s catalogStore) eachDeployment(ctx context.Context, each func(portal.Deplo
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			for _, d := range decoded {
-				each(d)
+			for i, d := range decoded {
+				each(d, read[i].named)
 			}
 			return nil
 		})
@@ -417,15 +416,19 @@ func (s catalogStore) load(ctx context.Context, entries, slugs, deployments stri
 			addSlug(e, row)
 		}
 	}
-	err = s.eachDeployment(ctx, func(d portal.Deployment) {
+	err = s.eachDeployment(ctx, func(d portal.Deployment, named string) {
 		e := byID[d.API]
 		e.Deployments = append(e.Deployments, d)
+		if named != "" && catalog.Slug(named) == e.Slug {
+			e.Named = append(e.Named, d.ID)
+		}
 	}, deployments, args...)
 	if err != nil {
 		return nil, err
 	}
 	for i := range all {
 		slices.SortFunc(all[i].Deployments, func(a, b portal.Deployment) int { return strings.Compare(string(a.ID), string(b.ID)) })
+		slices.Sort(all[i].Named)
 	}
 	return all, nil
 }
@@ -441,30 +444,6 @@ func (s catalogStore) EntryBySlug(ctx context.Context, slug string) (catalog.Ent
 		return catalog.Entry{}, fmt.Errorf("catalog entry %q: %w", slug, err)
 	}
 	return e, nil
-}
-
-func (s catalogStore) Candidates(ctx context.Context, division portal.Division) ([]catalog.Candidate, error) {
-	var all []catalog.Candidate
-	_, err := rows(ctx, s.tx, func(r scanner) (struct{}, error) {
-		var c catalog.Candidate
-		var title string
-		if err := r.Scan(&c.ID, &c.Slug, &c.Explicit, &title); err != nil {
-			return struct{}{}, err
-		}
-		if n := len(all); n == 0 || all[n-1].ID != c.ID {
-			all = append(all, c)
-		}
-		last := &all[len(all)-1]
-		last.Titles = append(last.Titles, title)
-		return struct{}{}, nil
-	}, `SELECT a.id, s.slug, a.explicit, t.title FROM apis a
-		JOIN api_slugs s ON s.api = a.id AND NOT s.alias
-		JOIN (SELECT id AS api, title FROM apis UNION SELECT api, title FROM deployments WHERE removed = 0) t ON t.api = a.id
-		WHERE a.division = $1 AND a.joined = '' ORDER BY a.id, t.title`, string(division))
-	if err != nil {
-		return nil, fmt.Errorf("catalog entries of division %q: %w", division, err)
-	}
-	return all, nil
 }
 
 func (s catalogStore) AddEntry(ctx context.Context, e catalog.Entry) error {
@@ -483,19 +462,6 @@ func (s catalogStore) SetExplicit(ctx context.Context, id portal.APIID, explicit
 	err := s.mustMeetOne(ctx, portal.ErrNotFound, `UPDATE apis SET explicit = $1 WHERE id = $2`, explicit, string(id))
 	if err != nil {
 		return fmt.Errorf("naming catalog entry %s: %w", id, err)
-	}
-	return nil
-}
-
-func (s catalogStore) Join(ctx context.Context, from, to portal.APIID) error {
-	for _, step := range []string{
-		`UPDATE deployments SET api = $2 WHERE api = $1`,
-		`UPDATE api_slugs SET api = $2, alias = TRUE WHERE api = $1`,
-		`UPDATE apis SET joined = $2, explicit = '' WHERE id = $1`,
-	} {
-		if err := s.tx.exec(ctx, step, string(from), string(to)); err != nil {
-			return fmt.Errorf("joining catalog entry %s to %s: %w", from, to, err)
-		}
 	}
 	return nil
 }

@@ -27,8 +27,6 @@ var catalogRules = []Rule{
 	{"RecordsChangeByFingerprint", "a change on top of another one is a conflict", one(changeRecordComparesTheFingerprint)},
 	{"EntriesAreLoaded", "an entry comes with its slugs and its published deployments", one(loadEntry)},
 	{"SlugsAndExplicitIDsAreUnique", "a slug is given once, an explicit id once in a division", one(slugsAndExplicitIdsAreUnique)},
-	{"JoinKeepsSlugsAnswering", "an entry that was joined to another answers by its slugs", one(joinKeepsSlugsAnswering)},
-	{"Move", "a record goes to another entry", one(move)},
 	{"Documents", "a published document is written once and stays, one without a deployment is swept", one(documents)},
 	{"PackedDocuments", "a document is kept compressed, packed before or not; one from before is read, a damaged one is an error", one(packedDocuments)},
 	{"Runs", "one run at a time; the newest are kept, and the last good one", one(runs)},
@@ -236,60 +234,6 @@ func slugsAndExplicitIdsAreUnique(t T, db DB) {
 	if err := add(named); err != nil {
 		t.Errorf("same explicit id in another division: %v", err)
 	}
-}
-
-func joinKeepsSlugsAnswering(t T, db DB) {
-	r := seeded(t, db)
-	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
-		return errors.Join(s.SetExplicit(ctx, "api_1", "pay-id"), s.AddEntry(ctx, testEntry("api_2", "pay")), s.Join(ctx, "api_1", "api_2"))
-	})
-	later := testEntry("api_3", "later")
-	later.Explicit, later.Division = "pay-id", "retail"
-	if err := tryCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
-		if err := s.AddEntry(ctx, later); err != nil {
-			return err
-		}
-		return errNo
-	}); !errors.Is(err, errNo) {
-		t.Errorf("an entry that was joined away keeps its explicit id: %v", err)
-	}
-	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
-		e, err := s.EntryBySlug(ctx, "payments")
-		if e.ID != "api_2" || e.Slug != "pay" || len(e.Aliases) != 1 || e.Aliases[0] != "payments" {
-			t.Errorf("old slug leads to %+v", e)
-		}
-		old, oldErr := s.LoadEntry(ctx, "api_1")
-		if old.Joined != "api_2" || len(old.Deployments) != 0 {
-			t.Errorf("old entry: %+v", old)
-		}
-		next, nextErr := s.LoadEntry(ctx, "api_2")
-		if len(next.Deployments) != 1 || next.Deployments[0].ID != r.Deployment.ID || next.Deployments[0].API != "api_2" {
-			t.Errorf("new entry: %+v", next)
-		}
-		candidates, err2 := s.Candidates(ctx, "retail")
-		want := []catalog.Candidate{{ID: "api_2", Slug: "pay", Titles: []string{"Payments"}}}
-		if diff := cmp.Diff(want, candidates); diff != "" {
-			t.Errorf("candidates differ:\n%s", diff)
-		}
-		return errors.Join(err, oldErr, nextErr, err2)
-	})
-}
-
-func move(t T, db DB) {
-	r := seeded(t, db)
-	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
-		if err := errors.Join(s.AddEntry(ctx, testEntry("api_2", "pay")), s.Move(ctx, r.Deployment.ID, "api_2")); err != nil {
-			return err
-		}
-		got, err := s.Record(ctx, r.Deployment.ID)
-		if got.Deployment.API != "api_2" {
-			t.Errorf("it is in %s", got.Deployment.API)
-		}
-		if err := s.Move(ctx, "none", "api_2"); !errors.Is(err, portal.ErrNotFound) {
-			t.Errorf("unknown deployment: %v", err)
-		}
-		return err
-	})
 }
 
 func documents(t T, db DB) {

@@ -135,7 +135,7 @@ func textsAreLaid(t T, db DB) {
 		}
 		return err
 	})
-	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error { return s.Join(ctx, "api_1", "api_2") })
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error { return s.HandOver(ctx, "api_1", "api_2") })
 	view(t, db, func(ctx context.Context, tx *sqlstore.Tx) error {
 		joined, err := tx.Curation().JoinedInto(ctx, "api_2")
 		if !slices.Equal(joined, []portal.APIID{"api_1"}) {
@@ -215,7 +215,9 @@ func decisionsGoWithDeployments(t T, db DB) {
 	change(func(r *catalog.Record) { r.Removed, r.Deployment.Title = time.Time{}, "Back" })
 	states("back", map[portal.APIID][]portal.Lifecycle{"api_1": {portal.Deprecated}, "api_2": {portal.Retired}})
 
-	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error { return s.Move(ctx, first.ID, "api_2") })
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		return s.Move(ctx, first.ID, "api_2", catalog.Joining{})
+	})
 	states("moved", map[portal.APIID][]portal.Lifecycle{"api_2": {portal.Deprecated, portal.Retired}})
 	change(func(r *catalog.Record) { r.Deployment.Line = "3" })
 	states("of another line", map[portal.APIID][]portal.Lifecycle{"api_2": {portal.Active, portal.Retired}})

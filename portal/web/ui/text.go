@@ -117,6 +117,7 @@ var reasonKeys = map[string]string{
 	"newcomer":           "why.newcomer",
 	"region_same":        "why.region_same",
 	"generation_current": "why.generation_current",
+	"settled":            "why.settled",
 	"division_same":      "why.division_same",
 	"priority":           "why.priority",
 	"only_one":           "why.only_one",

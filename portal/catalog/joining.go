@@ -1,0 +1,179 @@
+package catalog
+
+import (
+	"cmp"
+	"context"
+	"strings"
+	"time"
+
+	"concierge/connectors"
+	"concierge/portal"
+	"concierge/portal/correlate"
+)
+
+// Joining says why a deployment is in its entry, and since when routing counts it there.
+type Joining struct {
+	// Since is that of portal.Deployment: zero where the join is settled.
+	Since   time.Time          `json:"-"`
+	At      time.Time          `json:"at"`
+	Actor   string             `json:"actor"` // who joined them: "system:…" or a person's id
+	Score   float64            `json:"score"` // of the weakest link to the others; 1 where it came alone
+	Reasons []correlate.Reason `json:"reasons,omitempty"`
+}
+
+// Sketched is a deployment's sketch, by which others find it.
+type Sketched struct {
+	Deployment portal.DeploymentID
+	Sketch     correlate.Sketch
+}
+
+// ReviewKind says what a person is asked.
+type ReviewKind string
+
+// Are the entries of two deployments one API? Is what a gateway publishes now the deployment that it published before?
+const (
+	ReviewJoin   ReviewKind = "join"
+	ReviewRename ReviewKind = "rename"
+)
+
+// ReviewState says what the person answered.
+type ReviewState string
+
+// A review that was answered is never asked again.
+const (
+	ReviewOpen     ReviewState = "open"
+	ReviewAccepted ReviewState = "accepted"
+	ReviewRejected ReviewState = "rejected"
+)
+
+// Review is a question for a person. There is one for two deployments, or for a deployment and a key, by unique index.
+type Review struct {
+	ID      string
+	Kind    ReviewKind
+	A       portal.DeploymentID // of two that may be joined the lower id; of a rename the one that has gone
+	B       portal.DeploymentID // of a join
+	Gateway portal.GatewayID    // of a rename
+	Key     connectors.Key      // of a rename: of what may be A
+	Score   float64
+	Reasons []correlate.Reason
+	State   ReviewState
+	// Agreed are the owner divisions that have said yes: a join across two needs both.
+	Agreed    []portal.Division
+	Opened    time.Time
+	DecidedBy string // a person's id
+	Decided   time.Time
+}
+
+// Verdict is what a person decided about two deployments, whatever they tell and wherever they go.
+type Verdict string
+
+// What is together is not taken apart by a sync; what is apart is not joined by one.
+const (
+	Together Verdict = "together"
+	Apart    Verdict = "apart"
+)
+
+// Decision is a person's word on two deployments. The newer one counts.
+type Decision struct {
+	A, B    portal.DeploymentID // A before B
+	Verdict Verdict
+	Actor   string
+	At      time.Time
+}
+
+// Decided is a decision as one of the two sees it.
+type Decided struct {
+	Other   portal.DeploymentID
+	Entry   portal.APIID // of the other
+	Verdict Verdict
+}
+
+// EntryActKind says what a person did to an entry.
+type EntryActKind string
+
+// Two entries became one; deployments got an entry of their own.
+const (
+	EntryJoined EntryActKind = "join"
+	EntrySplit  EntryActKind = "split"
+)
+
+// EntryAct is what a person did to entries, with what undoing it takes.
+type EntryAct struct {
+	ID     string
+	Kind   EntryActKind
+	From   portal.APIID // where the deployments were
+	To     portal.APIID // where they are
+	Moved  []Moved
+	Slugs  []string // that went with them; the first is the one that pages showed
+	Named  string   // the explicit id that From had
+	Review string   // that was accepted; empty: none asked
+	Actor  string
+	At     time.Time
+	Undone time.Time // zero: it holds
+}
+
+// Moved is a deployment that went to another entry, as it was before.
+type Moved struct {
+	Deployment portal.DeploymentID
+	Since      time.Time
+	Why        Joining
+}
+
+// Joins is the part of Store that says which deployments are one API.
+type Joins interface {
+	// PutSketches keeps sketches in place of older ones.
+	PutSketches(ctx context.Context, all []Sketched) error
+	// Unsketched lists published deployments that have no sketch of the present form.
+	Unsketched(ctx context.Context, limit int) ([]portal.DeploymentID, error)
+	// Near is that of correlate.Index: deployments that share a key, removed ones too, with the owner division of their entry.
+	Near(ctx context.Context, keys []string) ([]correlate.Member, error)
+	// Members returns all that have a sketch.
+	Members(ctx context.Context) ([]correlate.Member, error)
+
+	// Move puts a record into another entry and says why. Its subscriptions go with it, but for one that its application
+	// holds there already, and whoever holds a key there is noted as changed.
+	Move(ctx context.Context, id portal.DeploymentID, to portal.APIID, why Joining) error
+	// SetJoining says anew why a record is in its entry.
+	SetJoining(ctx context.Context, id portal.DeploymentID, why Joining) error
+	// TakeOver gives the subscriptions and credentials of one deployment to another, which has the key.
+	TakeOver(ctx context.Context, from, to portal.DeploymentID, key connectors.Key) error
+	// RecordsOf returns the records of an entry, removed ones too, by id.
+	RecordsOf(ctx context.Context, api portal.APIID) ([]Record, error)
+	// RecordByKey finds what a gateway publishes, or has published, under a key.
+	RecordByKey(ctx context.Context, gateway portal.GatewayID, key connectors.Key) (Record, error)
+	// EntryByExplicit finds the entry of a division that an explicit id names, without its deployments.
+	EntryByExplicit(ctx context.Context, division portal.Division, explicit string) (Entry, error)
+	// Subscribed counts the subscriptions to an entry that are neither rejected nor cancelled.
+	Subscribed(ctx context.Context, api portal.APIID) (int, error)
+	// HandOver gives an entry without records to another: its slugs become aliases there, and it is Joined.
+	HandOver(ctx context.Context, from, to portal.APIID) error
+	// TakeBack undoes HandOver for an entry: these slugs are its own again, the first is shown.
+	TakeBack(ctx context.Context, id portal.APIID, slugs []string, explicit string) error
+
+	// AddReview writes nothing where there is one for the same two, whatever its state; added says whether it did.
+	AddReview(ctx context.Context, r Review) (added bool, err error)
+	Review(ctx context.Context, id string) (Review, error)
+	// UpdateReview saves state, agreement and decision; portal.ErrConflict where the state is no longer from.
+	UpdateReview(ctx context.Context, r Review, from ReviewState) error
+	// Reviews lists those of a state, the highest score first, from the one after on; of a division those that concern an
+	// entry or a gateway of it, nil: all.
+	Reviews(ctx context.Context, state ReviewState, division *portal.Division, after string, limit int) ([]Review, error)
+	CountReviews(ctx context.Context, state ReviewState, division *portal.Division) (int, error)
+	// ReviewsBetween lists the joins that were asked about any two deployments of two entries.
+	ReviewsBetween(ctx context.Context, a, b portal.APIID) ([]Review, error)
+
+	Decide(ctx context.Context, all []Decision) error
+	Decisions(ctx context.Context, id portal.DeploymentID) ([]Decided, error)
+
+	AddEntryAct(ctx context.Context, a EntryAct) error
+	EntryAct(ctx context.Context, id string) (EntryAct, error)
+	// EntryActs lists those that touched an entry, the newest first.
+	EntryActs(ctx context.Context, api portal.APIID) ([]EntryAct, error)
+	// UndoEntryAct marks it; portal.ErrConflict where it is undone already.
+	UndoEntryAct(ctx context.Context, id string, at time.Time) error
+}
+
+// Explicit is the id by which the deployment, or its document, names its entry; empty: it does not.
+func (r Record) Explicit() string {
+	return cmp.Or(strings.TrimSpace(r.Discovered.API), strings.TrimSpace(r.Described.API))
+}
