@@ -50,6 +50,7 @@ type API struct {
 	Versions    []Version `json:"versions"`
 	Description string    `json:"description,omitempty" doc:"Markdown; only on a single API"`
 	Owner       string    `json:"owner,omitempty"`
+	Operation   string    `json:"operation,omitempty" doc:"The operation by which it was found; only in a list"`
 	Links       []Link    `json:"links,omitempty"`
 }
 
@@ -64,14 +65,6 @@ type Version struct {
 type Link struct {
 	Rel  string `json:"rel"`
 	Href string `json:"href"`
-}
-
-// APIsQuery filters the catalog. Empty fields do not filter.
-type APIsQuery struct {
-	Paging
-	Q           string
-	Environment string
-	Tag         string
 }
 
 // ResolveQuery asks for the caller's endpoint. Version and region may be empty. With Application the answer honours its
@@ -418,7 +411,6 @@ type Catalog interface {
 	Me(ctx context.Context) (Me, error)
 	// Environments lists those that the caller may meet, in order.
 	Environments(ctx context.Context) ([]string, error)
-	APIs(ctx context.Context, q APIsQuery) (Page[API], error)
 	API(ctx context.Context, id string) (API, error)
 	// Spec returns the document of the decided deployment. ErrNotFound as Resolve.
 	Spec(ctx context.Context, q SpecQuery) (Document, error)
@@ -482,6 +474,7 @@ type People interface {
 // Desk is the whole service, as one caller.
 type Desk interface {
 	Catalog
+	Search
 	Keys
 	Gateways
 	People

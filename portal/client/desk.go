@@ -41,11 +41,6 @@ func (c *Client) Environments(ctx context.Context) ([]string, error) {
 	return p.Items, err
 }
 
-// APIs implements api.Catalog.
-func (c *Client) APIs(ctx context.Context, q api.APIsQuery) (api.Page[api.API], error) {
-	return get[api.Page[api.API]](ctx, c, paged(q.Paging, "q", q.Q, "environment", q.Environment, "tag", q.Tag), "apis")
-}
-
 // API implements api.Catalog.
 func (c *Client) API(ctx context.Context, id string) (api.API, error) {
 	return get[api.API](ctx, c, nil, "apis", id)

@@ -96,9 +96,12 @@ var (
 		"Me":           func(ctx context.Context, d api.Desk) (any, error) { return d.Me(ctx) },
 		"Environments": func(ctx context.Context, d api.Desk) (any, error) { return d.Environments(ctx) },
 		"APIs": func(ctx context.Context, d api.Desk) (any, error) {
-			return d.APIs(ctx, api.APIsQuery{Paging: page, Q: "pay & go", Environment: "test", Tag: "é"})
+			return d.APIs(ctx, api.APIsQuery{Paging: page, Q: "pay & go", Filter: api.Filter{
+				"environment": {"test", "a,b"}, "tag": {"é"}, "lifecycle": {"active"}, "kind": {"openapi"}, "region": {"eu"}, "division": {"d"}, "audience": {"partner"}, "gateway": {"g"},
+			}})
 		},
-		"API": func(ctx context.Context, d api.Desk) (any, error) { return d.API(ctx, "a/b c?d") },
+		"SuggestAPIs": func(ctx context.Context, d api.Desk) (any, error) { return d.SuggestAPIs(ctx, "pay & go") },
+		"API":         func(ctx context.Context, d api.Desk) (any, error) { return d.API(ctx, "a/b c?d") },
 		"Spec": func(ctx context.Context, d api.Desk) (any, error) {
 			return d.Spec(ctx, api.SpecQuery{API: "payments", Version: "2", Environment: "test", Format: "yaml"})
 		},

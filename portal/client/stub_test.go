@@ -95,8 +95,11 @@ func (s *stub) Me(context.Context) (api.Me, error) { return answer[api.Me](s, "M
 func (s *stub) Environments(context.Context) ([]string, error) {
 	return answer[[]string](s, "Environments")
 }
-func (s *stub) APIs(_ context.Context, q api.APIsQuery) (api.Page[api.API], error) {
-	return answer[api.Page[api.API]](s, "APIs", q)
+func (s *stub) APIs(_ context.Context, q api.APIsQuery) (api.APIList, error) {
+	return answer[api.APIList](s, "APIs", q)
+}
+func (s *stub) SuggestAPIs(_ context.Context, typed string) ([]api.Suggestion, error) {
+	return answer[[]api.Suggestion](s, "SuggestAPIs", typed)
 }
 func (s *stub) API(_ context.Context, id string) (api.API, error) {
 	return answer[api.API](s, "API", id)

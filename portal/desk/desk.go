@@ -24,6 +24,7 @@ import (
 	"concierge/portal/keys"
 	"concierge/portal/people"
 	"concierge/portal/routing"
+	"concierge/portal/search"
 	"concierge/portal/store"
 )
 
@@ -40,6 +41,7 @@ type Parts struct {
 	Sealer   Sealer
 	Jobs     JobBoard  // nil: this portal shows no jobs
 	Sites    SiteBoard // nil: every gateway is reached from the portal's own process
+	Search   *search.Index
 	Now      func() time.Time
 }
 
@@ -104,37 +106,6 @@ func texts[T ~string](in []T) []string {
 		out[i] = string(t)
 	}
 	return out
-}
-
-func (d *desk) APIs(ctx context.Context, q api.APIsQuery) (api.Page[api.API], error) {
-	after, err := openCursor[routing.Cursor](d, "apis", q.Cursor)
-	if err != nil {
-		return api.Page[api.API]{}, err
-	}
-	listed, table, err := routing.Find(ctx, d.Live, func(t *routing.Table) (l listed, err error) {
-		l.views, l.next = t.APIs(d.consumer(), routing.Query{
-			Q: q.Q, Environment: portal.Environment(q.Environment), Tag: q.Tag, After: after, Limit: limit(q.Limit),
-		})
-		if len(l.views) == 0 {
-			err = portal.ErrNotFound
-		}
-		return l, err
-	})
-	if err != nil && !errors.Is(err, portal.ErrNotFound) {
-		return api.Page[api.API]{}, err
-	}
-	page := api.Page[api.API]{Items: make([]api.API, len(listed.views))}
-	for i, v := range listed.views {
-		page.Items[i] = d.summary(table, v)
-	}
-	page.Next, err = sealCursor(d, "apis", listed.next)
-	return page, err
-}
-
-// listed is a page of the catalog.
-type listed struct {
-	views []routing.EntryView
-	next  routing.Cursor
 }
 
 // summary shows an entry. Its texts come from gateways and documents, and name no host that is not for the caller.
@@ -299,22 +270,9 @@ func (d *desk) document(ctx context.Context, table *routing.Table, result routin
 	return content, format, err
 }
 
-// hosts says which hosts texts about an entry may name to the caller and which not: those of deployments of an audience
-// that the caller is sent to, and all others, admin sides among them. Where a host serves both, the addresses of the others are hidden whole.
+// hosts says which hosts texts about an entry may name to the caller and which not.
 func (d *desk) hosts(table *routing.Table, id portal.APIID) (allowed, hidden []string) {
-	hidden = table.AdminHosts()
-	entry, _ := table.Entry(id)
-	for _, other := range entry.Deployments {
-		mine, err := table.Resolve(d.consumer(), routing.Request{API: string(id), Version: other.Line, Environment: other.Placement.Environment()})
-		if err == nil && mine.Deployment.Placement.Audience() == other.Placement.Audience() {
-			allowed = append(allowed, host(other.BaseURL))
-			continue
-		}
-		_, place, _ := strings.Cut(other.BaseURL, "://")
-		hidden = append(hidden, host(other.BaseURL), place)
-	}
-	hidden = slices.DeleteFunc(slices.Clone(hidden), func(h string) bool { return h == "" || slices.Contains(allowed, h) })
-	return allowed, hidden
+	return table.Hosts(d.consumer(), id)
 }
 
 // host is the host, with its port, of an address; empty where there is none.

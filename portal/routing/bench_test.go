@@ -52,13 +52,19 @@ func BenchmarkWithOneEntry(b *testing.B) {
 }
 
 func BenchmarkAPIs(b *testing.B) {
-	t := Build(large(largeEntries))
+	in := large(largeEntries)
+	t := Build(in)
+	var found Found
+	for i := range MostFound {
+		found.Texts = append(found.Texts, in.APIs[i*7].ID)
+	}
 	for name, q := range map[string]Query{
-		"first page":   {},
-		"title prefix": {Q: "smart pay"},
-		"two words":    {Q: "history tariffs"},
-		"no match":     {Q: "history zebra"},
-		"rare":         {Q: "24999"},
+		"first page": {},
+		"two facets": {Filter: Filter{FacetEnvironment: {"production"}, FacetRegion: {"eu"}}},
+		"rare facet": {Filter: Filter{FacetGateway: {"gateway-7"}}},
+		"words":      {Q: "smart payments", Found: &found},
+		"common":     {Q: "smart", Found: &Found{Texts: found.Texts, More: true}},
+		"no index":   {Q: "tariffs"},
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -26,9 +26,14 @@ type view struct {
 
 	environments []int // numbers of those with an endpoint, in order
 	shown        EntryView
-	title        string   // folded: the list is in its order
-	text         string   // folded: what a search looks at
-	tags         []string // folded
+	title        string // folded: the list is in its order
+	text         string // folded: title, name and tags, each in a line of its own
+
+	// What the list is narrowed by, as numbers in the table's values.
+	places []place      // different ones of its deployments
+	tags   []uint32     // different ones
+	values []uint32     // all of these, each once
+	words  []placeWords // the places until they are numbered
 }
 
 // candidate is a deployment that one audience may use in one environment. It fills one cache line.
@@ -184,6 +189,7 @@ func (t *Table) view(audience portal.Audience, e *Entry, seen []candidate) view 
 		}
 	}
 	v.project(t.axes, audience, e, seen, lines)
+	v.classify(t.axes, seen)
 	v.none = &portal.NoEndpointError{API: v.name, Environments: t.axes.names(v.environments)}
 	v.retired = &portal.NoEndpointError{API: v.name, Environments: v.none.Environments, Retired: true}
 	return v

@@ -415,12 +415,12 @@ func everything(t *Table) string {
 	for _, audience := range []portal.Audience{portal.Internal, portal.Partner, portal.Public, "odd"} {
 		c := portal.Consumer{Audience: audience, Organisation: "org", Region: "eu", Division: "cards"}
 		fmt.Fprintln(&b, audience, t.Environments(c))
-		for _, q := range []Query{{}, {Q: "pay"}, {Q: "orders zurich"}, {Environment: "test"}, {Tag: "orders"}} {
+		for _, q := range []Query{{}, {Q: "pay"}, {Q: "orders payments"}, {Filter: Filter{FacetEnvironment: {"test"}, FacetRegion: {"eu", "us"}}}, {Filter: Filter{FacetTag: {"orders"}, FacetLifecycle: {"active"}}}, {Q: "pay", Found: &Found{Texts: []portal.APIID{"api_0", "api_2"}, Operations: []portal.APIID{"api_1", "api_2"}}}} {
 			q.Limit = 2
 			for more := true; more; {
-				items, next := t.APIs(c, q)
-				fmt.Fprintf(&b, "%+v: %+v\n", q, items)
-				more, q.After = next != Cursor{}, next
+				l := t.APIs(c, q)
+				fmt.Fprintf(&b, "%+v: %+v\n", q.Filter, l)
+				more, q.After = l.Next != Cursor{}, l.Next
 			}
 		}
 		for _, c.Application = range drawnApplications[:3] {
@@ -621,9 +621,9 @@ func TestNothingHiddenIsTold(t *testing.T) {
 		} else {
 			told = append(told, res.Deployment)
 		}
-		for _, q := range []Query{{}, {Q: "pay"}, {Limit: 1}, {Environment: portal.Test}} {
-			items, next := table.APIs(c, q)
-			told = append(told, items, next)
+		all := Found{Texts: []portal.APIID{"api_0"}, Operations: []portal.APIID{"api_1", "api_2"}, More: true}
+		for _, q := range []Query{{}, {Q: "pay"}, {Q: "pay", Found: &all}, {Limit: 1}, {Filter: within("test")}, {Filter: Filter{FacetTag: {"orders"}}}} {
+			told = append(told, table.APIs(c, q))
 		}
 		for _, name := range append([]string{"api_0", "api_1", "api_2", canary}, drawnNames...) {
 			view, _ := table.API(c, name)
@@ -636,9 +636,13 @@ func TestNothingHiddenIsTold(t *testing.T) {
 		if strings.Contains(strings.ToLower(string(text)), canary) {
 			t.Fatalf("told: %s", text)
 		}
-		for _, q := range []Query{{Q: canary}, {Tag: canary}, {Environment: canary}} {
-			if items, _ := table.APIs(c, q); len(items) > 0 {
-				t.Fatalf("%+v finds %+v", q, items)
+		queries := []Query{{Q: canary}}
+		for _, facet := range Facets {
+			queries = append(queries, Query{Filter: Filter{facet: {canary}}})
+		}
+		for _, q := range queries {
+			if l := table.APIs(c, q); l.Total > 0 || len(l.Items) > 0 {
+				t.Fatalf("%+v finds %+v", q, l)
 			}
 		}
 	})
@@ -667,11 +671,11 @@ func TestHiddenMakesNoDifference(t *testing.T) {
 				t.Fatalf("with hidden deployments:\n%s\nwithout:\n%s", a, b)
 			}
 		}
-		for _, q := range []Query{{}, {Q: "pay"}, {Limit: 1}} {
-			items, next := all.APIs(c, q)
-			items2, next2 := visible.APIs(c, q)
-			if fmt.Sprint(items, next, all.Environments(c)) != fmt.Sprint(items2, next2, visible.Environments(c)) {
-				t.Fatalf("with hidden deployments:\n%+v\nwithout:\n%+v", items, items2)
+		found := &Found{Texts: []portal.APIID{"api_1"}, Operations: []portal.APIID{"api_0", "api_2"}}
+		for _, q := range []Query{{}, {Q: "pay"}, {Q: "pay", Found: found}, {Limit: 1}, {Filter: Filter{FacetEnvironment: {"test"}, FacetRegion: {"eu"}}}} {
+			a, b := all.APIs(c, q), visible.APIs(c, q)
+			if fmt.Sprintf("%+v %v", a, all.Environments(c)) != fmt.Sprintf("%+v %v", b, visible.Environments(c)) {
+				t.Fatalf("with hidden deployments:\n%+v\nwithout:\n%+v", a, b)
 			}
 		}
 	})

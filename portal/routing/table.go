@@ -118,6 +118,7 @@ type Table struct {
 	people       index[portal.PersonID, *Person]
 	tokens       index[[32]byte, *Token]
 	classes      []class // by number of the audience
+	values       valuesEdit
 }
 
 // class is what one audience sees of the whole catalog.
@@ -125,6 +126,7 @@ type class struct {
 	names     index[string, sight]
 	views     []*view // by title, then id
 	endpoints []int   // how many entries have an endpoint, by number of the environment
+	counts    []int32 // how many entries have a value, by its number
 }
 
 // sight is what an audience sees under a name; the zero sight is nothing. The candidates are the view's own, one step
@@ -220,6 +222,7 @@ func (t *Table) Version() int64 { return t.version }
 func (t *Table) With(d Delta) *Table {
 	next := *t
 	next.version = d.Version
+	next.values.own = false
 	next.withGateways(d.Gateways)
 	next.withEntries(d.APIs, t.outranked(d))
 
@@ -351,6 +354,9 @@ func (t *Table) withEntries(changes map[portal.APIID]*Entry, again []*entry) {
 		}
 	}
 	for _, e := range come {
+		for i := range e.views {
+			e.views[i].number(&t.values)
+		}
 		e.eachName(func(name string, kind int) {
 			touched[name] = true
 			names.set(name, names.get(name).with(claim{entry: e, kind: kind}))
@@ -363,7 +369,7 @@ func (t *Table) withEntries(changes map[portal.APIID]*Entry, again []*entry) {
 	t.entries, t.names = entries.done(), names.done()
 	classes := make([]class, len(t.classes))
 	for i := range classes {
-		classes[i] = t.classes[i].with(viewsOf(gone, i), viewsOf(come, i))
+		classes[i] = t.classes[i].with(viewsOf(gone, i), viewsOf(come, i), len(t.values.list))
 		seen := classes[i].names.edit()
 		for name := range touched {
 			if s := t.names.get(name).sight(i); s.view != nil {
@@ -405,11 +411,12 @@ func viewsOf(entries []*entry, class int) []*view {
 }
 
 // with takes views out, which are in the list, and puts others in; both are sorted.
-func (c class) with(gone, come []*view) class {
+func (c class) with(gone, come []*view, values int) class {
 	if len(gone) == 0 && len(come) == 0 {
 		return c
 	}
-	endpoints := slices.Clone(c.endpoints)
+	endpoints, counts := slices.Clone(c.endpoints), make([]int32, values)
+	copy(counts, c.counts)
 	views := make([]*view, 0, len(c.views)+len(come)-len(gone))
 	rest := c.views
 	// Runs between two changes are copied whole: one entry among many thousands costs two binary searches.
@@ -417,14 +424,16 @@ func (c class) with(gone, come []*view) class {
 		if len(come) == 0 || len(gone) > 0 && gone[0].compare(come[0]) <= 0 {
 			at, _ := slices.BinarySearchFunc(rest, gone[0], (*view).compare)
 			gone[0].count(endpoints, -1)
+			gone[0].addTo(counts, -1)
 			views, rest, gone = append(views, rest[:at]...), rest[at+1:], gone[1:]
 		} else {
 			at, _ := slices.BinarySearchFunc(rest, come[0], (*view).compare)
 			come[0].count(endpoints, +1)
+			come[0].addTo(counts, +1)
 			views, rest, come = append(append(views, rest[:at]...), come[0]), rest[at:], come[1:]
 		}
 	}
-	return class{names: c.names, views: append(views, rest...), endpoints: endpoints}
+	return class{names: c.names, views: append(views, rest...), endpoints: endpoints, counts: counts}
 }
 
 // Entry returns an entry as it was given, by its id. It is for administrators and for keys: it names what consumers may

@@ -6,6 +6,8 @@ import (
 	"sort"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"concierge/portal"
 )
@@ -56,16 +58,14 @@ func (v *view) project(a *axes, audience portal.Audience, e *Entry, seen []candi
 		v.shown.Tags = curated.Tags
 	}
 	v.title = fold(lead.Title)
-	v.tags = make([]string, len(v.shown.Tags))
-	for i, tag := range v.shown.Tags {
-		v.tags[i] = fold(tag)
+	text := []string{v.title, fold(v.name)}
+	for _, tag := range v.shown.Tags {
+		text = append(text, fold(tag))
 	}
-	texts := append([]string{v.title, fold(v.shown.Summary), fold(v.name)}, v.tags...)
 	for _, g := range curated.Guides {
-		texts = append(texts, fold(g.Title))
+		text = append(text, fold(g.Title))
 	}
-	// A line break keeps a word from matching across two texts: no folded query holds one.
-	v.text = strings.Join(texts, "\n")
+	v.text = strings.Join(text, "\n") // no folded query holds a line break, so that a word is found in one of them
 }
 
 // compareTelling orders deployments by how much they have to say about their entry.
@@ -153,19 +153,36 @@ func SlugTold(slug string, visible []*portal.Deployment) bool {
 	return false
 }
 
-// Query asks for a page of the catalog. Empty fields do not filter.
+// Query asks for a page of the catalog.
 type Query struct {
-	Q           string // every word must occur in title, summary, tags or name
-	Environment portal.Environment
-	Tag         string
-	After       Cursor // zero: from the start
-	Limit       int    // 0 means 50; the most is 200
+	Q      string // words
+	Filter Filter
+	// Found is what an index of words has for Q; nil: there is none to ask, and each word must occur in title, tags or name.
+	Found *Found
+	After Cursor // zero: from the start
+	Limit int    // 0 means 50; the most is 200
+}
+
+// Found are entries that an index of words has for a query. What the consumer may not see does no harm in it.
+type Found struct {
+	Texts      []portal.APIID // every word is in title, name, tags or summary
+	Operations []portal.APIID // some word, or a path, is in the operations only
+	More       bool           // there are others
+}
+
+// Listing is a page of the catalog.
+type Listing struct {
+	Items  []EntryView
+	Next   Cursor // zero on the last page
+	Total  int    // entries on all pages
+	More   bool   // there are more than Total, and counts are of those alone
+	Facets []FacetCounts
 }
 
 // Cursor is the place in a list after which the next page begins. It holds for a changed table too. It names an entry
 // that the consumer has seen.
 type Cursor struct {
-	Rest  bool // past those whose title begins with the query
+	Rank  int
 	Title string
 	ID    portal.APIID
 }
@@ -176,82 +193,192 @@ const (
 	maxLimit     = 200
 )
 
-// APIs lists what the consumer sees, by title; with Q, those whose title begins with it come first. next is zero on the
-// last page.
-func (t *Table) APIs(c portal.Consumer, q Query) (items []EntryView, next Cursor) {
+// MostFound is how many entries a search lists and counts.
+const MostFound = 1000
+
+// Ranks of what is found, the best first.
+const (
+	rankExact  = iota // the title or the name is what was asked for
+	rankBegins        // the title begins so
+	rankTitle         // every word begins one of title or name
+	rankTags          // or of the tags
+	rankText
+	rankOperation
+)
+
+// hit is a view in a list.
+type hit struct {
+	*view
+	rank int
+}
+
+func (h hit) compare(i hit) int { return cmp.Or(cmp.Compare(h.rank, i.rank), h.view.compare(i.view)) }
+
+// APIs lists what the consumer sees: all of it by title, or what is found by words, the best first.
+func (t *Table) APIs(c portal.Consumer, q Query) Listing {
 	number := t.axes.audience(c.Audience)
 	if number < 0 {
-		return nil, Cursor{}
+		return Listing{}
 	}
 	limit := q.Limit
 	if limit <= 0 {
 		limit = defaultLimit
 	}
 	limit = min(limit, maxLimit)
-
-	s := search{
-		words: strings.Fields(fold(q.Q)), tag: fold(q.Tag),
-		environment: -1, anyEnvironment: q.Environment == "",
-	}
-	if !s.anyEnvironment {
-		if s.environment = t.axes.environment(q.Environment); s.environment < 0 {
-			return nil, Cursor{}
-		}
+	words := strings.Fields(fold(q.Q))
+	chosen := t.values.choice(q.Filter, c)
+	class := &t.classes[number]
+	if len(words) == 0 && !chosen.any {
+		return t.everything(class, c, q, limit)
 	}
 
-	views := t.classes[number].views
-	prefix := strings.Join(s.words, " ")
-	first := sort.Search(len(views), func(i int) bool { return views[i].title >= prefix })
-	end := first + sort.Search(len(views)-first, func(i int) bool { return !strings.HasPrefix(views[first+i].title, prefix) })
-	var last Cursor
-	// take looks at a part of the list and reports whether the page is full.
-	take := func(part []*view, rest bool) bool {
-		if q.After != (Cursor{}) && q.After.Rest == rest {
-			after := view{title: q.After.Title, id: q.After.ID}
-			n, found := slices.BinarySearchFunc(part, &after, (*view).compare)
-			if found {
-				n++
-			}
-			part = part[n:]
+	var l Listing
+	counts := make([]int32, len(t.values.list))
+	var hits []hit
+	take := func(v *view, rank int) {
+		if chosen.count(v, counts) {
+			hits = append(hits, hit{v, rank})
 		}
-		for _, v := range part {
-			if !s.matches(v) {
-				continue
+	}
+	switch {
+	case len(words) == 0:
+		for _, v := range class.views {
+			take(v, 0)
+		}
+	case q.Found == nil:
+		for _, v := range class.views {
+			if v.holds(words) {
+				take(v, v.rank(words, rankTags))
 			}
-			if len(items) == limit {
-				next = last
+		}
+	default:
+		var found []hit
+		found, l.More = t.found(class, number, words, q.Found)
+		for _, h := range found {
+			take(h.view, h.rank)
+		}
+	}
+	if len(words) > 0 {
+		slices.SortFunc(hits, hit.compare)
+	}
+	l.Total, l.Facets = len(hits), t.report(counts, q.Filter, c)
+	if q.After != (Cursor{}) {
+		after := hit{&view{title: q.After.Title, id: q.After.ID}, q.After.Rank}
+		n, found := slices.BinarySearchFunc(hits, after, hit.compare)
+		if found {
+			n++
+		}
+		hits = hits[n:]
+	}
+	if len(hits) > limit {
+		hits = hits[:limit]
+		last := hits[limit-1]
+		l.Next = Cursor{Rank: last.rank, Title: last.title, ID: last.id}
+	}
+	for _, h := range hits {
+		l.Items = append(l.Items, h.shown)
+	}
+	return l
+}
+
+// everything lists a class by title. Its counts are known.
+func (t *Table) everything(class *class, c portal.Consumer, q Query, limit int) Listing {
+	l := Listing{Total: len(class.views), Facets: t.report(class.counts, nil, c)}
+	rest := class.views
+	if q.After != (Cursor{}) {
+		n, found := slices.BinarySearchFunc(rest, &view{title: q.After.Title, id: q.After.ID}, (*view).compare)
+		if found {
+			n++
+		}
+		rest = rest[n:]
+	}
+	if len(rest) > limit {
+		rest = rest[:limit]
+		last := rest[limit-1]
+		l.Next = Cursor{Title: last.title, ID: last.id}
+	}
+	for _, v := range rest {
+		l.Items = append(l.Items, v.shown)
+	}
+	return l
+}
+
+// found ranks what an index has. Where that is not all, what is titled so comes in from the table.
+func (t *Table) found(c *class, number int, words []string, f *Found) (hits []hit, more bool) {
+	seen := map[portal.APIID]bool{}
+	take := func(v *view, rank int) {
+		if !seen[v.id] {
+			seen[v.id] = true
+			hits = append(hits, hit{v, v.rank(words, rank)})
+		}
+	}
+	if f.More {
+		titled := c.titled(strings.Join(words, " "))
+		for _, v := range titled[:min(len(titled), MostFound)] {
+			take(v, rankText)
+		}
+	}
+	for _, part := range []struct {
+		ids  []portal.APIID
+		rank int
+	}{{f.Texts, rankText}, {f.Operations, rankOperation}} {
+		for _, id := range part.ids {
+			if e := t.entries.get(id); e != nil && e.views[number].visible() {
+				take(&e.views[number], part.rank)
+			}
+		}
+	}
+	if len(hits) > MostFound {
+		slices.SortFunc(hits, hit.compare)
+		return hits[:MostFound], true
+	}
+	return hits, f.More
+}
+
+// titled are the views whose title begins so.
+func (c *class) titled(prefix string) []*view {
+	first := sort.Search(len(c.views), func(i int) bool { return c.views[i].title >= prefix })
+	rest := c.views[first:]
+	return rest[:sort.Search(len(rest), func(i int) bool { return !strings.HasPrefix(rest[i].title, prefix) })]
+}
+
+// rank says how well the view answers; otherwise is the rank where the words are neither in title nor tags.
+func (v *view) rank(words []string, otherwise int) int {
+	query := strings.Join(words, " ")
+	title, rest, _ := strings.Cut(v.text, "\n")
+	name, _, _ := strings.Cut(rest, "\n")
+	switch {
+	case title == query || name == query:
+		return rankExact
+	case strings.HasPrefix(title, query):
+		return rankBegins
+	case begins(v.text[:len(title)+1+len(name)], words):
+		return rankTitle
+	case begins(v.text, words):
+		return rankTags
+	}
+	return otherwise
+}
+
+// begins reports whether each of the words begins a word of the text.
+func begins(text string, all []string) bool {
+	return !slices.ContainsFunc(all, func(word string) bool {
+		for from := 0; ; from++ {
+			at := strings.Index(text[from:], word)
+			if at < 0 {
 				return true
 			}
-			items = append(items, v.shown)
-			last = Cursor{Rest: rest, Title: v.title, ID: v.id}
+			from += at
+			if before, _ := utf8.DecodeLastRuneInString(text[:from]); !unicode.IsLetter(before) && !unicode.IsDigit(before) {
+				return false
+			}
 		}
-		return false
-	}
-	if !q.After.Rest && take(views[first:end], false) {
-		return items, next
-	}
-	if !take(views[:first], true) {
-		take(views[end:], true)
-	}
-	return items, next
+	})
 }
 
-// search is a query made ready.
-type search struct {
-	words          []string
-	tag            string
-	environment    int
-	anyEnvironment bool
-}
-
-func (s *search) matches(v *view) bool {
-	if !s.anyEnvironment && !slices.Contains(v.environments, s.environment) {
-		return false
-	}
-	if s.tag != "" && !slices.Contains(v.tags, s.tag) {
-		return false
-	}
-	for _, word := range s.words {
+// holds reports whether each of the words is somewhere in title, name or tags.
+func (v *view) holds(words []string) bool {
+	for _, word := range words {
 		if !strings.Contains(v.text, word) {
 			return false
 		}

@@ -19,6 +19,8 @@ func names(items []EntryView) string {
 	return strings.Join(list, " ")
 }
 
+func within(environment string) Filter { return Filter{FacetEnvironment: {environment}} }
+
 func tagged(tags ...string) func(*portal.Deployment) {
 	return func(d *portal.Deployment) { d.Tags = tags }
 }
@@ -43,22 +45,23 @@ func TestAPIs(t *testing.T) {
 		"title prefix first":        {"partner", Query{Q: "pay"}, "pay-later payments card-payments"},
 		"without case":              {"partner", Query{Q: " PAYMENTS "}, "payments card-payments"},
 		"without accents":           {"partner", Query{Q: "ete"}, "ete"},
-		"with accents":              {"partner", Query{Q: "zÜrich"}, "card-payments"},
-		"every word":                {"partner", Query{Q: "payments zurich"}, "card-payments"},
+		"with accents":              {"partner", Query{Q: "ÉTE"}, "ete"},
+		"summaries are the index's": {"partner", Query{Q: "zürich"}, ""},
+		"every word":                {"partner", Query{Q: "payments card"}, "card-payments"},
 		"a word that nothing has":   {"partner", Query{Q: "payments zebra"}, ""},
 		"by tag as a word":          {"partner", Query{Q: "credit"}, "pay-later"},
 		"by name":                   {"partner", Query{Q: "card-pay"}, "card-payments"},
-		"a tag":                     {"partner", Query{Tag: "finance"}, "pay-later payments"},
-		"a whole tag only":          {"partner", Query{Tag: "credit"}, ""},
-		"an environment":            {"partner", Query{Environment: "test"}, "card-payments"},
-		"an unknown environment":    {"partner", Query{Environment: "odd"}, ""},
-		"an environment and a word": {"partner", Query{Environment: "production", Q: "payments"}, "payments"},
+		"a tag":                     {"partner", Query{Filter: Filter{FacetTag: {"finance"}}}, "pay-later payments"},
+		"a whole tag only":          {"partner", Query{Filter: Filter{FacetTag: {"credit"}}}, ""},
+		"an environment":            {"partner", Query{Filter: within("test")}, "card-payments"},
+		"an unknown environment":    {"partner", Query{Filter: within("odd")}, ""},
+		"an environment and a word": {"partner", Query{Filter: within("production"), Q: "payments"}, "payments"},
 		"no words":                  {"partner", Query{Q: " \t"}, "card-payments ete pay-later payments"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			items, next := catalog.APIs(as(tc.audience), tc.query)
-			if names(items) != tc.want || next != (Cursor{}) {
-				t.Errorf("got %q, next %v; want %q", names(items), next, tc.want)
+			l := catalog.APIs(as(tc.audience), tc.query)
+			if names(l.Items) != tc.want || l.Next != (Cursor{}) || l.Total != len(l.Items) || l.More {
+				t.Errorf("got %q, next %v, %d in all; want %q", names(l.Items), l.Next, l.Total, tc.want)
 			}
 		})
 	}
@@ -70,7 +73,8 @@ func TestPages(t *testing.T) {
 		all, q := []EntryView(nil), q
 		q.Limit = maxLimit
 		for {
-			items, next := catalog.APIs(as(portal.Internal), q)
+			l := catalog.APIs(as(portal.Internal), q)
+			items, next := l.Items, l.Next
 			all = append(all, items...)
 			if next == (Cursor{}) {
 				break
@@ -81,7 +85,8 @@ func TestPages(t *testing.T) {
 			q.Limit, q.After = limit, Cursor{}
 			var paged []EntryView
 			for {
-				items, next := catalog.APIs(as(portal.Internal), q)
+				l := catalog.APIs(as(portal.Internal), q)
+				items, next := l.Items, l.Next
 				if most := min(limit, maxLimit); limit > 0 && len(items) > most || limit == 0 && len(items) > defaultLimit {
 					t.Fatalf("%+v: %d items", q, len(items))
 				}
@@ -104,10 +109,10 @@ func TestCursorOutlivesItsEntry(t *testing.T) {
 		entryOf("a", deployment("a", "public production 1", titled("A"))), entryOf("b", deployment("b", "public production 1", titled("B"))),
 		entryOf("c", deployment("c", "public production 1", titled("C"))),
 	)
-	_, next := catalog.APIs(as(portal.Public), Query{Limit: 2})
+	next := catalog.APIs(as(portal.Public), Query{Limit: 2}).Next
 	catalog = catalog.With(Delta{APIs: map[portal.APIID]*Entry{"api_b": nil}})
-	if items, _ := catalog.APIs(as(portal.Public), Query{Limit: 2, After: next}); names(items) != "c" {
-		t.Errorf("got %q", names(items))
+	if l := catalog.APIs(as(portal.Public), Query{Limit: 2, After: next}); names(l.Items) != "c" {
+		t.Errorf("got %q", names(l.Items))
 	}
 }
 
@@ -162,7 +167,7 @@ func TestListedEnvironmentsResolve(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		catalog, c := Build(drawInput(t)), drawConsumer(t)
 		c.Application = ""
-		items, _ := catalog.APIs(c, Query{})
+		items := catalog.APIs(c, Query{Limit: maxLimit}).Items
 		met := map[portal.Environment]bool{}
 		for _, v := range items {
 			for _, version := range v.Versions {

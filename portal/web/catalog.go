@@ -22,7 +22,7 @@ func (s *site) catalog(v *visit) error {
 	if err != nil {
 		return err
 	}
-	found, err := v.desk.APIs(v.ctx(), api.APIsQuery{Paging: v.paging(catalogLimit), Q: c.Query, Environment: c.Environment, Tag: c.Tag})
+	found, err := v.desk.APIs(v.ctx(), api.APIsQuery{Paging: v.paging(catalogLimit), Q: c.Query, Filter: v.facets()})
 	if err != nil {
 		return err
 	}

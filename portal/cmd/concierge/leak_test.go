@@ -147,7 +147,8 @@ var probes = map[string]probe{
 
 	"GET /api/v1/me":           at("/api/v1/me"),
 	"GET /api/v1/environments": at("/api/v1/environments"),
-	"GET /api/v1/apis":         at("/api/v1/apis", "/api/v1/apis?q={api}", "/api/v1/apis?environment=development", "/api/v1/apis?tag=money", "/api/v1/apis?limit=1", "/api/v1/apis?cursor={api}"),
+	"GET /api/v1/apis/suggest": at("/api/v1/apis/suggest?q={api}", "/api/v1/apis/suggest?q=p", "/api/v1/apis/suggest?q=quo"),
+	"GET /api/v1/apis":         at("/api/v1/apis", "/api/v1/apis?q=quoka", "/api/v1/apis?q=paymnts", "/api/v1/apis?q=/payments", "/api/v1/apis?q=GET+/{api}", "/api/v1/apis?q=payments&environment=production&environment=test", "/api/v1/apis?q={api}", "/api/v1/apis?environment=development", "/api/v1/apis?tag=money", "/api/v1/apis?limit=1", "/api/v1/apis?cursor={api}"),
 	"GET /api/v1/apis/{id}":    at("/api/v1/apis/{api}"),
 	"GET /api/v1/apis/{id}/spec": at("/api/v1/apis/{api}/spec", "/api/v1/apis/{api}/spec?environment=test", "/api/v1/apis/{own.api}/spec?environment=development",
 		"/api/v1/apis/{own.api}/spec?version=7", "/api/v1/apis/{own.api}/spec?environment=test"),

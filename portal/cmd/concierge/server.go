@@ -30,6 +30,7 @@ import (
 	"concierge/portal/people"
 	"concierge/portal/routing"
 	"concierge/portal/seal"
+	"concierge/portal/search"
 	"concierge/portal/site"
 	"concierge/portal/store"
 	"concierge/portal/telemetry"
@@ -54,6 +55,7 @@ type server struct {
 	people    *people.Service
 	ingest    *ingest.Service
 	live      *routing.Live
+	search    *search.Index
 	limits    *v1.Limits
 	keys      *keys.Service
 	jobs      *jobs.Runner
@@ -112,17 +114,19 @@ func (s *server) wire(ctx context.Context, registrations []ingest.Registration) 
 		return err
 	}
 	s.ingest = ingest.New(catalogDB, gateways, ingest.Options{Every: c.Sync.Every, Alone: !onPostgres(c.Database), Log: s.log, Tracer: s.telemetry.Tracer(), Ended: s.syncEnded})
-	s.live = routing.NewLive(routing.Config{Environments: c.Environments, Audiences: c.Audiences}, desk.Source(s.db), s.log)
+	routed := routing.Config{Environments: c.Environments, Audiences: c.Audiences}
+	s.live = routing.NewLive(routed, desk.Source(s.db), s.log)
 	if err := s.live.Refresh(ctx); err != nil {
 		return err
 	}
+	s.search = search.New(search.On(s.db), s.live, routed, s.log)
 	s.keys = keys.NewService(store.Narrow[keys.Tx](s.db), desk.Router(s.live), gateways, box, keys.Options{
 		Policy: c.policy(), CallTimeout: c.Keys.CallTimeout, Reconcile: c.Keys.Reconcile, Log: s.log, Tracer: s.telemetry.Tracer(),
 	})
 	s.jobs = s.db.Jobs(s.log)
 	s.work(s.jobs)
 	d := desk.New(desk.Parts{
-		DB: s.db, Live: s.live, Keys: s.keys, Policy: c.policy(), People: s.people, Ingest: s.ingest, Gateways: gateways, Kinds: kinds, Sealer: box, Jobs: s.jobs, Sites: s.sites,
+		DB: s.db, Live: s.live, Keys: s.keys, Policy: c.policy(), People: s.people, Ingest: s.ingest, Gateways: gateways, Kinds: kinds, Sealer: box, Jobs: s.jobs, Sites: s.sites, Search: s.search,
 	})
 	s.limits = v1.NewLimits(0, 0, c.rates(s.db), s.log)
 	if err := s.routes(d, box); err != nil {
@@ -132,7 +136,7 @@ func (s *server) wire(ctx context.Context, registrations []ingest.Registration) 
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	for name, run := range map[string]func(context.Context){
-		"people": s.people.Run, "limits": s.limits.Run, "routing": s.live.Run, "sites": s.sites.Run,
+		"people": s.people.Run, "limits": s.limits.Run, "routing": s.live.Run, "search": s.search.Run, "sites": s.sites.Run,
 	} {
 		s.running.Go(func() {
 			run(background)

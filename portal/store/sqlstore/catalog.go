@@ -380,11 +380,11 @@ func (s catalogStore) LoadEntries(ctx context.Context, ids []portal.APIID) ([]ca
 }
 
 // anyOf is a list of parameters, as IN takes it.
-func anyOf[T ~string](values []T) (list string, args []any) {
+func anyOf[T ~string | ~int64](values []T) (list string, args []any) {
 	var b strings.Builder
 	for i, v := range values {
 		b.WriteString(", $" + strconv.Itoa(i+1))
-		args = append(args, string(v))
+		args = append(args, v)
 	}
 	return "(" + strings.TrimPrefix(b.String(), ", ") + ")", args
 }

@@ -18,30 +18,38 @@ const (
 )
 
 func (s catalogStore) Document(ctx context.Context, hash string) (catalog.Document, error) {
-	d := catalog.Document{Hash: hash}
-	var description, encoding string
-	var content []byte
-	var size, stored int64
-	err := s.tx.one(ctx, []any{&content, &encoding, &size, &description, &stored},
-		`SELECT content, encoding, size, description, stored FROM documents WHERE hash = $1`, hash)
-	if err == nil {
-		d.Stored = instant(stored)
-		switch encoding {
-		case plainContent:
-			d.Content = content
-			err = json.Unmarshal([]byte(description), &d.Description)
-		case zstdContent:
-			d.Packed = catalog.Packed{Bytes: content, Size: int(size)}
-			d, err = d.Unpack()
-		default:
-			err = fmt.Errorf("it is kept as %q, which this version cannot read", encoding)
-		}
-	}
+	d, err := get(ctx, s.tx, scanDocument, `SELECT `+documentColumns+` FROM documents WHERE hash = $1`, hash)
 	if err != nil {
 		return catalog.Document{}, fmt.Errorf("document %s: %w", hash, err)
 	}
 	d.Description.Kind = cmp.Or(d.Description.Kind, document.OpenAPI) // the only kind, before version 10
 	return d, nil
+}
+
+const documentColumns = `hash, content, encoding, size, description, stored`
+
+func scanDocument(r scanner) (d catalog.Document, err error) {
+	var description, encoding string
+	var content []byte
+	var size, stored int64
+	if err := r.Scan(&d.Hash, &content, &encoding, &size, &description, &stored); err != nil {
+		return d, err
+	}
+	d.Stored = instant(stored)
+	switch encoding {
+	case plainContent:
+		d.Content = content
+		err = json.Unmarshal([]byte(description), &d.Description)
+	case zstdContent:
+		d.Packed = catalog.Packed{Bytes: content, Size: int(size)}
+		var whole catalog.Document
+		if whole, err = d.Unpack(); err == nil {
+			d = whole
+		}
+	default:
+		err = fmt.Errorf("it is kept as %q, which this version cannot read", encoding)
+	}
+	return d, err
 }
 
 func (s catalogStore) PutDocument(ctx context.Context, d catalog.Document) (err error) {

@@ -65,6 +65,10 @@ var seeds = []seed{
 		[]any{"rev_1", "join", "dep_1", "dep_1", "", "", "", 700, `[]`, "open", `["d"]`, 1, "", 0}},
 	{9, "decisions", "a, b, verdict, actor, at", []any{"dep_1", "dep_1", "apart", "per_1", 1}},
 	{9, "entry_acts", "id, kind, origin, target, detail, at, undone", []any{"eac_1", "split", "api_1", "api_1", `{}`, 1, 0}},
+	{13, "search_rows", "id, api, fingerprint", []any{1, "api_1", "f"}},
+	{13, "search_operations", "row, operations", []any{1, "POST /refunds"}},
+	{13, "search_terms", "id, term", []any{1, "refunds"}},
+	{13, "search_progress", "one, revision, signature, version, building, position, ready, touched", []any{1, 2, "s", 3, true, "api_1", false, 4}},
 	{14, "teams", "id, organisation, name, name_key, created", []any{"team_1", "org_1", "Cards", "cards", 1}},
 	{14, "team_members", "team, person", []any{"team_1", "per_1"}},
 	{14, "api_teams", "api, team", []any{"api_1", "team_1"}},
@@ -74,8 +78,8 @@ var seeds = []seed{
 	{14, "lifecycle_covers", "deployment, api, line", []any{"dep_1", "api_1", "1"}},
 }
 
-// unseeded are the tables that have no seed: what is written by migrations, or by who is alive.
-var unseeded = []string{"goose_db_version", "sqlite_sequence", "river_migration", "river_leader", "job_runners"}
+// unseeded are the tables that have no seed: what is written by migrations, or by who is alive, and what engines index words in.
+var unseeded = []string{"goose_db_version", "sqlite_sequence", "river_migration", "river_leader", "job_runners", "search_index", "search_index_config", "search_index_content", "search_index_data", "search_index_docsize", "search_index_idx"}
 
 // EarlierShapes brings a database of every earlier shape, with a row in each of its tables, up to date, and looks whether
 // the rows are still there. fresh makes an empty database and returns what applies its migrations, and what opens it as

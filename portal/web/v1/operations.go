@@ -156,15 +156,7 @@ func (s *server) catalog() {
 		items, err := d.Environments(ctx)
 		return api.Page[string]{Items: items}, err
 	})
-	type apisIn struct {
-		Paging
-		Q           string `query:"q" maxLength:"200" doc:"Words that all have to be there"`
-		Environment string `query:"environment"`
-		Tag         string `query:"tag"`
-	}
-	read(s, "/apis", "apis", "The APIs that are for me", func(ctx context.Context, d api.Desk, in *apisIn) (api.Page[api.API], error) {
-		return d.APIs(ctx, api.APIsQuery{Paging: in.paging(), Q: in.Q, Environment: in.Environment, Tag: in.Tag})
-	})
+	s.search()
 	read(s, "/apis/{id}", "api", "One API", func(ctx context.Context, d api.Desk, in *Thing) (api.API, error) { return d.API(ctx, in.ID) })
 }
 

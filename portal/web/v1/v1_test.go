@@ -56,11 +56,11 @@ func (d *desk) Spec(_ context.Context, q api.SpecQuery) (api.Document, error) {
 	return api.Document{Content: []byte(q.Format), ContentType: "application/" + q.Format, ETag: `"` + q.Format + `"`}, d.err
 }
 
-func (d *desk) APIs(_ context.Context, q api.APIsQuery) (api.Page[api.API], error) {
+func (d *desk) APIs(_ context.Context, q api.APIsQuery) (api.APIList, error) {
 	if q.Cursor == "" {
-		return api.Page[api.API]{Items: []api.API{{ID: "payments", Versions: []api.Version{{Version: "2", Environments: []string{"test"}}}}}, Next: "more"}, d.err
+		return api.APIList{Page: api.Page[api.API]{Items: []api.API{{ID: "payments", Versions: []api.Version{{Version: "2", Environments: []string{"test"}}}}}, Next: "more"}}, d.err
 	}
-	return api.Page[api.API]{Items: []api.API{{ID: "rates"}}}, d.err
+	return api.APIList{Page: api.Page[api.API]{Items: []api.API{{ID: "rates"}}}}, d.err
 }
 
 func (d *desk) act() int {

@@ -101,21 +101,6 @@ func (d *desk) Environments(context.Context) ([]string, error) {
 	return found, nil
 }
 
-func (d *desk) APIs(_ context.Context, q api.APIsQuery) (api.Page[api.API], error) {
-	w, p, leave := d.enter()
-	defer leave()
-	found := slices.DeleteFunc(w.entries(p), func(a api.API) bool {
-		words := strings.ToLower(a.Title + " " + a.Summary + " " + strings.Join(a.Tags, " "))
-		return q.Q != "" && !strings.Contains(words, strings.ToLower(q.Q)) ||
-			q.Tag != "" && !slices.Contains(a.Tags, q.Tag) ||
-			q.Environment != "" && !slices.ContainsFunc(a.Versions, func(v api.Version) bool { return slices.Contains(v.Environments, q.Environment) })
-	})
-	for i := range found {
-		found[i].Description = ""
-	}
-	return page(found, q.Paging)
-}
-
 func (d *desk) API(_ context.Context, id string) (api.API, error) {
 	w, p, leave := d.enter()
 	defer leave()

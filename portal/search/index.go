@@ -1,0 +1,355 @@
+package search
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"concierge/portal"
+	"concierge/portal/routing"
+	"concierge/portal/store"
+)
+
+const (
+	atOnce    = 50                     // entries of one transaction: writers wait for some hundredths of a second
+	lookEvery = 5 * time.Second        // without a word of a change
+	lookPause = 100 * time.Millisecond // between two looks that changes cause
+	losePause = 200 * time.Millisecond // at most, of who finds that another replica was faster
+
+	// savedEvery is how many entries a walk passes that need no writing until it notes where it is.
+	savedEvery = 5000
+	// keptBehind is how many changes that are none of the catalog may be ahead of what is noted.
+	keptBehind = 10_000
+	// abandoned is when an index that another configuration is made for, and that does not move, is taken over.
+	abandoned = time.Minute
+)
+
+// Index is the index and what is needed to ask it. It is safe for concurrent use.
+type Index struct {
+	db        DB
+	tables    Tables
+	log       *slog.Logger
+	signature string
+	now       func() time.Time
+
+	ready   atomic.Bool
+	words   dictionary
+	claimed bool  // only the loop uses these
+	seen    int64 // nothing up to this change concerns the index
+	latest  int64 // revision that was seen last
+	learned int64 // revision whose words are known
+}
+
+// New returns the index of a database. Run keeps it up to date; until it has been whole once, searches look at titles,
+// names and tags only, and say so.
+func New(db DB, tables Tables, config routing.Config, log *slog.Logger) *Index {
+	b, err := json.Marshal(config)
+	if err != nil {
+		panic(fmt.Sprintf("search: a configuration is not JSON: %v", err)) // text alone: cannot happen
+	}
+	return &Index{db: db, tables: tables, log: log, signature: format + " " + string(b), now: time.Now}
+}
+
+// Ready reports whether the index has been whole.
+func (x *Index) Ready() bool { return x.ready.Load() }
+
+// Run follows the catalog until ctx ends. Any number of replicas may do so on one database: what one has done the others
+// find done. A failure is logged once, until things work again.
+func (x *Index) Run(ctx context.Context) {
+	changed := x.db.Listen(ctx, store.TopicChanges)
+	failing := false
+	for {
+		began := x.now()
+		err := x.CatchUp(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil && !failing:
+			x.log.ErrorContext(ctx, "the search index cannot follow the catalog; it goes on as it is", "error", err)
+		case err == nil && failing:
+			x.log.InfoContext(ctx, "the search index follows the catalog again")
+		}
+		failing = err != nil
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(lookPause - x.now().Sub(began)):
+			}
+		case <-time.After(lookEvery):
+		}
+	}
+}
+
+// CatchUp brings everything into the index that was committed before the call.
+func (x *Index) CatchUp(ctx context.Context) error {
+	for {
+		if err := x.tables.Refresh(ctx); err != nil {
+			return err
+		}
+		more, err := x.step(ctx)
+		switch {
+		case errors.Is(err, portal.ErrConflict): // another replica is at it
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(rand.N(losePause)):
+			}
+		case err != nil:
+			return fmt.Errorf("search index: %w", err)
+		case !more:
+			return x.learn(ctx)
+		}
+	}
+}
+
+// step does a part of what there is to do, and says whether there may be more.
+func (x *Index) step(ctx context.Context) (more bool, err error) {
+	table := x.tables.Table()
+	var p Progress
+	err = x.db.View(ctx, func(tx Tx) (err error) {
+		p, err = tx.Search().Progress(ctx)
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	x.latest = p.Revision
+	x.ready.Store(p.Ready && sameFormat(p.Signature))
+	if p.Signature != x.signature {
+		if x.claimed && x.now().Sub(p.Touched) < abandoned {
+			return false, nil // a replica with another configuration was started later
+		}
+		return true, x.begin(ctx, p, table)
+	}
+	x.claimed = true
+	if p.Building {
+		return true, x.walk(ctx, p, table)
+	}
+	return x.follow(ctx, p, table)
+}
+
+func sameFormat(signature string) bool {
+	return len(signature) > len(format) && signature[:len(format)+1] == format+" "
+}
+
+// begin starts to go through the whole catalog.
+func (x *Index) begin(ctx context.Context, p Progress, table *routing.Table) error {
+	next := Progress{Signature: x.signature, Version: table.Version(), Building: true, Ready: p.Ready && sameFormat(p.Signature)}
+	err := x.save(ctx, p, next, nil)
+	if err == nil {
+		x.claimed = true
+		x.log.InfoContext(ctx, "the search index is made anew", "table_version", table.Version(), "entries", len(table.IDs()), "searchable", next.Ready)
+	}
+	return err
+}
+
+// walk goes on through the catalog and notes how far it has come.
+func (x *Index) walk(ctx context.Context, p Progress, table *routing.Table) error {
+	ids := table.IDs()
+	at, found := slices.BinarySearch(ids, p.Position)
+	if found {
+		at++
+	}
+	ids = ids[at:]
+	began, passed := p.Position, 0
+	for {
+		part := ids[:min(atOnce, len(ids))]
+		ids = ids[len(part):]
+		until := portal.APIID("")
+		if len(ids) > 0 {
+			until = part[len(part)-1]
+		}
+		work, err := x.prepare(ctx, table, part, func(s Store) (map[portal.APIID]string, error) { return s.Between(ctx, began, until) })
+		if err != nil {
+			return err
+		}
+		began = until
+		passed += len(part)
+		next := p
+		next.Position = until
+		if len(ids) == 0 {
+			next.Building, next.Ready, next.Position = false, true, ""
+		} else if len(work) == 0 && passed < savedEvery {
+			continue
+		}
+		if err := x.save(ctx, p, next, work); err != nil {
+			return err
+		}
+		p, passed = next, 0
+		p.Revision++
+		if !next.Building {
+			x.ready.Store(true)
+			x.log.InfoContext(ctx, "the search index is complete", "table_version", p.Version)
+			return nil
+		}
+		table = x.tables.Table() // what is newer need not be done twice
+	}
+}
+
+// follow takes over what has changed since.
+func (x *Index) follow(ctx context.Context, p Progress, table *routing.Table) (more bool, err error) {
+	changes, newest, complete, err := x.db.Changes(ctx, max(p.Version, x.seen))
+	if err != nil {
+		return false, err
+	}
+	if !complete || newest < p.Version { // a gap
+		x.seen = 0
+		return true, x.begin(ctx, Progress{Revision: p.Revision, Signature: p.Signature, Ready: p.Ready}, table)
+	}
+	upTo := min(newest, table.Version())
+	ids := x.concerned(table, changes)
+	for len(ids) > 0 {
+		part := ids[:min(atOnce, len(ids))]
+		ids = ids[len(part):]
+		work, err := x.prepare(ctx, table, part, func(s Store) (map[portal.APIID]string, error) { return s.Fingerprints(ctx, part) })
+		if err != nil {
+			return false, err
+		}
+		next := p
+		if len(ids) == 0 {
+			next.Version = max(p.Version, upTo)
+		}
+		if len(work) == 0 {
+			continue
+		}
+		if err := x.save(ctx, p, next, work); err != nil {
+			return false, err
+		}
+		p = next
+		p.Revision++
+	}
+	x.seen = max(x.seen, upTo)
+	if upTo-p.Version > keptBehind {
+		next := p
+		next.Version = upTo
+		return false, x.save(ctx, p, next, nil)
+	}
+	return false, nil
+}
+
+// concerned lists, in order, the entries that changes are about.
+func (x *Index) concerned(table *routing.Table, changes []store.Change) []portal.APIID {
+	var ids []portal.APIID
+	for _, c := range changes {
+		switch c.Kind {
+		case store.ChangedAPI:
+			ids = append(ids, portal.APIID(c.ID))
+		case store.ChangedGateway:
+			ids = append(ids, table.On(portal.GatewayID(c.ID))...)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// put is an entry whose rows are to be replaced.
+type put struct {
+	id          portal.APIID
+	fingerprint string
+	rows        []Row
+}
+
+// prepare reads and works out which entries are not in the index as they should be: those given, and what else there is.
+func (x *Index) prepare(ctx context.Context, table *routing.Table, ids []portal.APIID, indexed func(Store) (map[portal.APIID]string, error)) ([]put, error) {
+	var documents []string
+	var routed []portal.DeploymentID
+	for _, id := range ids {
+		entry, _ := table.Entry(id)
+		for _, d := range entry.Deployments {
+			if d.Document != "" {
+				documents = append(documents, d.Document)
+			} else {
+				routed = append(routed, d.ID)
+			}
+		}
+	}
+	slices.Sort(documents)
+	documents = slices.Compact(documents)
+	var there map[portal.APIID]string
+	var described map[string][]Operation
+	var told map[portal.DeploymentID][]Operation
+	err := x.db.View(ctx, func(tx Tx) (err error) {
+		if there, err = indexed(tx.Search()); err != nil {
+			return err
+		}
+		if described, err = tx.Search().Described(ctx, documents); err != nil {
+			return err
+		}
+		told, err = tx.Search().Routed(ctx, routed)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var work []put
+	for _, id := range ids {
+		rows := rowsOf(table, id, func(d *portal.Deployment) []Operation {
+			if d.Document != "" {
+				return described[d.Document]
+			}
+			return told[d.ID]
+		})
+		sum := ""
+		if len(rows) > 0 {
+			sum = fingerprint(rows)
+		}
+		if there[id] != sum {
+			work = append(work, put{id, sum, rows})
+		}
+		delete(there, id)
+	}
+	for id := range there { // nobody sees it any more
+		work = append(work, put{id: id})
+	}
+	return work, nil
+}
+
+// save writes work together with how far it brings the index.
+func (x *Index) save(ctx context.Context, p, next Progress, work []put) error {
+	next.Touched = x.now()
+	return x.db.InTx(ctx, func(tx Tx) error {
+		s := tx.Search()
+		if err := s.SetProgress(ctx, p.Revision, next); err != nil {
+			return err
+		}
+		var rows []Row
+		for _, w := range work {
+			if err := s.Put(ctx, w.id, w.fingerprint, w.rows); err != nil {
+				return err
+			}
+			rows = append(rows, w.rows...)
+		}
+		return s.AddTerms(ctx, termsOf(rows))
+	})
+}
+
+// learn reads the words that have come into the index.
+func (x *Index) learn(ctx context.Context) error {
+	if x.learned == x.latest {
+		return nil
+	}
+	var words []string
+	var newest int64
+	err := x.db.View(ctx, func(tx Tx) (err error) {
+		words, newest, err = tx.Search().Terms(ctx, x.words.upTo())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("search index: %w", err)
+	}
+	if len(words) > 0 {
+		x.words.add(words, newest)
+	}
+	x.learned = x.latest
+	return nil
+}

@@ -1,0 +1,153 @@
+package search
+
+import (
+	"math/bits"
+	"slices"
+	"sync"
+	"unicode/utf8"
+)
+
+// Words of this many letters are corrected: of the shorter ones too many others are near.
+const (
+	minCorrected  = 4
+	twoMistakes   = 6 // letters from which two mistakes are looked at
+	maxCorrected  = 30
+	maxCandidates = 6 // of a distance, that are looked up
+)
+
+// correctable reports whether a word may be a correction: letters alone, and not too few.
+func correctable(word string) bool {
+	n := utf8.RuneCountInString(word)
+	if n < minCorrected || n > maxCorrected {
+		return false
+	}
+	for _, r := range word {
+		if r >= '0' && r <= '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// dictionary holds the words of the index. It says nothing about who may read them: whoever corrects looks each up.
+type dictionary struct {
+	mu     sync.RWMutex
+	newest int64
+	words  []entry
+}
+
+type entry struct {
+	runes   []rune
+	letters uint64
+}
+
+func (d *dictionary) add(words []string, newest int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, w := range words {
+		runes := []rune(w)
+		d.words = append(d.words, entry{runes, letters(runes)})
+	}
+	d.newest = newest
+}
+
+// letters has a bit for each letter that occurs: one mistake changes two at most.
+func letters(word []rune) (set uint64) {
+	for _, r := range word {
+		set |= 1 << (r % 64)
+	}
+	return set
+}
+
+// near returns words at one mistake from the word, and at two, the likeliest first.
+func (d *dictionary) near(word string) (one, two []string) {
+	runes := []rune(word)
+	if !correctable(word) {
+		return nil, nil
+	}
+	most := 1
+	if len(runes) >= twoMistakes {
+		most = 2
+	}
+	type candidate struct {
+		word            string
+		distance, alike int
+	}
+	var found []candidate
+	set := letters(runes)
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	for i := range d.words {
+		e := &d.words[i]
+		if n := len(e.runes) - len(runes); n > most || -n > most || bits.OnesCount64(set^e.letters) > 2*most {
+			continue
+		}
+		if distance := mistakes(runes, e.runes, most); distance > 0 && distance <= most {
+			alike := 0
+			for alike < min(len(runes), len(e.runes)) && runes[alike] == e.runes[alike] {
+				alike++
+			}
+			found = append(found, candidate{string(e.runes), distance, alike})
+		}
+	}
+	slices.SortFunc(found, func(a, b candidate) int {
+		if a.distance != b.distance {
+			return a.distance - b.distance
+		}
+		if a.alike != b.alike {
+			return b.alike - a.alike
+		}
+		if a.word < b.word {
+			return -1
+		}
+		return 1
+	})
+	for _, c := range found {
+		if list := &one; c.distance == 1 && len(*list) < maxCandidates {
+			*list = append(*list, c.word)
+		} else if c.distance == 2 && len(two) < maxCandidates {
+			two = append(two, c.word)
+		}
+	}
+	return one, two
+}
+
+// mistakes is the distance of Damerau and Levenshtein (optimal string alignment): letters left out, put in, exchanged for
+// another or with their neighbour. What is above most is most+1.
+func mistakes(a, b []rune, most int) int {
+	var rows [3][maxCorrected + 3]int
+	if len(a) > maxCorrected || len(b) > maxCorrected {
+		return most + 1
+	}
+	before, last, now := &rows[0], &rows[1], &rows[2]
+	for j := range len(b) + 1 {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		now[0] = i
+		least := i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			n := min(last[j]+1, now[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				n = min(n, before[j-2]+1)
+			}
+			now[j] = n
+			least = min(least, n)
+		}
+		if least > most {
+			return most + 1
+		}
+		before, last, now = last, now, before
+	}
+	return last[len(b)]
+}
+
+func (d *dictionary) upTo() int64 {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.newest
+}
