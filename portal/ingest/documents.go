@@ -82,13 +82,14 @@ func (s *Service) documents(ctx context.Context, conn connectors.Connector, curr
 				mu.Lock()
 				done++
 				progress(done, len(open))
+				failed := 0 // how many until now, this one among them
 				if errors.Is(err, portal.ErrUnavailable) || errors.Is(err, portal.ErrDenied) {
 					unreadable++
+					failed = unreadable
 				}
-				failed := unreadable
 				mu.Unlock()
 				if err != nil {
-					if failed > maxUnreadable {
+					if failed == maxUnreadable+1 {
 						return fmt.Errorf("opening %d documents: %w", failed, err)
 					}
 					for _, i := range deployments {
