@@ -281,6 +281,9 @@ type Operation struct{ Method, Path string }
 type DocumentRef struct {
 	ID       string // empty: there is none
 	Revision string // revision, hash or time; empty: unknown, the portal opens it each time
+	// URL, where it is set, is where the gateway's object says that the document is: http or https, without a user. The portal fetches it,
+	// without credentials, where an administrator has allowed that for the gateway; OpenDocument is not called.
+	URL string `json:",omitempty"`
 }
 
 // Mark is what the portal writes on every credential that it makes, in the form the gateway allows.

@@ -57,6 +57,8 @@ type Gateway struct {
 	Fleet string
 	// AllowPrivate lists prefixes such as "10.1.0.0/16" of private addresses that its admin side may have.
 	AllowPrivate []string
+	// Documents says whether descriptions may be fetched from where the gateway's objects point to.
+	Documents Fetching
 	// AcceptReach: an administrator has accepted that keys of this gateway open other APIs too.
 	AcceptReach bool
 	// Every is the time between two syncs; 0: the default.
@@ -72,6 +74,13 @@ type Gateway struct {
 	// Capabilities are those of the last probe that differed from the one before; nil: never probed. Only
 	// Store.SetCapabilities writes them.
 	Capabilities *connectors.Capabilities
+}
+
+// Fetching says what the portal may fetch for a gateway. The zero value: nothing.
+type Fetching struct {
+	Fetch bool
+	// Allow lists prefixes such as "10.1.0.0/16" of private addresses that may be fetched from.
+	Allow []string `json:",omitempty"`
 }
 
 // Rule places the deployments that it matches. All rules of a gateway are tried in order; a later one wins.
@@ -139,10 +148,20 @@ type Standing struct {
 type Override struct {
 	Placement map[portal.Axis]string `json:"placement,omitempty"`
 	BaseURL   string                 `json:"base_url,omitempty"`
+	// Document, where it is set, takes the place of the gateway's own.
+	Document *Uploaded `json:"document,omitempty"`
+}
+
+// Uploaded is a document that a person gave a deployment.
+type Uploaded struct {
+	Hash      string          `json:"hash"`
+	Described Described       `json:"described"`
+	By        portal.PersonID `json:"by"`
+	At        time.Time       `json:"at"`
 }
 
 // IsZero reports whether nothing is decided.
-func (o Override) IsZero() bool { return len(o.Placement) == 0 && o.BaseURL == "" }
+func (o Override) IsZero() bool { return len(o.Placement) == 0 && o.BaseURL == "" && o.Document == nil }
 
 // Described is what ingest takes over from a deployment's document.
 type Described struct {

@@ -46,6 +46,9 @@ type Limits struct {
 	MaxNodes int
 }
 
+// Max is the size in bytes that holds.
+func (l Limits) Max() int64 { return l.withDefaults().MaxBytes }
+
 func (l Limits) withDefaults() Limits {
 	if l.MaxBytes <= 0 {
 		l.MaxBytes = 20 << 20

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"sync"
 	"time"
@@ -37,7 +38,7 @@ const (
 // documents finds out what the documents of a gateway's deployments say. Those whose revision is known and unchanged are
 // not opened. A document that cannot be had or is refused leaves its deployment with the last good one, and says why.
 // The bytes are stored as they come, before any plan: nothing points at them yet, and memory holds a few at a time.
-func (s *Service) documents(ctx context.Context, conn connectors.Connector, current []catalog.Record, all []connectors.Deployment, progress func(done, total int)) ([]Found, error) {
+func (s *Service) documents(ctx context.Context, g catalog.Gateway, conn connectors.Connector, current []catalog.Record, all []connectors.Deployment, progress func(done, total int)) ([]Found, error) {
 	before := make(map[connectors.Key]catalog.Record, len(current))
 	for _, r := range current {
 		before[r.Key()] = r
@@ -47,11 +48,11 @@ func (s *Service) documents(ctx context.Context, conn connectors.Connector, curr
 	for i, d := range all {
 		had := before[d.Key]
 		found[i] = Found{Deployment: d}
-		if d.Document.ID == "" {
+		if d.Document.ID == "" || had.Override.Document != nil {
 			continue
 		}
 		found[i].Described, found[i].Document, found[i].Revision = had.Described, had.Deployment.Document, had.Revision
-		if d.Document.Revision == "" || d.Document.Revision != had.Revision || d.Document.ID != had.Discovered.Document.ID {
+		if d.Document.Revision == "" || d.Document.Revision != had.Revision || d.Document != had.Discovered.Document {
 			open[d.Document] = append(open[d.Document], i)
 		}
 	}
@@ -59,6 +60,11 @@ func (s *Service) documents(ctx context.Context, conn connectors.Connector, curr
 		return found, nil
 	}
 
+	outside, err := fetcher(g)
+	if err != nil {
+		return nil, err
+	}
+	defer outside.CloseIdleConnections()
 	var mu sync.Mutex // of what follows; what is found about a deployment is written by who opens its document
 	done, unreadable := 0, 0
 	progress(0, len(open))
@@ -75,7 +81,12 @@ func (s *Service) documents(ctx context.Context, conn connectors.Connector, curr
 				break
 			}
 			readers.Go(func() error {
-				doc, err := s.openDocument(readCtx, conn, ref)
+				doc, err := s.openDocument(readCtx, func(ctx context.Context) (io.ReadCloser, error) {
+					if ref.URL != "" {
+						return fetch(ctx, g, outside, ref.URL)
+					}
+					return conn.OpenDocument(ctx, ref)
+				})
 				if readCtx.Err() != nil {
 					return readCtx.Err()
 				}
@@ -83,7 +94,7 @@ func (s *Service) documents(ctx context.Context, conn connectors.Connector, curr
 				done++
 				progress(done, len(open))
 				failed := 0 // how many until now, this one among them
-				if errors.Is(err, portal.ErrUnavailable) || errors.Is(err, portal.ErrDenied) {
+				if ref.URL == "" && (errors.Is(err, portal.ErrUnavailable) || errors.Is(err, portal.ErrDenied)) {
 					unreadable++
 					failed = unreadable
 				}
@@ -161,10 +172,10 @@ func (s *Service) store(ctx context.Context, docs []catalog.Document) error {
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // openDocument fetches a document, says what it holds and packs it.
-func (s *Service) openDocument(ctx context.Context, conn connectors.Connector, ref connectors.DocumentRef) (catalog.Document, error) {
+func (s *Service) openDocument(ctx context.Context, open func(context.Context) (io.ReadCloser, error)) (catalog.Document, error) {
 	ctx, cancel := context.WithTimeout(ctx, documentTimeout)
 	defer cancel()
-	body, err := conn.OpenDocument(ctx, ref)
+	body, err := open(ctx)
 	if err != nil {
 		return catalog.Document{}, err
 	}

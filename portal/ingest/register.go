@@ -260,6 +260,7 @@ func normal(g catalog.Gateway) catalog.Gateway {
 	}
 	g.Trust = append([]portal.Axis{}, g.Trust...)
 	g.AllowPrivate = append([]string{}, g.AllowPrivate...)
+	g.Documents.Allow = append([]string{}, g.Documents.Allow...)
 	return g
 }
 
@@ -296,6 +297,9 @@ func check(g catalog.Gateway) []error {
 	}
 	if b := g.Budget; b.PerSecond < 0 || b.Burst < 0 || b.Parallel < 0 {
 		wrong("its budget has a negative number; 0 is that of its kind")
+	}
+	if _, err := fetcher(g); err != nil {
+		problems = append(problems, err)
 	}
 	axes := func(where string, set map[portal.Axis]string) {
 		for _, axis := range slices.Sorted(maps.Keys(set)) {

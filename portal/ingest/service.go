@@ -280,6 +280,7 @@ func (s *Service) Override(ctx context.Context, actor string, id portal.Deployme
 				return err
 			}
 		}
+		o.Document = r.Override.Document // see Upload
 		if reflect.DeepEqual(o, r.Override) {
 			return nil
 		}
@@ -628,7 +629,7 @@ func (s *Service) takeOver(ctx context.Context, g catalog.Gateway, conn connecto
 	}
 	p.phase("documents")
 	opening, end := s.opts.Tracer.Start(ctx, "ingest.documents")
-	found, err := s.documents(opening, conn, current, merge(current, snapshot, told), p.steps)
+	found, err := s.documents(opening, g, conn, current, merge(current, snapshot, told), p.steps)
 	end(err)
 	if err != nil {
 		return &portal.GatewayError{Gateway: g.ID, Op: "OpenDocument", Err: err}

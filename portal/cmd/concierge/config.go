@@ -111,7 +111,9 @@ type gatewayConfig struct {
 	Rules       []ruleConfig  `yaml:"rules"`
 	Trust       []portal.Axis `yaml:"trust"`
 	AcceptReach bool          `yaml:"accept_reach"`
-	Every       time.Duration `yaml:"every"`
+	// Documents lets the portal fetch descriptions from where the gateway's objects point to. Default: it does not.
+	Documents documentsConfig `yaml:"documents"`
+	Every     time.Duration   `yaml:"every"`
 }
 
 // reachConfig says which gateway, and how its admin side is reached.
@@ -123,6 +125,11 @@ type reachConfig struct {
 	Secrets      map[string]secretConfig `yaml:"secrets"`
 	AllowPrivate []string                `yaml:"allow_private"`
 	Budget       connectors.Budget       `yaml:"budget"` // of calls on its admin side; default: its kind's
+}
+
+type documentsConfig struct {
+	Fetch bool     `yaml:"fetch"`
+	Allow []string `yaml:"allow"` // private networks that may be fetched from, such as 10.1.0.0/16
 }
 
 // secretConfig says where a secret is read from; secrets are not written into the file.
@@ -403,7 +410,7 @@ func (g *gatewayConfig) registration() (catalog.Gateway, map[string]portal.Secre
 		ID: portal.GatewayID(g.ID), Title: cmp.Or(g.Title, g.ID), Kind: g.Kind, Address: g.Address, Settings: g.Settings,
 		Division: portal.Division(g.Division), Site: g.Site, Defaults: defaults,
 		Bounds: portal.Bounds{Audiences: g.Bounds.Audiences, Environments: g.Bounds.Environments},
-		Fleet:  g.Fleet, Trust: g.Trust, AllowPrivate: g.AllowPrivate, AcceptReach: g.AcceptReach, Every: g.Every, Budget: g.Budget, Source: catalog.FromConfiguration,
+		Fleet:  g.Fleet, Trust: g.Trust, AllowPrivate: g.AllowPrivate, AcceptReach: g.AcceptReach, Documents: catalog.Fetching(g.Documents), Every: g.Every, Budget: g.Budget, Source: catalog.FromConfiguration,
 	}
 	if g.Environments == "detect" {
 		registered.Detect = map[string]portal.Environment{} // the registry has the names
