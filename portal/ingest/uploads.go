@@ -69,7 +69,7 @@ func (s *Service) overrideDocument(ctx context.Context, actor portal.PersonID, i
 			return nil
 		}
 		now := s.clock()
-		if err := apply(ctx, tx, s.opts.Correlate, string(actor), now, p); err != nil {
+		if err := apply(ctx, tx, string(actor), now, p); err != nil {
 			return err
 		}
 		return tx.Audit().Append(ctx, audit.Event{At: now, Actor: string(actor), Action: action, Target: string(id), Gateway: g.ID, Detail: detail})
