@@ -13,7 +13,6 @@ import (
 	"concierge/portal/audit"
 	"concierge/portal/catalog"
 	"concierge/portal/keys"
-	"concierge/portal/store"
 )
 
 // orphanAge is how long a document that no deployment points at is kept: longer than any sync takes.
@@ -30,16 +29,11 @@ type applier struct {
 }
 
 func apply(ctx context.Context, tx catalog.Tx, actor string, now time.Time, p Plan) error {
-	a := &applier{
-		tx: tx, store: tx.Catalog(), actor: actor, now: now.UTC().Truncate(time.Microsecond),
-		touched: map[portal.APIID]bool{}, before: map[portal.APIID]*before{},
-	}
+	a := newApplier(tx, actor, now)
 	if err := a.plan(ctx, p); err != nil {
 		return err
 	}
-	for api := range a.touched {
-		tx.Changed(store.ChangedAPI, string(api))
-	}
+	a.noteChanges()
 	return nil
 }
 

@@ -121,3 +121,19 @@ func column(ctx context.Context, q sqlstore.Querier, query string, args ...any) 
 	}, query, args...)
 	return all, err
 }
+
+// Forget empties tables, as if they were of a later version than what was written.
+func Forget(t testing.TB, db store.DB, tables ...string) {
+	t.Helper()
+	err := db.InTx(t.Context(), func(tx store.Tx) error {
+		for _, table := range tables {
+			if _, err := sqlstore.Statements(tx).Exec(t.Context(), "DELETE FROM "+table); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
