@@ -24,6 +24,7 @@ const (
 	maxOperations = 14.0
 	noOperations  = 10.0
 	maxPlace      = 8.0
+	otherNames    = 3.0
 	maxUpstream   = 6.0
 	otherUpstream = 2.0
 	sameOwner     = 1.5
@@ -32,75 +33,120 @@ const (
 
 // Compare judges two deployments as if one division had both. It is symmetrical.
 func Compare(a, b Sketch) Match {
-	if a.Explicit != "" && b.Explicit != "" {
-		if a.Explicit == b.Explicit {
-			return Match{Score: 1, Verdict: Join, Reasons: []Reason{{SameID, []string{a.Explicit}}}}
-		}
-		return Match{Verdict: Apart, Reasons: []Reason{{OtherID, ordered(a.Explicit, b.Explicit)}}}
+	e := weighUp(&a, &b)
+	m := Match{Score: e.score, Verdict: e.verdict()}
+	slices.SortStableFunc(e.found, func(x, y finding) int {
+		return cmp.Or(cmp.Compare(math.Abs(y.bits), math.Abs(x.bits)), strings.Compare(x.code, y.code))
+	})
+	for _, f := range e.found {
+		m.Reasons = append(m.Reasons, Reason{f.code, e.args(f.code)})
 	}
-	if compareSketches(&a, &b) > 0 { // so that no rule below can depend on which comes first
+	return m
+}
+
+// weighUp looks at every signal.
+func weighUp(a, b *Sketch) weighing {
+	if compareSketches(a, b) > 0 { // so that no rule below can depend on which comes first
 		a, b = b, a
 	}
-	e := weighing{a: &a, b: &b}
+	e := weighing{a: a, b: b}
+	if a.Explicit != "" && b.Explicit != "" {
+		if a.Explicit == b.Explicit {
+			e.add(maxBits, SameID)
+			e.score = 1
+			return e
+		}
+		e.clash = true
+		e.add(-maxBits, OtherID)
+		return e
+	}
 	e.titles()
 	e.operations()
 	e.place()
 	e.upstream()
 	e.owner()
-	return e.match()
+	e.addUp()
+	return e
 }
 
 // weighing adds up what speaks for and against.
 type weighing struct {
-	a, b    *Sketch
-	reasons []weighed
+	a, b  *Sketch
+	found []finding
+	score float64
 
-	title      likeness // of the titles that are most alike
-	titled     bool     // both have one
-	otherTitle bool     // each says what the other does not
-	shapes     bool     // both have one
-	ops        overlap
-	deeds      int  // what they can do is: 1 the same, -1 something else, 0 not known of both
-	clash      bool // it is something else, and there is much of it
+	titled       bool // both have a title
+	nameA, nameB name // the titles that are most alike
+	called       name // what else calls them alike
+	ops          overlap
+	shapes       bool // both tell operations
+
+	otherTitle bool // each title says what the other does not
 	otherOwner bool
+	otherName  bool // one has no title, and nothing else calls them alike
+	deeds      int8 // what they can do is: 1 the same, -1 something else, 0 not known
+	clash      bool // they cannot be joined through others either
 }
 
-type weighed struct {
+// finding is one signal with its weight.
+type finding struct {
 	bits float64
-	Reason
+	code string
 }
 
-func (e *weighing) add(bits float64, code string, args ...string) {
-	e.reasons = append(e.reasons, weighed{bits, Reason{code, args}})
-}
+func (e *weighing) add(bits float64, code string) { e.found = append(e.found, finding{bits, code}) }
 
-func (e *weighing) match() Match {
-	slices.SortStableFunc(e.reasons, func(a, b weighed) int {
-		switch x, y := math.Abs(a.bits), math.Abs(b.bits); {
-		case x > y:
-			return -1
-		case x < y:
-			return 1
-		}
-		return strings.Compare(a.Code, b.Code)
-	})
+const maxBits = 20.0
+
+func (e *weighing) addUp() {
 	total := prior
-	m := Match{Verdict: Apart, clash: e.clash || e.otherTitle, deeds: e.deeds}
-	for _, r := range e.reasons {
-		total += r.bits
-		m.Reasons = append(m.Reasons, r.Reason)
+	for _, f := range e.found {
+		total += f.bits
 	}
-	if e.otherTitle || e.deeds < 0 || e.otherOwner && e.deeds == 0 { // never without a person
+	e.clash = e.clash || e.otherTitle
+	if e.otherTitle || e.shapes && e.deeds < 1 || e.otherName || e.otherOwner && e.deeds == 0 { // never without a person
 		total = min(total, mostForReview)
 	}
-	m.Score = 1 / (1 + math.Exp2(-max(min(total, 20), -20)))
+	e.score = 1 / (1 + math.Exp2(-max(min(total, maxBits), -maxBits)))
+}
+
+func (e *weighing) verdict() Verdict {
 	switch {
-	case m.Score >= JoinScore:
-		m.Verdict = Join
-	case m.Score >= ReviewScore:
-		m.Verdict = Review
+	case e.score >= JoinScore:
+		return Join
+	case e.score >= ReviewScore:
+		return Review
 	}
-	return m
+	return Apart
+}
+
+// args are what a reason is about.
+func (e *weighing) args(code string) []string {
+	switch code {
+	case SameID:
+		return []string{e.a.Explicit}
+	case OtherID:
+		return ordered(e.a.Explicit, e.b.Explicit)
+	case SameTitle:
+		return []string{strings.Join(e.nameA.Words, " ")}
+	case SimilarTitle, OtherTitle:
+		return ordered(e.nameA.Text, e.nameB.Text)
+	case SameOperations, SomeOperations, FewOperations:
+		return []string{strconv.Itoa(e.ops.common), strconv.Itoa(min(e.ops.ofA, e.ops.ofB)), strconv.Itoa(max(e.ops.ofA, e.ops.ofB))}
+	case SamePath:
+		return []string{e.a.Place.Text}
+	case NamedAlike:
+		return []string{strings.Join(e.called.Words, " ")}
+	case SameUpstream:
+		return []string{e.a.Upstream.Text}
+	case OtherUpstream:
+		return ordered(e.a.Upstream.Text, e.b.Upstream.Text)
+	case SameOwner:
+		return []string{min(e.a.Owner, e.b.Owner)}
+	case OtherOwner:
+		return ordered(e.a.Owner, e.b.Owner)
+	}
+	return nil
 }
 
 // weigh is the weight of a word of a name, less if it is the company's.
@@ -116,57 +162,44 @@ func (e *weighing) weigh(w string) float64 {
 }
 
 func (e *weighing) titles() {
-	var nameA, nameB name
+	var l likeness
 	for _, n := range e.a.Titles {
 		for _, m := range e.b.Titles {
-			l := compareNames(n, m, e.weigh)
-			if !e.titled || l.net() > e.title.net() {
-				e.title, nameA, nameB = l, n, m
+			if x := compareNames(n, m, e.weigh); !e.titled || x.net() > l.net() {
+				l, e.nameA, e.nameB, e.titled = x, n, m, true
 			}
-			e.titled = true
 		}
 	}
-	if !e.titled {
-		return
-	}
-	l := e.title
 	switch {
+	case !e.titled:
 	case l.same():
 		shared := l.shared
-		if shared <= float64(len(nameA.Words)) { // the company's name is all there is
-			shared = 0
-			for _, w := range nameA.Words {
-				shared += wordWeight(w)
-			}
+		if shared <= float64(len(e.nameA.Words)) { // the company's name is all there is
+			shared = sum(e.nameA.Words, wordWeight)
 		}
-		e.add(min(shared+wholeTitle, maxTitle), SameTitle, e.common(nameA))
+		e.add(min(shared+wholeTitle, maxTitle), SameTitle)
 	case l.within():
 		if bits := min(l.net(), maxTitle-4); bits > 0 {
-			e.add(bits, SimilarTitle, ordered(nameA.Text, nameB.Text)...)
+			e.add(bits, SimilarTitle)
 		}
 	default:
 		e.otherTitle = true
 		if bits := l.net(); bits >= 0 {
-			e.add(min(bits, 2), SimilarTitle, ordered(nameA.Text, nameB.Text)...)
+			e.add(min(bits, 2), SimilarTitle)
 		} else {
-			e.add(max(bits, -maxOtherTitle), OtherTitle, ordered(nameA.Text, nameB.Text)...)
+			e.add(max(bits, -maxOtherTitle), OtherTitle)
 		}
 	}
 }
-
-// common is what to call a title that both have.
-func (e *weighing) common(n name) string { return strings.Join(n.Words, " ") }
 
 func (e *weighing) operations() {
 	if e.a.Shape.IsZero() || e.b.Shape.IsZero() {
 		return
 	}
-	e.shapes = true
-	first := true
 	for _, baseA := range bases(e.a) {
 		for _, baseB := range bases(e.b) {
-			if o := compareShapes(e.a.Shape, e.b.Shape, baseA, baseB); first || o.shared > e.ops.shared {
-				e.ops, first = o, false
+			if o := compareShapes(e.a.Shape, e.b.Shape, baseA, baseB); !e.shapes || o.shared > e.ops.shared {
+				e.ops, e.shapes = o, true
 			}
 			if e.ops.similarity() > 0.9 {
 				break
@@ -174,23 +207,20 @@ func (e *weighing) operations() {
 		}
 	}
 	o := e.ops
-	one, other := strconv.Itoa(o.ofA), strconv.Itoa(o.ofB)
-	if o.ofA > o.ofB {
-		one, other = other, one
-	}
-	args := []string{strconv.Itoa(o.common), one, other}
 	ratio := (o.containment() + o.similarity()) / 2
-	e.deeds = 1
+	if ratio >= 0.5 || ratio*o.tells >= 3 {
+		e.deeds = 1
+	}
 	switch {
 	case ratio >= 0.75:
-		e.add(min(o.shared, maxOperations), SameOperations, args...)
+		e.add(min(o.tells, maxOperations), SameOperations)
 	case ratio >= 0.2:
-		e.add(min(o.shared, maxOperations)*(ratio-0.2)/0.55, SomeOperations, args...)
+		e.add(min(o.tells, maxOperations)*(ratio-0.2)/0.55, SomeOperations)
 	default:
 		e.deeds = -1
 		fewest := min(o.ofA, o.ofB)
 		e.clash = fewest >= 3 && min(o.a, o.b) > noOperations
-		e.add(-min(min(o.a, o.b), noOperations)*(1-ratio/0.2)*min(1, float64(fewest)/4), FewOperations, args...)
+		e.add(-min(min(o.a, o.b), noOperations)*(1-ratio/0.2)*min(1, float64(fewest)/4), FewOperations)
 	}
 }
 
@@ -204,41 +234,38 @@ func bases(s *Sketch) [][]string {
 
 // place looks at base paths, and at names that stand in base paths and back ends where titles say nothing.
 func (e *weighing) place() {
-	placeA, okA := e.a.placeName()
-	placeB, okB := e.b.placeName()
-	if okA && okB {
-		if l := compareNames(placeA, placeB, e.weigh); l.same() {
+	if e.a.Place != nil && e.b.Place != nil {
+		if l := compareNames(*e.a.Place, *e.b.Place, e.weigh); l.same() {
 			bits := min(l.shared+2, maxPlace)
 			if e.titled && !e.otherTitle { // a base path is made from the title as a rule: it says little more
 				bits = min(bits, 1.5)
 			}
-			e.add(bits, SamePath, "/"+strings.Join(e.a.Place, "/"))
+			e.add(bits, SamePath)
 			return
 		}
 	}
 	if e.titled {
 		return
 	}
-	best := 0.0
-	var path string
-	for _, x := range []struct {
-		s     *Sketch
-		place name
-		ok    bool
-		o     *Sketch
-	}{{e.a, placeA, okA, e.b}, {e.b, placeB, okB, e.a}} {
-		if !x.ok {
-			continue
-		}
-		for _, n := range x.o.names() {
-			if l := compareNames(x.place, n, e.weigh); l.net() > best {
-				best, path = l.net(), "/"+strings.Join(x.s.Place, "/")
+	// One has no title: is there any name for the one that fits a name of the other?
+	namesA, namesB := e.a.names(), e.b.names()
+	if len(namesA) == 0 || len(namesB) == 0 {
+		return
+	}
+	var best likeness
+	for _, n := range namesA {
+		for _, m := range namesB {
+			if l := compareNames(n, m, e.weigh); l.net() > best.net() {
+				best, e.called = l, m
 			}
 		}
 	}
-	if best > 0 {
-		e.add(min(best+2, maxPlace), PathNamesIt, path)
+	if best.net() <= 0 {
+		e.otherName = true
+		e.add(-otherNames, OtherNames)
+		return
 	}
+	e.add(min(best.net()+2, maxPlace), NamedAlike)
 }
 
 func (e *weighing) upstream() {
@@ -246,25 +273,21 @@ func (e *weighing) upstream() {
 	if a == nil || b == nil {
 		return
 	}
-	var weight float64
-	for _, w := range a.Words {
-		weight += e.weigh(w)
-	}
 	switch {
-	case a.Text == b.Text && weight > 0:
-		e.add(min(weight, maxUpstream), SameUpstream, a.Text)
+	case a.Text == b.Text && len(a.Words) > 0:
+		e.add(min(sum(a.Words, e.weigh), maxUpstream), SameUpstream)
 	case len(a.Words) > 0 && len(b.Words) > 0 && compareNames(name{Words: a.Words}, name{Words: b.Words}, e.weigh).shared == 0:
-		e.add(-otherUpstream, OtherUpstream, ordered(a.Text, b.Text)...)
+		e.add(-otherUpstream, OtherUpstream)
 	}
 }
 
 func (e *weighing) owner() {
 	if a, b := e.a.Owner, e.b.Owner; a != "" && b != "" {
 		if newName(a).key() == newName(b).key() {
-			e.add(sameOwner, SameOwner, min(a, b))
+			e.add(sameOwner, SameOwner)
 		} else {
 			e.otherOwner = true
-			e.add(-otherOwner, OtherOwner, ordered(a, b)...)
+			e.add(-otherOwner, OtherOwner)
 		}
 	}
 }
@@ -274,15 +297,23 @@ func ordered(a, b string) []string { return []string{min(a, b), max(a, b)} }
 // compareSketches is an order of sketches that are not the same.
 func compareSketches(a, b *Sketch) int {
 	return cmp.Or(
+		strings.Compare(a.Explicit, b.Explicit),
 		slices.CompareFunc(a.Titles, b.Titles, func(n, m name) int { return strings.Compare(n.Text, m.Text) }),
 		slices.Compare(a.Shape.paths, b.Shape.paths),
 		slices.Compare(a.Shape.prefix, b.Shape.prefix),
-		slices.Compare(a.Place, b.Place),
+		strings.Compare(a.placeText(), b.placeText()),
 		slices.CompareFunc(a.Base, b.Base, slices.Compare),
 		slices.Compare(a.Domains, b.Domains),
 		strings.Compare(a.Owner, b.Owner),
 		strings.Compare(a.upstreamText(), b.upstreamText()),
 	)
+}
+
+func (s *Sketch) placeText() string {
+	if s.Place == nil {
+		return ""
+	}
+	return s.Place.Text
 }
 
 func (s *Sketch) upstreamText() string {

@@ -41,16 +41,13 @@ type Match struct {
 	Score   float64 // how likely they are one API, 0 to 1
 	Verdict Verdict
 	Reasons []Reason // the one that weighs most first
-
-	clash bool // one of the reasons rules out that they are joined through others
-	deeds int  // what they can do is: 1 the same, -1 something else, 0 not known of both
 }
 
 // Member is one deployment among others.
 type Member struct {
 	ID       string // unique among all
 	Entry    string // that it belongs to; empty: none yet
-	Division string // that owns it; nothing is joined across divisions
+	Division string // the owner of its entry, else its own; nothing is joined across divisions
 	Sketch   Sketch
 }
 

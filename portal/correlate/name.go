@@ -72,10 +72,10 @@ const maxWords = 12
 
 // tells reports whether a word may say which API is meant.
 func tells(w string) bool {
-	switch {
-	case decorations[w] || versionWord.MatchString(w) || regionWord.MatchString(w):
+	if decorations[w] {
 		return false
-	case strings.ContainsAny(w, "0123456789") && (hexWord.MatchString(w) || digits(w)*2 > len(w)):
+	}
+	if n := digits(w); n > 0 && (n*2 > len(w) || versionWord.MatchString(w) || regionWord.MatchString(w) || hexWord.MatchString(w)) {
 		return false
 	}
 	return len(w) > 1 || w[0] >= 0x80

@@ -14,7 +14,7 @@ import (
 // apart says that a person wants two kept apart; it is asked with ids of members and ids of entries, in any order and as
 // often as it takes, and holds for all that is joined to them. An error is the index's.
 func Place(members []Member, index Index, apart func(a, b string) bool) (Result, error) {
-	p := placing{apart: apart}
+	p := placing{apart: apart, judged: map[uint64]judgement{}}
 	for i, m := range members {
 		p.nodes = append(p.nodes, node{Member: m, at: i})
 	}
@@ -34,13 +34,14 @@ func Place(members []Member, index Index, apart func(a, b string) bool) (Result,
 type node struct {
 	Member
 	at   int // in the list of new ones
-	keys []string
+	keys []uint64
 }
 
 // edge is a pair that may be one API.
 type edge struct {
-	a, b int // nodes, a < b
-	Match
+	a, b  int // nodes, a < b
+	score float64
+	join  bool // Join, not Review
 }
 
 type placing struct {
@@ -52,6 +53,7 @@ type placing struct {
 	clusters []group // by root
 	edges    []edge  // the strongest first
 	near     [][]int // the edges of every node
+	judged   map[uint64]judgement
 }
 
 // group is what one entry holds, as far as it is known here.
@@ -59,7 +61,7 @@ type group struct {
 	nodes    []int // ascending
 	entry    string
 	explicit string
-	link     *Match // the weakest that holds it together
+	link     *edge // the weakest that holds it together
 }
 
 // batch is how many keys the index is asked for at once.
@@ -67,20 +69,21 @@ const batch = 500
 
 func (p *placing) fetch(index Index) error {
 	fresh := map[string]bool{}
-	asked := map[string]bool{}
-	var keys []string
+	var all []uint64
 	for i := range p.nodes {
 		n := &p.nodes[i]
-		n.keys, fresh[n.ID] = n.Sketch.Keys(), true
-		for _, k := range n.keys {
-			if !asked[k] {
-				asked[k], keys = true, append(keys, k)
-			}
-		}
+		n.keys, fresh[n.ID] = n.Sketch.keys(), true
+		all = append(all, n.keys...)
 	}
+	slices.Sort(all)
 	known := map[string]Member{}
-	for some := range slices.Chunk(keys, batch) {
-		found, err := index.Near(some)
+	asked := make([]string, 0, batch)
+	for some := range slices.Chunk(slices.Compact(all), batch) {
+		asked = asked[:0]
+		for _, k := range some {
+			asked = append(asked, keyText(k))
+		}
+		found, err := index.Near(asked)
 		if err != nil {
 			return fmt.Errorf("looking for deployments that are alike: %w", err)
 		}
@@ -91,7 +94,7 @@ func (p *placing) fetch(index Index) error {
 		}
 	}
 	for _, m := range known {
-		p.nodes = append(p.nodes, node{Member: m, at: -1, keys: m.Sketch.Keys()})
+		p.nodes = append(p.nodes, node{Member: m, at: -1, keys: m.Sketch.keys()})
 	}
 	slices.SortFunc(p.nodes[p.fresh:], func(a, b node) int { return cmp.Compare(a.ID, b.ID) })
 	return nil
@@ -134,7 +137,7 @@ func (p *placing) root(i int) int {
 }
 
 // union makes one cluster of two; link is what speaks for it.
-func (p *placing) union(i, j int, link *Match) {
+func (p *placing) union(i, j int, link *edge) {
 	i, j = p.root(i), p.root(j)
 	if i == j {
 		return
@@ -147,8 +150,8 @@ func (p *placing) union(i, j int, link *Match) {
 	a.nodes = append(a.nodes, b.nodes...)
 	slices.Sort(a.nodes)
 	a.entry, a.explicit = cmp.Or(a.entry, b.entry), cmp.Or(a.explicit, b.explicit)
-	for _, l := range []*Match{b.link, link} {
-		if l != nil && (a.link == nil || l.Score < a.link.Score) {
+	for _, l := range []*edge{b.link, link} {
+		if l != nil && (a.link == nil || l.score < a.link.score) {
 			a.link = l
 		}
 	}
@@ -176,8 +179,7 @@ func (p *placing) byID() {
 		if a == b || p.bars(a, b) {
 			continue
 		}
-		m := Compare(n.Sketch, p.nodes[to].Sketch)
-		p.union(a, b, &m)
+		p.union(a, b, &edge{min(i, to), max(i, to), 1, true})
 	}
 }
 
@@ -212,53 +214,87 @@ func (p *placing) ids(g *group) []string {
 	return out
 }
 
-// compare finds the pairs that share a key and judges them.
+// judgement is what is kept of a weighing.
+type judgement struct {
+	score float64
+	clash bool
+	deeds int8
+}
+
+func pairOf(i, j int) uint64 { return uint64(min(i, j))<<32 | uint64(max(i, j)) }
+
+// judge compares two nodes, unless that was done.
+func (p *placing) judge(i, j int) judgement {
+	known, ok := p.judged[pairOf(i, j)]
+	if !ok {
+		e := weighUp(&p.nodes[i].Sketch, &p.nodes[j].Sketch)
+		known = judgement{e.score, e.clash, e.deeds}
+		p.judged[pairOf(i, j)] = known
+	}
+	return known
+}
+
+// compare judges the pairs that share a key.
 func (p *placing) compare() {
-	holders := map[string][]int32{}
-	for i, n := range p.nodes {
-		for _, k := range n.keys {
-			holders[k] = append(holders[k], int32(i))
+	for _, pair := range p.pairs() {
+		i, j := int(pair>>32), int(pair&math.MaxUint32)
+		e := weighUp(&p.nodes[i].Sketch, &p.nodes[j].Sketch)
+		if v := e.verdict(); v != Apart {
+			p.edges = append(p.edges, edge{i, j, e.score, v == Join})
+			p.judged[pair] = judgement{e.score, e.clash, e.deeds}
 		}
 	}
-	seen := map[uint64]bool{}
-	pair := func(i, j int32) {
-		if i > j {
-			i, j = j, i
-		}
-		key := uint64(i)<<32 | uint64(j)
-		if int(i) >= p.fresh || seen[key] || p.root(int(i)) == p.root(int(j)) {
-			return
-		}
-		seen[key] = true
-		if m := Compare(p.nodes[i].Sketch, p.nodes[j].Sketch); m.Verdict != Apart {
-			p.edges = append(p.edges, edge{int(i), int(j), m})
-		}
-	}
-	for _, same := range holders {
-		if len(same) <= Common {
-			for x, i := range same {
-				for _, j := range same[x+1:] {
-					pair(i, j)
-				}
-			}
-			continue
-		}
-		// Too many to try every pair: neighbours, once they stand in an order that brings together what is alike.
-		slices.SortFunc(same, func(i, j int32) int {
-			return cmp.Or(slices.Compare(p.nodes[i].keys, p.nodes[j].keys), cmp.Compare(i, j))
-		})
-		for x, i := range same {
-			for _, j := range same[x+1 : min(len(same), x+1+window)] {
-				pair(i, j)
-			}
-		}
-	}
-	slices.SortFunc(p.edges, func(x, y edge) int {
-		return cmp.Or(cmp.Compare(y.Score, x.Score), cmp.Compare(p.nodes[x.a].ID, p.nodes[y.a].ID), cmp.Compare(p.nodes[x.b].ID, p.nodes[y.b].ID))
+	slices.SortFunc(p.edges, func(x, y edge) int { // nodes stand in the order of their ids
+		return cmp.Or(cmp.Compare(y.score, x.score), cmp.Compare(x.a, y.a), cmp.Compare(x.b, y.b))
 	})
 	for i, e := range p.edges {
 		p.near[e.a], p.near[e.b] = append(p.near[e.a], i), append(p.near[e.b], i)
 	}
+}
+
+// pairs are those of a new node and another one that share a key, each once.
+func (p *placing) pairs() []uint64 {
+	type holder struct {
+		key  uint64
+		node int32
+	}
+	var holders []holder
+	for i, n := range p.nodes {
+		for _, k := range n.keys {
+			holders = append(holders, holder{k, int32(i)})
+		}
+	}
+	slices.SortFunc(holders, func(a, b holder) int {
+		return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.node, b.node))
+	})
+	var pairs []uint64
+	add := func(i, j int) {
+		if min(i, j) < p.fresh && p.root(i) != p.root(j) {
+			pairs = append(pairs, pairOf(i, j))
+		}
+	}
+	for len(holders) > 0 {
+		n := 1
+		for n < len(holders) && holders[n].key == holders[0].key {
+			n++
+		}
+		same, reach := holders[:n], n
+		holders = holders[n:]
+		if n > Common {
+			// Too many to try every pair: neighbours, once they stand in an order that brings together what is alike.
+			slices.SortFunc(same, func(a, b holder) int {
+				return cmp.Or(slices.Compare(p.nodes[a.node].keys, p.nodes[b.node].keys), cmp.Compare(a.node, b.node))
+			})
+			reach = window
+		}
+		for x, a := range same {
+			for _, b := range same[x+1 : min(n, x+1+reach)] {
+				add(int(a.node), int(b.node))
+			}
+		}
+	}
+	slices.Sort(pairs)
+	return slices.Compact(pairs)
 }
 
 // window is how many neighbours a member is compared with among those that share a key which is too common.
@@ -268,14 +304,14 @@ const window = 8
 func (p *placing) join() {
 	for i := range p.edges {
 		e := &p.edges[i]
-		if e.Verdict != Join {
+		if !e.join {
 			break
 		}
 		a, b := p.root(e.a), p.root(e.b)
 		if a == b || p.bars(a, b) || !p.agree(a, b) || p.torn(a, b, e) || p.torn(b, a, e) {
 			continue
 		}
-		p.union(a, b, &e.Match)
+		p.union(a, b, e)
 	}
 }
 
@@ -288,11 +324,11 @@ func (p *placing) agree(a, b int) bool {
 	n, deeds := 0, 0
 	for _, i := range some(p.clusters[a].nodes) {
 		for _, j := range some(p.clusters[b].nodes) {
-			m := Compare(p.nodes[i].Sketch, p.nodes[j].Sketch)
+			m := p.judge(i, j)
 			if m.clash {
 				return false
 			}
-			total, n, deeds = total+m.Score, n+1, deeds+m.deeds
+			total, n, deeds = total+m.score, n+1, deeds+int(m.deeds)
 		}
 	}
 	return deeds >= 0 && total/float64(n) >= ReviewScore
@@ -315,7 +351,7 @@ func (p *placing) torn(a, b int, e *edge) bool {
 	for _, i := range p.clusters[a].nodes {
 		for _, at := range p.near[i] {
 			other := &p.edges[at]
-			if other.Verdict != Join || bitsOf(e.Score)-bitsOf(other.Score) > margin {
+			if !other.join || bitsOf(e.score)-bitsOf(other.score) > margin {
 				break
 			}
 			c := p.root(other.a + other.b - i)
@@ -346,7 +382,7 @@ func (p *placing) result() Result {
 			}
 		}
 		if g.link != nil {
-			j.Score, j.Reasons = g.link.Score, g.link.Reasons
+			j.Score, j.Reasons = g.link.score, p.reasons(g.link)
 		}
 		slices.Sort(j.Members)
 		r.Joins = append(r.Joins, j)
@@ -361,17 +397,21 @@ func (p *placing) result() Result {
 		asked[[2]int{min(a, b), max(a, b)}] = true
 		count[a]++
 		count[b]++
-		reasons := e.Reasons
+		reasons := p.reasons(&e)
 		switch {
 		case p.nodes[e.a].Division != p.nodes[e.b].Division:
-			reasons = append(slices.Clip(reasons), Reason{Code: OtherDivision})
-		case e.Verdict == Join:
-			reasons = append(slices.Clip(reasons), Reason{Code: SeveralFit})
+			reasons = append(reasons, Reason{Code: OtherDivision})
+		case e.join:
+			reasons = append(reasons, Reason{Code: SeveralFit})
 		}
 		one, other := p.nodes[e.a].ID, p.nodes[e.b].ID
-		r.Reviews = append(r.Reviews, Pair{min(one, other), max(one, other), e.Score, reasons})
+		r.Reviews = append(r.Reviews, Pair{min(one, other), max(one, other), e.score, reasons})
 	}
 	return r
+}
+
+func (p *placing) reasons(e *edge) []Reason {
+	return Compare(p.nodes[e.a].Sketch, p.nodes[e.b].Sketch).Reasons
 }
 
 // bitsOf is the score as it was added up.

@@ -22,7 +22,8 @@ const (
 	SomeOperations = "some-operations" // shared, of the one, of the other
 	FewOperations  = "few-operations"  // shared, of the one, of the other
 	SamePath       = "same-path"       // the path
-	PathNamesIt    = "path-names-it"   // the path
+	NamedAlike     = "named-alike"     // what base path, back end or title of both call it
+	OtherNames     = "other-names"     // none
 	SameUpstream   = "same-upstream"   // the host
 	OtherUpstream  = "other-upstream"  // the hosts
 	SameOwner      = "same-owner"      // the owner
@@ -42,7 +43,8 @@ var english = map[string]string{
 	SomeOperations: "part of the operations: $1 in common, of $2 and $3",
 	FewOperations:  "hardly any operation in common: $1, of $2 and $3",
 	SamePath:       "same base path: $1",
-	PathNamesIt:    "the base path names it: $1",
+	NamedAlike:     "base path, back end or title of both say: $1",
+	OtherNames:     "neither title nor base path nor back end is called alike",
 	SameUpstream:   "same back end: $1",
 	OtherUpstream:  "different back ends: $1 and $2",
 	SameOwner:      "same owner: $1",

@@ -24,21 +24,24 @@ type Shape struct {
 	marks []uint64
 }
 
-// path is a hash of 48 bits, the methods as a mask of 8, and its weight, in eighths of a bit of information.
+// path is a hash of 40 bits, the methods as a mask of 8, and in 8 bits each its weight, and what it tells that the paths
+// before it did not, both in eighths of a bit of information. The operations of one resource repeat its name: their weights
+// say how much they are of the whole, what they tell how surely the whole is not another one.
 //
 // The hash is built from the last segment to the first, so that it can be continued with a segment in front: a gateway
 // that takes a prefix away, or adds one, makes a set of paths that can still be compared.
 type path uint64
 
-func newPath(hash uint64, methods, weight uint8) path {
-	return path(hash<<16 | uint64(methods)<<8 | uint64(weight))
+func newPath(hash uint64, methods uint8, weight, tells float64) path {
+	return path(hash<<24 | uint64(methods)<<16 | uint64(math.Round(8*weight))<<8 | uint64(math.Round(8*tells)))
 }
 
-func (p path) hash() uint64    { return uint64(p) >> 16 }
-func (p path) methods() uint8  { return uint8(p >> 8) }
-func (p path) weight() float64 { return float64(uint8(p)) / 8 }
+func (p path) hash() uint64    { return uint64(p) >> 24 }
+func (p path) methods() uint8  { return uint8(p >> 16) }
+func (p path) weight() float64 { return float64(uint8(p>>8)) / 8 }
+func (p path) tells() float64  { return float64(uint8(p)) / 8 }
 
-const hashMask = 1<<48 - 1
+const hashMask = 1<<40 - 1
 
 // before continues the hash of a path with a segment in front of it.
 func before(segment string, rest uint64) uint64 {
@@ -98,15 +101,21 @@ func NewShape(operations []Operation) Shape {
 		split[key] = parts
 	}
 	s := Shape{prefix: commonPrefix(split)}
-	for key, methods := range byPath {
+	told := map[string]bool{}
+	for _, key := range slices.SortedFunc(maps.Keys(byPath), func(a, b string) int { // the shorter ones first
+		return cmp.Or(cmp.Compare(len(split[a]), len(split[b])), cmp.Compare(a, b))
+	}) {
 		var hash uint64
-		var weight float64
-		rest := split[key][len(s.prefix):]
-		for _, part := range slices.Backward(rest) {
+		var weight, tells float64
+		for _, part := range slices.Backward(split[key][len(s.prefix):]) {
 			hash = before(part, hash)
-			weight += segmentWeight(part)
+			w := segmentWeight(part)
+			if weight += w; !told[part] {
+				told[part] = true
+				tells += w
+			}
 		}
-		s.paths = append(s.paths, newPath(hash, methods, uint8(math.Round(8*min(weight, maxPathWeight)))))
+		s.paths = append(s.paths, newPath(hash, byPath[key], min(weight, maxPathWeight), min(tells, maxPathWeight)))
 	}
 	slices.Sort(s.paths)
 	s.paths = slices.CompactFunc(s.paths, func(a, b path) bool { return a.hash() == b.hash() })
@@ -258,6 +267,7 @@ var errShape = errors.New("shape of a document: it is damaged")
 // overlap is what two shapes have in common.
 type overlap struct {
 	shared   float64 // bits of the operations that both have
+	tells    float64 // bits by which what both have is not to be found elsewhere
 	a, b     float64 // bits of all operations of each
 	common   int     // operations that both have
 	ofA, ofB int     // operations of each
@@ -319,7 +329,7 @@ func moved(paths []path, front []string) []path {
 		for _, segment := range slices.Backward(front) {
 			hash = before(segment, hash)
 		}
-		out[i] = newPath(hash, p.methods(), uint8(8*min(p.weight()+weight, maxPathWeight)))
+		out[i] = newPath(hash, p.methods(), min(p.weight()+weight, maxPathWeight), p.tells())
 	}
 	slices.Sort(out)
 	return out
@@ -327,7 +337,7 @@ func moved(paths []path, front []string) []path {
 
 // lay counts what two lists of paths have in common; more is the weight of what is in front of each path of both.
 func lay(a, b []path, more float64) overlap {
-	var o overlap
+	o := overlap{tells: more}
 	weight := func(p path) float64 { return min(p.weight()+more, maxPathWeight) }
 	for i, j := 0, 0; i < len(a) || j < len(b); {
 		switch {
@@ -347,6 +357,7 @@ func lay(a, b []path, more float64) overlap {
 			}
 			w := max(weight(a[i]), weight(b[j]))
 			o.ofA, o.ofB, o.common = o.ofA+count(p), o.ofB+count(q), o.common+count(p&q)
+			o.tells += max(a[i].tells(), b[j].tells())
 			o.a, o.b, o.shared = o.a+float64(count(p))*w, o.b+float64(count(q))*w, o.shared+float64(count(p&q))*w
 			i, j = i+1, j+1
 		}

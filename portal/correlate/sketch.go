@@ -1,6 +1,7 @@
 package correlate
 
 import (
+	"cmp"
 	"hash/fnv"
 	"net/netip"
 	"net/url"
@@ -14,7 +15,7 @@ import (
 type Sketch struct {
 	Explicit string     `json:"explicit,omitempty"`
 	Titles   []name     `json:"titles,omitempty"` // the gateway's first
-	Place    []string   `json:"place,omitempty"`  // segments of the base path that tell something
+	Place    *name      `json:"place,omitempty"`  // what the base path calls it
 	Base     [][]string `json:"base,omitempty"`   // base paths in front of the shape's
 	Upstream *host      `json:"upstream,omitempty"`
 	Domains  []string   `json:"domains,omitempty"` // of the addresses, such as "example.com"
@@ -49,7 +50,7 @@ func New(d Deployment) Sketch {
 		s.Shape = NewShape(d.Routes)
 		s.Routes = !s.Shape.IsZero()
 	}
-	for i, address := range append([]string{d.BaseURL}, d.Servers...) {
+	for _, address := range append([]string{d.BaseURL}, d.Servers...) {
 		host, path := split(address)
 		if domain := domain(host); domain != "" && !slices.Contains(s.Domains, domain) {
 			s.Domains = append(s.Domains, domain)
@@ -59,23 +60,30 @@ func New(d Deployment) Sketch {
 		if len(parts) > 0 && !slices.ContainsFunc(s.Base, func(b []string) bool { return slices.Equal(b, parts) }) {
 			s.Base = append(s.Base, parts)
 		}
-		if i == 0 || len(s.Place) == 0 {
-			s.Place = telling(parts)
-		}
+		s.call(parts)
 	}
 	for _, r := range d.Routes {
-		parts, open := segments(r.Path)
-		if open && len(s.Place) == 0 {
-			s.Place = telling(parts)
+		if parts, open := segments(r.Path); open {
+			s.call(parts)
 		}
 	}
-	if s.Routes && len(s.Place) == 0 {
-		s.Place = telling(s.Shape.prefix)
+	if s.Routes {
+		s.call(s.Shape.prefix)
 	}
 	if h, path := split(d.Upstream); h != "" {
 		s.Upstream = newHost(h, path)
 	}
 	return s
+}
+
+// call takes the name out of a base path, unless it has one.
+func (s *Sketch) call(parts []string) {
+	if s.Place != nil {
+		return
+	}
+	if n := newName(clip("/" + strings.Join(telling(parts), "/"))); len(n.Words) > 0 {
+		s.Place = &n
+	}
 }
 
 // telling leaves out segments that say nothing about which API it is.
@@ -165,24 +173,40 @@ func newHost(address, path string) *host {
 	return h
 }
 
-// Keys returns the keys under which members that may match are found: two that share none are apart.
+// Keys returns the keys under which members that may match are found, in an order that does not change: two that share
+// none are apart. There are some fifteen.
 func (s Sketch) Keys() []string {
-	var keys []string
-	add := func(kind byte, value string) {
+	var out []string
+	for _, k := range s.keys() {
+		out = append(out, keyText(k))
+	}
+	return out
+}
+
+func keyText(key uint64) string { return strconv.FormatUint(key, 36) }
+
+// keys are hashes of what is told, ascending.
+func (s *Sketch) keys() []uint64 {
+	keys := make([]uint64, 0, 16)
+	add := func(kind byte, parts ...string) {
 		h := fnv.New64a()
 		h.Write([]byte{kind})
-		h.Write([]byte(value))
-		keys = append(keys, strconv.FormatUint(h.Sum64(), 36))
+		for _, p := range parts {
+			h.Write([]byte(p))
+		}
+		keys = append(keys, h.Sum64())
 	}
 	if s.Explicit != "" {
 		add('x', s.Explicit)
 	}
 	for _, n := range s.names() {
-		sorted := slices.Sorted(slices.Values(n.Words))
-		add('n', strings.Join(sorted, ""))
-		add('n', strings.Join(n.Words, ""))
-		single := slices.SortedFunc(slices.Values(n.Words), func(a, b string) int { return int(wordWeight(b) - wordWeight(a)) })
-		for _, w := range single[:min(2, len(single))] {
+		add('n', n.Words...)
+		if len(n.Words) == 1 {
+			continue
+		}
+		add('n', slices.Sorted(slices.Values(n.Words))...)
+		rarest := slices.SortedStableFunc(slices.Values(n.Words), func(a, b string) int { return cmp.Compare(wordWeight(b), wordWeight(a)) })
+		for _, w := range rarest[:2] {
 			if wordWeight(w) > everywhere {
 				add('n', w)
 			}
@@ -191,7 +215,7 @@ func (s Sketch) Keys() []string {
 	for _, m := range s.Shape.marks {
 		add('m', strconv.FormatUint(m, 36))
 	}
-	if s.Upstream != nil {
+	if s.Upstream != nil && len(s.Upstream.Words) > 0 {
 		add('u', s.Upstream.Text)
 	}
 	slices.Sort(keys)
@@ -199,22 +223,13 @@ func (s Sketch) Keys() []string {
 }
 
 // names are its titles, and what its base path and its back end call it.
-func (s Sketch) names() []name {
+func (s *Sketch) names() []name {
 	names := s.Titles
-	if n, ok := s.placeName(); ok {
-		names = append(slices.Clip(names), n)
+	if s.Place != nil {
+		names = append(slices.Clip(names), *s.Place)
 	}
 	if s.Upstream != nil && len(s.Upstream.Words) > 0 {
 		names = append(slices.Clip(names), name{Words: s.Upstream.Words})
 	}
 	return names
-}
-
-// placeName is what the base path calls it.
-func (s Sketch) placeName() (name, bool) {
-	if len(s.Place) == 0 {
-		return name{}, false
-	}
-	n := newName(strings.Join(s.Place, "/"))
-	return n, len(n.Words) > 0
 }

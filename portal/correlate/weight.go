@@ -28,6 +28,11 @@ var everywhereWords = stemmed(`
 	application job task action process run execute submit save send sync refresh revoke archive activate deactivate lookup
 	find filter sort page next previous top recent full summary overview core common base generic simple custom default`)
 
+// housekeeping are paths of frameworks, not of an API.
+var housekeeping = wordSet(`health healthz healthcheck health-check status ping pong ready readyz readiness live livez liveness alive
+	metrics prometheus actuator info version versions about swagger openapi docs api-docs favicon favicon.ico robots robots.txt
+	env hello echo index swagger-ui heartbeat`)
+
 var familiarWords = stemmed(`
 	order customer product payment invoice transaction transfer balance card bank price cost rate currency country city region
 	address location place map geo image photo media video audio document content article news post page book review rating
@@ -76,6 +81,9 @@ func wordWeight(word string) float64 {
 func segmentWeight(segment string) float64 {
 	if segment == parameter {
 		return parameterWeight
+	}
+	if housekeeping[segment] {
+		return 0
 	}
 	var sum float64
 	for _, w := range words(segment) {

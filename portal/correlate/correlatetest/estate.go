@@ -15,6 +15,7 @@ type Deployment struct {
 	ID          string // "gateway/object"
 	Gateway     string
 	API         string // the label: which API it truly is
+	Family      string // company and title of the description: whether two of one family are one API, nobody outside can say
 	Kind        string // what was done to it, for reports
 	Environment string
 	Division    string
@@ -36,7 +37,7 @@ func (d Deployment) Member() correlate.Member {
 
 // Generate makes an estate of the specs. The same specs and seed make the same one.
 func Generate(specs []Spec, seed uint64) []Deployment {
-	g := &generator{rand: rand.New(rand.NewPCG(seed, 0)), specs: specs}
+	g := &generator{rand: rand.New(rand.NewPCG(seed, 0)), specs: specs, ids: map[string]bool{}}
 	for i := range 24 {
 		g.gateways = append(g.gateways, gateway{
 			id:   fmt.Sprintf("gw%02d", i),
@@ -87,6 +88,7 @@ type generator struct {
 	specs    []Spec
 	gateways []gateway
 	out      []Deployment
+	ids      map[string]bool
 	n        int
 }
 
@@ -138,7 +140,7 @@ func (g *generator) deploy(s Spec, label, division, kind string) {
 	for _, n := range at {
 		gw := g.gateways[n]
 		env := gw.env
-		d := Deployment{Gateway: gw.id, API: label, Kind: kind, Environment: env, Division: division}
+		d := Deployment{Gateway: gw.id, API: label, Family: s.Provider + " " + s.Title, Kind: kind, Environment: env, Division: division}
 		if g.chance(0.02) {
 			d.Division = "abroad"
 		}
@@ -223,9 +225,10 @@ func (g *generator) deploy(s Spec, label, division, kind string) {
 			d.Told.Servers = doc.Servers
 			d.Told.Shape = correlate.NewShape(doc.Operations)
 		}
-		if slices.ContainsFunc(g.out, func(o Deployment) bool { return o.ID == d.ID }) {
+		if g.ids[d.ID] {
 			d.ID += fmt.Sprintf("-%d", g.n)
 		}
+		g.ids[d.ID] = true
 		g.out = append(g.out, d)
 	}
 }
@@ -268,6 +271,9 @@ func technicalName(s Spec) string {
 		if parts = append(parts, w); len(parts) == 4 {
 			break
 		}
+	}
+	if _, service, ok := strings.Cut(strings.TrimSuffix(s.File, ".json"), "__"); ok && len(parts) == 0 {
+		return strings.ToLower(service)
 	}
 	if len(parts) == 0 {
 		return strings.SplitN(s.Provider, ".", 2)[0]

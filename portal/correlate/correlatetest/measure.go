@@ -12,6 +12,7 @@ type Figures struct {
 	Deployments, APIs, Entries int
 	Joined                     int // pairs in one entry
 	JoinedRightly              int // of them, pairs of one API
+	Unknown                    int // joined pairs that are not among them: one company gave both the same title
 	True                       int // pairs of one API
 	Found                      int // of them, in one entry, or in two that a person is asked about
 	Reviews                    int
@@ -74,12 +75,16 @@ func Measure(estate []Deployment, r correlate.Result) Figures {
 		if estate[a].API == estate[b].API {
 			f.ReviewedRightly++
 			f.Doubted = append(f.Doubted, describe(estate[a], estate[b]))
-		} else if len(f.Asked) < shown {
+		} else if len(f.Asked) < shown && estate[a].Family != estate[b].Family {
 			f.Asked = append(f.Asked, describe(estate[a], estate[b]))
 		}
 	}
 	for _, members := range byEntry {
 		pairs(members, func(a, b int) {
+			if estate[a].API != estate[b].API && estate[a].Family == estate[b].Family {
+				f.Unknown++
+				return
+			}
 			f.Joined++
 			if estate[a].API == estate[b].API {
 				f.JoinedRightly++

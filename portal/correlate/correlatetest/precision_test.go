@@ -1,6 +1,7 @@
 package correlatetest
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"testing"
@@ -21,16 +22,19 @@ func place(tb testing.TB, estate []Deployment) correlate.Result {
 	return r
 }
 
-func TestPrecisionAndRecall(t *testing.T) {
-	dir := os.Getenv("CONCIERGE_SPECS")
-	if dir == "" {
-		dir = "testdata/specs"
-	}
-	specs, unread, err := Load(dir)
+// specs are those of the folder CONCIERGE_SPECS, or the ones that come with the package.
+func specs(tb testing.TB) []Spec {
+	tb.Helper()
+	specs, unread, err := Load(cmp.Or(os.Getenv("CONCIERGE_SPECS"), "testdata/specs"))
 	if err != nil || len(specs) == 0 {
-		t.Fatalf("%d specs, %v", len(specs), err)
+		tb.Fatalf("%d descriptions, %v", len(specs), err)
 	}
-	t.Logf("%d descriptions, %d unread", len(specs), unread)
+	tb.Logf("%d descriptions, %d unread", len(specs), unread)
+	return specs
+}
+
+func TestPrecisionAndRecall(t *testing.T) {
+	specs := specs(t)
 	for _, part := range []string{"tuned on", "held out", "both"} {
 		some := specs
 		if part != "both" {

@@ -80,3 +80,45 @@ func Half(specs []Spec, heldOut bool) []Spec {
 		return (h.Sum32()>>7)%2 == 1 != heldOut
 	})
 }
+
+// Multiply makes n specs out of some: after the first round of them, each of another company that speaks of other things.
+func Multiply(specs []Spec, n int) []Spec {
+	out := make([]Spec, 0, n)
+	for i := range n {
+		s := specs[i%len(specs)]
+		if round := i / len(specs); round > 0 {
+			h := fnv.New32a()
+			fmt.Fprint(h, s.Provider, round)
+			own := syllables(h.Sum32())
+			s.Provider, s.API, s.Title = own+"."+s.Provider, own+"."+s.API, own+" "+s.Title
+			s.Operations = slices.Clone(s.Operations)
+			for k := range s.Operations {
+				s.Operations[k].Path = renamed(s.Operations[k].Path, own)
+			}
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// syllables makes a word of a number.
+func syllables(n uint32) string {
+	var b strings.Builder
+	for range 4 {
+		b.WriteByte("bdfgklmnprstvz"[n%14])
+		b.WriteByte("aeiou"[n/14%5])
+		n /= 70
+	}
+	return b.String()
+}
+
+// renamed gives most of the segments of a path a name of its own; those that every API has stay.
+func renamed(path, own string) string {
+	parts := strings.Split(path, "/")
+	for i, p := range parts {
+		if p != "" && !strings.Contains(p, "{") && len(p) > 5 {
+			parts[i] = p + own
+		}
+	}
+	return strings.Join(parts, "/")
+}
