@@ -76,16 +76,17 @@ type weighing struct {
 	score float64
 
 	titled       bool // both have a title
+	alike        likeness
 	nameA, nameB name // the titles that are most alike
 	called       name // what else calls them alike
 	ops          overlap
 	shapes       bool // both tell operations
 
-	otherTitle bool // each title says what the other does not
-	otherOwner bool
-	otherName  bool // one has no title, and nothing else calls them alike
-	deeds      int8 // what they can do is: 1 the same, -1 something else, 0 not known
-	clash      bool // they cannot be joined through others either
+	otherTitle               bool // each title says what the other does not
+	otherOwner, otherBackEnd bool
+	otherName                bool // one has no title, and nothing else calls them alike
+	deeds                    int8 // what they can do is: 1 the same, -1 something else, 0 not known
+	clash                    bool // they cannot be joined through others either
 }
 
 // finding is one signal with its weight.
@@ -104,7 +105,7 @@ func (e *weighing) addUp() {
 		total += f.bits
 	}
 	e.clash = e.clash || e.otherTitle
-	if e.otherTitle || e.shapes && e.deeds < 1 || e.otherName || e.otherOwner && e.deeds == 0 { // never without a person
+	if e.otherTitle || e.shapes && e.deeds < 1 || e.otherName || e.deeds == 0 && (e.otherOwner || e.otherBackEnd) { // never without a person
 		total = min(total, mostForReview)
 	}
 	e.score = 1 / (1 + math.Exp2(-max(min(total, maxBits), -maxBits)))
@@ -162,11 +163,11 @@ func (e *weighing) weigh(w string) float64 {
 }
 
 func (e *weighing) titles() {
-	var l likeness
+	l := &e.alike
 	for _, n := range e.a.Titles {
 		for _, m := range e.b.Titles {
 			if x := compareNames(n, m, e.weigh); !e.titled || x.net() > l.net() {
-				l, e.nameA, e.nameB, e.titled = x, n, m, true
+				*l, e.nameA, e.nameB, e.titled = x, n, m, true
 			}
 		}
 	}
@@ -207,15 +208,19 @@ func (e *weighing) operations() {
 		}
 	}
 	o := e.ops
+	tells := o.tells
+	if !e.alike.same() { // resources are named after the title: only what they tell beyond it counts
+		tells = max(0, tells-e.alike.shared)
+	}
 	ratio := (o.containment() + o.similarity()) / 2
-	if ratio >= 0.5 || ratio*o.tells >= 3 {
+	if ratio >= 0.5 || ratio*tells >= 3 {
 		e.deeds = 1
 	}
 	switch {
 	case ratio >= 0.75:
-		e.add(min(o.tells, maxOperations), SameOperations)
+		e.add(min(tells, maxOperations), SameOperations)
 	case ratio >= 0.2:
-		e.add(min(o.tells, maxOperations)*(ratio-0.2)/0.55, SomeOperations)
+		e.add(min(tells, maxOperations)*(ratio-0.2)/0.55, SomeOperations)
 	default:
 		e.deeds = -1
 		fewest := min(o.ofA, o.ofB)
@@ -277,6 +282,7 @@ func (e *weighing) upstream() {
 	case a.Text == b.Text && len(a.Words) > 0:
 		e.add(min(sum(a.Words, e.weigh), maxUpstream), SameUpstream)
 	case len(a.Words) > 0 && len(b.Words) > 0 && compareNames(name{Words: a.Words}, name{Words: b.Words}, e.weigh).shared == 0:
+		e.otherBackEnd = true
 		e.add(-otherUpstream, OtherUpstream)
 	}
 }

@@ -2,37 +2,518 @@ package correlate
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 )
 
+// ops reads "GET /a, POST /b".
+func ops(list string) []Operation {
+	var out []Operation
+	for op := range strings.SplitSeq(list, ", ") {
+		method, path, _ := strings.Cut(op, " ")
+		out = append(out, Operation{method, path})
+	}
+	return out
+}
+
+const (
+	settlements = "GET /settlements, POST /settlements, GET /settlements/{id}, POST /settlements/{id}/disputes, GET /chargebacks, GET /merchants/{id}/payouts"
+	tracking    = "GET /consignments/{id}, POST /consignments, GET /depots, GET /depots/{id}/couriers, PUT /couriers/{id}/roster"
+	crud        = "GET /items, POST /items, GET /items/{id}, DELETE /items/{id}, GET /health"
+)
+
+func document(list string) Shape { return NewShape(ops(list)) }
+
+func TestCompare(t *testing.T) {
+	for name, tc := range map[string]struct {
+		a, b Deployment
+		want Verdict
+		why  string // code of a reason; empty: any
+	}{
+		"the same id": {Deployment{Explicit: "pay", Title: "Payments"}, Deployment{Explicit: "pay", Title: "Zahlungen"}, Join, SameID},
+		"different ids, all else the same": {
+			Deployment{Explicit: "pay", Title: "Payments", Shape: document(settlements)}, Deployment{Explicit: "pay-eu", Title: "Payments", Shape: document(settlements)}, Apart, OtherID},
+		"technical name, prefix moved, version, operations dropped": {
+			Deployment{Title: "Settlement API", BaseURL: "https://a.example/settlements/v2", Shape: document(settlements)},
+			Deployment{Title: "settlement-svc-prod-eu", Routes: ops("GET /eu/v1/settlements, GET /eu/v1/settlements/:id, POST /eu/v1/settlements/:id/disputes, GET /eu/v1/chargebacks")}, Join, SameOperations},
+		"editions on two hosts": {
+			Deployment{Title: "Depot Platform", Servers: []string{"https://api.depot.example"}, Shape: document(tracking)},
+			Deployment{Title: "Depot Platform (Enterprise Server 3.8)", Servers: []string{"https://HOST/api/v3"}, Shape: document(tracking + ", GET /admin/licence")}, Join, ""},
+		"v1 and v2":                        {Deployment{Title: "Settlements v1", Shape: document(settlements)}, Deployment{Title: "Settlements v2", Shape: document(settlements + ", GET /v2/netting")}, Join, SameTitle},
+		"no document, a rare title":        {Deployment{Title: "Consignment Roster"}, Deployment{Title: "Consignment Roster - TEST", Shape: document(tracking)}, Join, SameTitle},
+		"no document, a common title":      {Deployment{Title: "Accounts"}, Deployment{Title: "Account API", Shape: document(settlements)}, Review, SameTitle},
+		"two companies' Payments API":      {Deployment{Title: "Payments API", Shape: document(settlements)}, Deployment{Title: "Payments API", Shape: document(tracking)}, Apart, FewOperations},
+		"same shape, other title":          {Deployment{Title: "Consignments", Shape: document(tracking)}, Deployment{Title: "Veterinary Ledger", Shape: document(tracking)}, Apart, OtherTitle},
+		"generic operations, other titles": {Deployment{Title: "Inventory", Shape: document(crud)}, Deployment{Title: "Loyalty", Shape: document(crud)}, Apart, OtherTitle},
+		"generic operations, no titles":    {Deployment{Shape: document(crud)}, Deployment{Shape: document(crud)}, Apart, ""},
+		"siblings of one company": {
+			Deployment{Title: "NFL v3 Stats", BaseURL: "https://x.example/v3/nfl/stats", Shape: document(tracking)},
+			Deployment{Title: "CBB v3 Stats", BaseURL: "https://x.example/v3/cbb/stats", Shape: document(tracking)}, Apart, OtherTitle},
+		"siblings that share much of what they can do": {
+			Deployment{Title: "NFL v3 Stats", Shape: document(tracking + ", " + settlements)}, Deployment{Title: "NFL v3 Scores", Shape: document(tracking + ", " + settlements)}, Review, SimilarTitle},
+		"base path in front of some paths only": {
+			Deployment{BaseURL: "https://a.example/ledger", Shape: document(settlements)},
+			Deployment{Shape: NewShape(append(ops(strings.ReplaceAll(settlements, " /", " /ledger/")), Operation{"GET", "/admin/licence"}))}, Join, SameOperations},
+		"same title, different owner, nothing else": {Deployment{Title: "Consignment Roster", Owner: "north"}, Deployment{Title: "Consignment Roster", Owner: "south"}, Review, OtherOwner},
+		"routes alone":                 {Deployment{Routes: ops(settlements)}, Deployment{Shape: document(settlements)}, Join, SameOperations},
+		"nothing is told":              {Deployment{}, Deployment{}, Apart, ""},
+		"words run together":           {Deployment{Title: "globalwinescore-prod"}, Deployment{Title: "Global Wine Score API"}, Join, SameTitle},
+		"a back end of its own":        {Deployment{BaseURL: "https://g.example/ledgerly", Upstream: "http://ledgerly-svc.prod.svc.cluster.local:8080"}, Deployment{Title: "Ledgerly", Upstream: "http://ledgerly.svc.cluster.local:8080"}, Join, SameUpstream},
+		"a back end that all share":    {Deployment{Title: "Consignments", Upstream: "http://ingress.internal"}, Deployment{Title: "Settlements", Upstream: "http://ingress.internal"}, Apart, OtherTitle},
+		"opaque ids are not titles":    {Deployment{Names: []string{"a1b2c3d4e5"}, Routes: ops(settlements)}, Deployment{Names: []string{"qzv5p4ml8k"}, Shape: document(settlements)}, Join, SameOperations},
+		"an id of words helps":         {Deployment{Names: []string{"consignment-roster-prod"}}, Deployment{Title: "Consignment Roster"}, Join, SameTitle},
+		"methods that a route ignores": {Deployment{Title: "Depots", Routes: []Operation{{"", "/consignments"}, {"ANY", "/depots"}, {"*", "/couriers/:id/roster"}}}, Deployment{Title: "Depots", Shape: document(tracking)}, Join, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := Compare(New(tc.a), New(tc.b))
+			if got.Verdict != tc.want || tc.why != "" && !slices.ContainsFunc(got.Reasons, func(r Reason) bool { return r.Code == tc.why }) {
+				t.Errorf("got %s %.3f %v; want %s because of %s", got.Verdict, got.Score, got.Reasons, tc.want, tc.why)
+			}
+		})
+	}
+}
+
+func TestEveryReasonHasWords(t *testing.T) {
+	for code, text := range english {
+		if got := (Reason{code, []string{"$2", "b", "c"}}).String(); strings.Contains(text, "$1") && !strings.Contains(got, "$2") || got == "" {
+			t.Errorf("%s: %q", code, got)
+		}
+	}
+}
+
+var (
+	genWord  = rapid.SampledFrom(strings.Fields("payments Payments API v2 prod (Legacy) orders order-svc Acme refund hotelSearch search zürich 支付 x1 a1b2c3d4"))
+	genTitle = rapid.Custom(func(t *rapid.T) string {
+		return strings.Join(rapid.SliceOfN(genWord, 0, 4).Draw(t, "words"), rapid.SampledFrom([]string{" ", "-", "_", ""}).Draw(t, "between"))
+	})
+	genPath = rapid.Custom(func(t *rapid.T) string {
+		return "/" + strings.Join(rapid.SliceOfN(rapid.SampledFrom(strings.Fields("v1 api payments refunds {id} :id * items orders eu lines health a.json {f}.{x}")), 0, 5).Draw(t, "parts"), "/")
+	})
+	genOps = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Operation {
+		return Operation{rapid.SampledFrom([]string{"GET", "post", "", "ANY", "PROPFIND"}).Draw(t, "method"), genPath.Draw(t, "path")}
+	}), 0, 8)
+	genURL = rapid.Custom(func(t *rapid.T) string {
+		return rapid.SampledFrom([]string{"", "https://a.example", "//b.example:8443", "{host}"}).Draw(t, "host") + genPath.Draw(t, "path")
+	})
+	genDeployment = rapid.Custom(func(t *rapid.T) Deployment {
+		return Deployment{
+			Explicit: rapid.SampledFrom([]string{"", "", "", "pay", "ship"}).Draw(t, "explicit"),
+			Title:    genTitle.Draw(t, "title"),
+			Names:    rapid.SliceOfN(genTitle, 0, 2).Draw(t, "names"),
+			BaseURL:  genURL.Draw(t, "base"),
+			Servers:  rapid.SliceOfN(genURL, 0, 2).Draw(t, "servers"),
+			Upstream: rapid.SampledFrom([]string{"", "http://payments-prod.svc.cluster.local:8080", "ingress.corp.example", "10.0.0.7:8080", "http://orders/api"}).Draw(t, "upstream"),
+			Owner:    rapid.SampledFrom([]string{"", "team payments", "Payments Team", "north"}).Draw(t, "owner"),
+			Shape:    NewShape(genOps.Draw(t, "document")),
+			Routes:   genOps.Draw(t, "routes"),
+		}
+	})
+)
+
+func TestCompareIsSymmetricalAndSound(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := New(genDeployment.Draw(t, "a")), New(genDeployment.Draw(t, "b"))
+		one, other := Compare(a, b), Compare(b, a)
+		if diff := cmp.Diff(one, other); diff != "" {
+			t.Fatal(diff)
+		}
+		want := Apart
+		if one.Score >= JoinScore {
+			want = Join
+		} else if one.Score >= ReviewScore {
+			want = Review
+		}
+		if one.Verdict != want || !(one.Score >= 0 && one.Score <= 1) {
+			t.Fatalf("score %v, verdict %s", one.Score, one.Verdict)
+		}
+		for _, r := range one.Reasons {
+			if english[r.Code] == "" || strings.Contains(r.String(), "$") {
+				t.Fatalf("no words for %v: %q", r, r)
+			}
+		}
+	})
+}
+
 func TestSketchIsTheSameAfterJSON(t *testing.T) {
-	s := New(Deployment{Title: "Payments", Shape: NewShape([]Operation{{"GET", "/a/payments"}, {"POST", "/a/refunds/{id}"}})})
-	b, err := json.Marshal(s)
+	rapid.Check(t, func(t *rapid.T) {
+		s := New(genDeployment.Draw(t, "deployment"))
+		b, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back Sketch
+		if err := json.Unmarshal(b, &back); err != nil {
+			t.Fatalf("%s: %v", b, err)
+		}
+		if diff := cmp.Diff(Compare(s, s), Compare(s, back)); diff != "" {
+			t.Fatal(diff)
+		}
+		if !slices.Equal(s.Keys(), back.Keys()) {
+			t.Fatal("other keys")
+		}
+		if again, _ := json.Marshal(back); string(again) != string(b) {
+			t.Fatalf("%s\n%s", b, again)
+		}
+	})
+}
+
+// world is what Place is given: some known members, some new ones, some of them kept apart.
+type world struct {
+	known, fresh []Member
+	apart        map[[2]string]bool
+}
+
+var genWorld = rapid.Custom(func(t *rapid.T) world {
+	w := world{apart: map[[2]string]bool{}}
+	kinds := rapid.SliceOfN(genDeployment, 1, 4).Draw(t, "kinds")
+	ids := rapid.IntRange(2, 14).Draw(t, "members")
+	for i := range ids {
+		m := Member{ID: fmt.Sprintf("m%02d", i), Division: rapid.SampledFrom([]string{"a", "a", "b"}).Draw(t, "division"), Sketch: New(kinds[rapid.IntRange(0, len(kinds)-1).Draw(t, "kind")])}
+		if rapid.Bool().Draw(t, "known") {
+			m.Entry = fmt.Sprintf("%s-entry-%s-%d", m.Division, m.Sketch.Explicit, rapid.IntRange(0, 2).Draw(t, "entry"))
+			w.known = append(w.known, m)
+		} else {
+			w.fresh = append(w.fresh, m)
+		}
+	}
+	for range rapid.IntRange(0, 4).Draw(t, "apart") {
+		i, j := rapid.IntRange(0, ids-1).Draw(t, "one"), rapid.IntRange(0, ids-1).Draw(t, "other")
+		w.keep(fmt.Sprintf("m%02d", i), fmt.Sprintf("m%02d", j))
+	}
+	return w
+})
+
+func (w world) keep(a, b string) { w.apart[[2]string{a, b}], w.apart[[2]string{b, a}] = true, true }
+
+func (w world) place(t interface{ Fatal(...any) }, fresh []Member) Result {
+	var index Memory
+	for _, m := range w.known {
+		index.Put(m)
+	}
+	r, err := Place(fresh, &index, func(a, b string) bool { return w.apart[[2]string{a, b}] })
 	if err != nil {
 		t.Fatal(err)
 	}
-	var back Sketch
-	if err := json.Unmarshal(b, &back); err != nil {
+	return r
+}
+
+// entries are the outcome: the members of every entry, known ones too, by whatever is first of it.
+func (w world) entries(fresh []Member, r Result) map[string][]Member {
+	out := map[string][]Member{}
+	for i, j := range r.Joins {
+		name := j.Entry
+		if name == "" {
+			name = fmt.Sprint("new ", i)
+		}
+		for _, m := range j.Members {
+			out[name] = append(out[name], fresh[m])
+		}
+	}
+	for _, m := range w.known {
+		out[m.Entry] = append(out[m.Entry], m)
+	}
+	return out
+}
+
+func TestPlaceKeepsItsPromises(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := genWorld.Draw(t, "world")
+		r := w.place(t, w.fresh)
+		seen := map[int]bool{}
+		for _, j := range r.Joins {
+			if len(j.Members) == 0 || j.Score < JoinScore {
+				t.Fatalf("joined without cause: %+v", j)
+			}
+			for _, m := range j.Members {
+				if seen[m] {
+					t.Fatalf("member %d is placed twice", m)
+				}
+				seen[m] = true
+			}
+		}
+		if len(seen) != len(w.fresh) {
+			t.Fatalf("%d of %d members are placed", len(seen), len(w.fresh))
+		}
+		where := map[string]string{}
+		for name, members := range w.entries(w.fresh, r) {
+			for i, a := range members {
+				where[a.ID] = name
+				for _, b := range members[i+1:] {
+					switch bothKnown := a.Entry != "" && b.Entry != ""; {
+					case bothKnown:
+					case a.Division != b.Division:
+						t.Fatalf("%s and %s of two divisions are joined", a.ID, b.ID)
+					case w.apart[[2]string{a.ID, b.ID}]:
+						t.Fatalf("%s and %s are joined, and a person keeps them apart", a.ID, b.ID)
+					case a.Sketch.Explicit != "" && b.Sketch.Explicit != "" && a.Sketch.Explicit != b.Sketch.Explicit:
+						t.Fatalf("%s and %s name different ids and are joined", a.ID, b.ID)
+					}
+				}
+			}
+		}
+		asked := map[[2]string]bool{}
+		for _, q := range r.Reviews {
+			pair := [2]string{min(where[q.A], where[q.B]), max(where[q.A], where[q.B])}
+			if pair[0] == pair[1] || asked[pair] || q.A >= q.B || q.Score < ReviewScore || len(q.Reasons) == 0 || w.apart[[2]string{q.A, q.B}] {
+				t.Fatalf("a question that is not one: %+v, %v", q, pair)
+			}
+			asked[pair] = true
+		}
+	})
+}
+
+func TestPlaceDoesNotDependOnOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := genWorld.Draw(t, "world")
+		want := w.told(w.fresh, w.place(t, w.fresh))
+		shuffled := slices.Clone(w.fresh)
+		rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "order"), 0)).Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+		if diff := cmp.Diff(want, w.told(shuffled, w.place(t, shuffled))); diff != "" {
+			t.Fatal(diff)
+		}
+	})
+}
+
+// told is a result with ids in place of places.
+func (w world) told(fresh []Member, r Result) []string {
+	var out []string
+	for _, j := range r.Joins {
+		var ids []string
+		for _, m := range j.Members {
+			ids = append(ids, fresh[m].ID)
+		}
+		slices.Sort(ids)
+		out = append(out, fmt.Sprint(j.Entry, ids, j.Explicit, j.Score, j.Reasons))
+	}
+	for _, q := range r.Reviews {
+		out = append(out, fmt.Sprint(q))
+	}
+	slices.Sort(out)
+	return out
+}
+
+func noneApart(a, b string) bool { return false }
+
+func roster(id, entry, division string) Member {
+	return Member{ID: id, Entry: entry, Division: division, Sketch: New(Deployment{Title: "Consignment Roster", Shape: document(tracking)})}
+}
+
+func TestPlaceBesideKnownOnes(t *testing.T) {
+	var index Memory
+	index.Put(roster("k1", "e1", "north"))
+	index.Put(roster("k2", "e2", "south"))
+	got, err := Place([]Member{roster("b", "", "north"), roster("a", "", "north"), roster("c", "", "east")}, &index, noneApart)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(s, back, cmp.AllowUnexported(Shape{})); diff != "" {
+	if len(got.Joins) != 2 || got.Joins[0].Entry != "e1" || !slices.Equal(got.Joins[0].Members, []int{0, 1}) || got.Joins[1].Entry != "" {
+		t.Errorf("got %+v", got.Joins)
+	}
+	if len(got.Reviews) != 3 { // each of the three entries with each: e2 with e1's new members, the new one with both
+		t.Errorf("got %+v", got.Reviews)
+	}
+}
+
+func TestPlaceHonoursANoForTheWholeEntry(t *testing.T) {
+	var index Memory
+	index.Put(roster("k", "e", "north"))
+	no := func(a, b string) bool { return a == "e" && b == "a" || a == "a" && b == "e" }
+	got, err := Place([]Member{roster("a", "", "north"), roster("b", "", "north")}, &index, no)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, j := range got.Joins {
+		if j.Entry == "e" && slices.Contains(j.Members, 0) {
+			t.Errorf("a is in e: %+v", got)
+		}
+	}
+	for _, q := range got.Reviews {
+		if q.A == "a" && q.B == "k" {
+			t.Errorf("asked again: %+v", q)
+		}
+	}
+}
+
+func TestPlaceMovesByExplicitIDOnly(t *testing.T) {
+	named := New(Deployment{Explicit: "roster", Title: "Consignment Roster", Shape: document(tracking)})
+	var index Memory
+	index.Put(Member{ID: "k", Entry: "e1", Division: "north", Sketch: named})
+	moved := Member{ID: "m", Entry: "e2", Division: "north", Sketch: named}
+	stays := roster("s", "e3", "north")
+	got, err := Place([]Member{moved, stays}, &index, noneApart)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := map[int]string{}
+	for _, j := range got.Joins {
+		for _, m := range j.Members {
+			to[m] = j.Entry
+		}
+	}
+	if diff := cmp.Diff(map[int]string{0: "e1", 1: "e3"}, to); diff != "" {
 		t.Error(diff)
 	}
 }
 
-func TestPlaceJoinsByTitleWithinADivision(t *testing.T) {
-	var known Memory
-	known.Put(Member{ID: "k", Entry: "e", Division: "d", Sketch: New(Deployment{Title: "Tradeworks Payments"})})
-	got, err := Place([]Member{
-		{ID: "b", Division: "d", Sketch: New(Deployment{Title: "tradeworks payments"})},
-		{ID: "a", Division: "other", Sketch: New(Deployment{Title: "tradeworks payments"})},
-	}, &known, func(a, b string) bool { return false })
+// A title alone fits both Payments APIs: a person is asked.
+func TestPlaceLeavesWhatFitsSeveralToAPerson(t *testing.T) {
+	a := Member{ID: "a", Division: "d", Sketch: New(Deployment{Title: "Clearing House", Shape: document(settlements)})}
+	b := Member{ID: "b", Division: "d", Sketch: New(Deployment{Title: "Clearing House", Shape: document(tracking)})}
+	c := Member{ID: "c", Division: "d", Sketch: New(Deployment{Title: "Clearing House - PROD"})}
+	got, err := Place([]Member{a, b, c}, &Memory{}, noneApart)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Joins) != 2 || len(got.Reviews) != 1 || got.Joins[1].Entry != "e" {
+	if len(got.Joins) != 3 || len(got.Reviews) != 2 || got.Reviews[0].Reasons[len(got.Reviews[0].Reasons)-1].Code != SeveralFit {
 		t.Errorf("got %+v", got)
+	}
+	if got, err = Place([]Member{a, c}, &Memory{}, noneApart); err != nil || len(got.Joins) != 1 {
+		t.Errorf("with one of them: %+v, %v", got, err)
+	}
+}
+
+type failing struct{ Memory }
+
+var errIndex = errors.New("the index is away")
+
+func (*failing) Near([]string) ([]Member, error) { return nil, errIndex }
+
+func TestPlacePassesOnTheIndexError(t *testing.T) {
+	if _, err := Place([]Member{roster("a", "", "")}, &failing{}, noneApart); !errors.Is(err, errIndex) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestMemory(t *testing.T) {
+	var m Memory
+	var want []string
+	for i := range Common + 10 {
+		x := roster(fmt.Sprintf("m%03d", i), "e", "")
+		m.Put(x)
+		m.Put(x)
+		if i < Common {
+			want = append(want, x.ID)
+		}
+	}
+	got, err := m.Near(roster("", "", "").Sketch.Keys())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, x := range got {
+		ids = append(ids, x.ID)
+	}
+	if diff := cmp.Diff(want, ids); diff != "" {
+		t.Error(diff)
+	}
+	for i := range Common + 10 {
+		m.Remove(fmt.Sprintf("m%03d", i))
+	}
+	if len(m.keys)+len(m.members) > 0 {
+		t.Errorf("left: %v", slices.Collect(maps.Keys(m.keys)))
+	}
+}
+
+func TestShapeText(t *testing.T) {
+	text, err := document(settlements).MarshalText()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s Shape
+	for name, bad := range map[string]string{"no base64": "!", "another format": "AgAA", "cut": string(text[:len(text)-3]), "short": "AQ"} {
+		if err := s.UnmarshalText([]byte(bad)); err == nil || !s.IsZero() {
+			t.Errorf("%s: %v, %v", name, s, err)
+		}
+	}
+	if err := s.UnmarshalText(nil); err != nil || !s.IsZero() {
+		t.Errorf("nothing: %v, %v", s, err)
+	}
+}
+
+func FuzzShapeText(f *testing.F) {
+	text, _ := document(settlements).MarshalText()
+	f.Add(string(text))
+	f.Fuzz(func(t *testing.T, text string) {
+		var s Shape
+		if s.UnmarshalText([]byte(text)) != nil {
+			return
+		}
+		Compare(New(Deployment{Title: "x", Shape: s}), New(Deployment{Title: "x", Shape: document(settlements)}))
+	})
+}
+
+func FuzzTitle(f *testing.F) {
+	for _, title := range []string{"Payments API (Legacy) - PROD v2", "payments-svc-prod-eu", "支付 API", "É\u0301", "", "a1b2c3d4e5"} {
+		f.Add(title)
+	}
+	f.Fuzz(func(t *testing.T, title string) {
+		s := New(Deployment{Title: title})
+		for _, n := range s.Titles {
+			if len(n.Words) > maxWords || len(n.Words) == 0 {
+				t.Errorf("%q has the words %q", title, n.Words)
+			}
+			if l := compareNames(n, n, wordWeight); !l.same() {
+				t.Errorf("%q is not like itself: %+v", title, l)
+			}
+		}
+		if len(s.Titles) > 0 {
+			for _, more := range []string{" (Legacy)", " - PROD", " v2", " [test]"} {
+				if again := New(Deployment{Title: strings.TrimSpace(title) + more}); len(title) < maxName/2 && len(s.Titles[0].Words) < 4 && len(s.Titles[0].All) < 6 && !slices.Equal(again.Titles[0].Words, s.Titles[0].Words) {
+					t.Errorf("%q with %q has the words %q, not %q", title, more, again.Titles[0].Words, s.Titles[0].Words)
+				}
+			}
+		}
+	})
+}
+
+func FuzzPath(f *testing.F) {
+	for _, path := range []string{"/v1/orders/{id}/lines.json?x=y", "~/orders/(?<id>[0-9]+)$", "/a/:b/*", "//", "{proxy+}", "/{a}.{b}"} {
+		f.Add(path)
+	}
+	f.Fuzz(func(t *testing.T, path string) {
+		parts, _ := segments(path)
+		for _, p := range parts {
+			if p == "" || strings.Contains(p, "/") {
+				t.Errorf("%q has the part %q", path, p)
+			}
+		}
+		again, _ := segments("/eu/" + strings.Join(parts, "/"))
+		s := NewShape([]Operation{{"GET", path}, {"POST", path + "/more"}})
+		if len(again) > 0 && again[0] == "eu" && len(s.paths) > 2 {
+			t.Errorf("%q makes %v", path, s)
+		}
+	})
+}
+
+func TestSegments(t *testing.T) {
+	for path, want := range map[string]string{
+		"/api/v2/orders/{id}/lines":         "orders/{}/lines",
+		"/orders/:orderId":                  "orders/{}",
+		"/orders/<int:id>/":                 "orders/{}",
+		"/Orders.json?page={page}":          "orders",
+		"/2010-04-01/Accounts/{Sid}.json":   "accounts/{}",
+		"~/orders/(?<id>[0-9]+)$":           "orders/{}",
+		"/v{version}/areas":                 "areas",
+		"/v1_beta/merchandised_product":     "merchandised_product",
+		"/account/1/verify":                 "account/verify",
+		"/project/{id}.{output_format}":     "project/{}",
+		"":                                  "",
+		"/orders/*":                         "orders",
+		"/{tenant}/providers/Microsoft.Foo": "{}/providers/microsoft.foo",
+	} {
+		if got, _ := segments(path); strings.Join(got, "/") != want {
+			t.Errorf("%s: got %q, want %q", path, got, want)
+		}
+	}
+	if _, open := segments("/orders/{proxy+}"); !open {
+		t.Error("a greedy path is not open")
 	}
 }

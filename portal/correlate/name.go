@@ -91,8 +91,16 @@ func digits(w string) int {
 	return n
 }
 
-// stem is the singular of an English word, near enough to compare with.
+// stem is the singular of an English word, near enough to compare with. It never makes a decoration of a word: news are
+// not what is new.
 func stem(w string) string {
+	if s := singular(w); !decorations[s] {
+		return s
+	}
+	return w
+}
+
+func singular(w string) string {
 	switch {
 	case len(w) > 4 && strings.HasSuffix(w, "ies"):
 		return w[:len(w)-3] + "y"
@@ -113,7 +121,7 @@ func (l likeness) differs() bool { return l.onlyA > 0 && l.onlyB > 0 }
 
 // net is what the names speak for being one (positive) or two.
 func (l likeness) net() float64 {
-	return l.shared - max(l.onlyA, l.onlyB)/2 - 1.5*min(l.onlyA, l.onlyB)
+	return l.shared - max(l.onlyA, l.onlyB)/4 - 1.5*min(l.onlyA, l.onlyB)
 }
 
 // compareNames says what two names have in common. weigh gives the weight of a word.
@@ -151,6 +159,14 @@ func compareNames(a, b name, weigh func(string) float64) likeness {
 	return l
 }
 
+// cutWord takes a word from the beginning, and the s that its stem has lost from the word before it.
+func cutWord(text, word string) (rest string, ok bool) {
+	if rest, ok = strings.CutPrefix(text, word); !ok {
+		rest, ok = strings.CutPrefix(text, "s"+word)
+	}
+	return rest, ok
+}
+
 func sum(words []string, weigh func(string) float64) float64 {
 	var total float64
 	for _, w := range words {
@@ -170,11 +186,11 @@ func runsThrough(a, b name) bool {
 	for from := range all {
 		rest := joined
 		for i, w := range all[from:] {
-			next, ok := strings.CutPrefix(rest, w)
+			next, ok := cutWord(rest, w)
 			if !ok {
 				break
 			}
-			if rest = next; rest == "" {
+			if rest = next; rest == "" || rest == "s" {
 				return !slices.ContainsFunc(b.Words, func(w string) bool { return !slices.Contains(all[from:from+i+1], w) })
 			}
 		}
@@ -224,7 +240,7 @@ func (l *likeness) contracted(a, b []string, weigh func(string) float64) (restA,
 func runTogether(w string, parts []string) int {
 	rest := w
 	for i, part := range parts {
-		next, ok := strings.CutPrefix(rest, part)
+		next, ok := cutWord(rest, part)
 		if !ok {
 			break
 		}

@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 )
 
 // Place puts new members beside those of the index; a member of the index that is also new is what it was, and is not
@@ -196,22 +199,25 @@ func (p *placing) bars(i, j int) bool {
 
 // kept reports whether a person keeps two clusters apart.
 func (p *placing) kept(a, b *group) bool {
-	for _, x := range append(p.ids(a), a.entry) {
-		for _, y := range append(p.ids(b), b.entry) {
-			if x != "" && y != "" && p.apart(x, y) {
+	if a.entry != "" && b.entry != "" && p.apart(a.entry, b.entry) {
+		return true
+	}
+	for _, i := range a.nodes {
+		if b.entry != "" && p.apart(p.nodes[i].ID, b.entry) {
+			return true
+		}
+		for _, j := range b.nodes {
+			if p.apart(p.nodes[i].ID, p.nodes[j].ID) {
 				return true
 			}
 		}
 	}
-	return false
-}
-
-func (p *placing) ids(g *group) []string {
-	out := make([]string, 0, len(g.nodes)+1)
-	for _, n := range g.nodes {
-		out = append(out, p.nodes[n].ID)
+	for _, j := range b.nodes {
+		if a.entry != "" && p.apart(a.entry, p.nodes[j].ID) {
+			return true
+		}
 	}
-	return out
+	return false
 }
 
 // judgement is what is kept of a weighing.
@@ -234,15 +240,38 @@ func (p *placing) judge(i, j int) judgement {
 	return known
 }
 
-// compare judges the pairs that share a key.
+// compare judges the pairs that share a key, on all processors.
 func (p *placing) compare() {
-	for _, pair := range p.pairs() {
-		i, j := int(pair>>32), int(pair&math.MaxUint32)
-		e := weighUp(&p.nodes[i].Sketch, &p.nodes[j].Sketch)
-		if v := e.verdict(); v != Apart {
-			p.edges = append(p.edges, edge{i, j, e.score, v == Join})
-			p.judged[pair] = judgement{e.score, e.clash, e.deeds}
+	pairs := p.pairs()
+	const share = 4096 // pairs at once
+	parts := make([][]edge, (len(pairs)+share-1)/share)
+	judged := make([][]judgement, len(parts))
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(parts)) {
+		workers.Go(func() {
+			for {
+				part := int(next.Add(1)) - 1
+				if part >= len(parts) {
+					return
+				}
+				for _, pair := range pairs[part*share : min(len(pairs), (part+1)*share)] {
+					i, j := int(pair>>32), int(pair&math.MaxUint32)
+					e := weighUp(&p.nodes[i].Sketch, &p.nodes[j].Sketch)
+					if v := e.verdict(); v != Apart {
+						parts[part] = append(parts[part], edge{i, j, e.score, v == Join})
+						judged[part] = append(judged[part], judgement{e.score, e.clash, e.deeds})
+					}
+				}
+			}
+		})
+	}
+	workers.Wait()
+	for part, edges := range parts {
+		for k, e := range edges {
+			p.judged[pairOf(e.a, e.b)] = judged[part][k]
 		}
+		p.edges = append(p.edges, edges...)
 	}
 	slices.SortFunc(p.edges, func(x, y edge) int { // nodes stand in the order of their ids
 		return cmp.Or(cmp.Compare(y.score, x.score), cmp.Compare(x.a, y.a), cmp.Compare(x.b, y.b))
@@ -320,18 +349,21 @@ const sample = 5
 
 // agree reports whether two clusters are one by all that their members say, not by one pair alone.
 func (p *placing) agree(a, b int) bool {
-	var total float64
+	score, contradicted := p.hear(a, b)
+	return !contradicted && score >= ReviewScore
+}
+
+// hear asks members of two clusters about each other: the mean of their scores, and whether what they can do, or their
+// titles, rule out that the clusters are one.
+func (p *placing) hear(a, b int) (score float64, contradicted bool) {
 	n, deeds := 0, 0
 	for _, i := range some(p.clusters[a].nodes) {
 		for _, j := range some(p.clusters[b].nodes) {
 			m := p.judge(i, j)
-			if m.clash {
-				return false
-			}
-			total, n, deeds = total+m.score, n+1, deeds+int(m.deeds)
+			score, n, deeds, contradicted = score+m.score, n+1, deeds+int(m.deeds), contradicted || m.clash
 		}
 	}
-	return deeds >= 0 && total/float64(n) >= ReviewScore
+	return score / float64(n), contradicted || deeds < 0
 }
 
 // some are members evenly from the whole list.
@@ -394,6 +426,9 @@ func (p *placing) result() Result {
 		if a == b || asked[[2]int{min(a, b), max(a, b)}] || count[a] >= maxReviews || count[b] >= maxReviews || p.kept(&p.clusters[a], &p.clusters[b]) {
 			continue
 		}
+		if p.answered(a, b, &e) {
+			continue
+		}
 		asked[[2]int{min(a, b), max(a, b)}] = true
 		count[a]++
 		count[b]++
@@ -408,6 +443,16 @@ func (p *placing) result() Result {
 		r.Reviews = append(r.Reviews, Pair{min(one, other), max(one, other), e.score, reasons})
 	}
 	return r
+}
+
+// answered reports whether the other members of two clusters speak so clearly against what one pair says that there is
+// nothing to ask.
+func (p *placing) answered(a, b int, e *edge) bool {
+	if p.judge(e.a, e.b).deeds != 0 {
+		return false // the pair itself says what it can do
+	}
+	_, contradicted := p.hear(a, b)
+	return contradicted
 }
 
 func (p *placing) reasons(e *edge) []Reason {

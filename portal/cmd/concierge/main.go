@@ -42,7 +42,7 @@ func command(out, errs io.Writer) *cobra.Command {
 	root.SetOut(out)
 	root.SetErr(errs)
 	root.PersistentFlags().Var(&logFormat{"text"}, logFormatFlag, "form of the log: text or json")
-	root.AddCommand(serveCommand(), demoCommand(), workerCommand(), backupCommand(), restoreCommand(), doctorCommand(), healthcheckCommand(), newKeyCommand())
+	root.AddCommand(serveCommand(), demoCommand(), workerCommand(), backupCommand(), restoreCommand(), doctorCommand(), healthcheckCommand(), newKeyCommand(), catalogCommand())
 	return root
 }
 

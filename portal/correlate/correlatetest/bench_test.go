@@ -22,7 +22,6 @@ func BenchmarkScale(b *testing.B) {
 	}
 	b.ReportMetric(float64(time.Since(start).Microseconds())/float64(len(estate)), "µs/sketch")
 	none := func(a, b string) bool { return false }
-	var f Figures
 	var r correlate.Result
 	b.ResetTimer()
 	for range b.N {
@@ -38,8 +37,7 @@ func BenchmarkScale(b *testing.B) {
 		b.ReportMetric(float64(<-peak-before)/(1<<20), "MB-more-at-most")
 	}
 	b.StopTimer()
-	f = Measure(estate, r)
-	fmt.Println(f)
+	b.Log(Measure(estate, r))
 	known := &correlate.Memory{}
 	for i, j := range r.Joins {
 		for _, m := range j.Members {
@@ -47,10 +45,11 @@ func BenchmarkScale(b *testing.B) {
 			known.Put(members[m])
 		}
 	}
-	changed := correlate.Member{ID: "changed", Division: members[7].Division, Sketch: members[7].Sketch}
-	start = time.Now()
 	const times = 100
-	for range times {
+	start = time.Now()
+	for i := range times {
+		changed := members[i*len(members)/times]
+		changed.ID, changed.Entry = "changed", ""
 		if _, err := correlate.Place([]correlate.Member{changed}, known, none); err != nil {
 			b.Fatal(err)
 		}

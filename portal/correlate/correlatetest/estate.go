@@ -52,7 +52,7 @@ func Generate(specs []Spec, seed uint64) []Deployment {
 	n := len(specs)
 	for i := range n/12 + 1 { // the title of another company's API
 		a, b := g.spec(), g.spec()
-		if a.Provider == b.Provider || len(b.Operations) == 0 {
+		if a.Provider == b.Provider || len(b.Operations) == 0 || !g.documented(a.API) {
 			continue
 		}
 		b.Title, b.Provider = a.Title, b.Provider+"-twin"
@@ -95,6 +95,12 @@ type generator struct {
 func (g *generator) chance(p float64) bool { return g.rand.Float64() < p }
 func (g *generator) spec() Spec            { return g.specs[g.rand.IntN(len(g.specs))] }
 
+// documented reports whether a deployment of the API has a document. Where two companies tell nothing but one title,
+// nobody could say that they are two.
+func (g *generator) documented(api string) bool {
+	return slices.ContainsFunc(g.out, func(d Deployment) bool { return d.API == api && d.Document != nil })
+}
+
 func pick[T any](g *generator, of ...T) T { return of[g.rand.IntN(len(of))] }
 
 // division is the same for all of a company.
@@ -115,8 +121,11 @@ func (g *generator) crud(i int) Spec {
 		resource = thing + "s"
 	}
 	s := Spec{Provider: company, API: company + "/" + thing, Title: strings.ToUpper(thing[:1]) + thing[1:] + pick(g, " Service", " API", "s", " Management"), Version: "1.0.0", File: company}
-	if i >= len(things) {
-		s.Title = strings.ToUpper(things[(i*7+3)%len(things)]) + " " + s.Title
+	switch round := i / len(things); {
+	case round >= len(things):
+		s.Title = syllables(uint32(i)*2654435761) + " " + s.Title
+	case round > 0:
+		s.Title = things[(i+round)%len(things)] + " " + s.Title
 	}
 	for _, op := range []string{"GET /health", "GET /R", "POST /R", "GET /R/{id}", "PUT /R/{id}", "DELETE /R/{id}", "GET /status", "GET /metrics"} {
 		method, path, _ := strings.Cut(strings.ReplaceAll(op, "R", resource), " ")
@@ -137,6 +146,15 @@ func (g *generator) deploy(s Spec, label, division, kind string) {
 		owner = pick(g, "team-", "", "squad ") + strings.SplitN(s.Provider, ".", 2)[0]
 	}
 	technical := technicalName(s)
+	backend := technical
+	if kind == "same title" { // nobody gives two services one name in one cluster
+		backend = strings.Map(func(r rune) rune {
+			if r == '.' {
+				return '-'
+			}
+			return r
+		}, s.Provider)
+	}
 	for _, n := range at {
 		gw := g.gateways[n]
 		env := gw.env
@@ -191,7 +209,7 @@ func (g *generator) deploy(s Spec, label, division, kind string) {
 		case x < 0.85 && len(operations) > 0:
 			d.Told.Routes = prefixed(operations, base)
 			if g.chance(0.3) {
-				d.Told.Routes = operations
+				d.Told.Routes = slices.Clone(operations)
 			}
 			if g.chance(0.2) {
 				for i := range d.Told.Routes {
@@ -211,7 +229,7 @@ func (g *generator) deploy(s Spec, label, division, kind string) {
 		d.Told.BaseURL = "https://" + gw.host + base
 		switch upstream {
 		case "per API":
-			d.Told.Upstream = "http://" + technical + pick(g, "-svc", "", "."+env, "-"+env) + ".svc.cluster.local:8080"
+			d.Told.Upstream = "http://" + backend + pick(g, "-svc", "", "."+env, "-"+env) + ".svc.cluster.local:8080"
 		case "shared":
 			d.Told.Upstream = "http://ingress-" + env + ".corp.example"
 		}

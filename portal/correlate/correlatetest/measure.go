@@ -20,7 +20,7 @@ type Figures struct {
 
 	Wrong   []string // pairs that were joined and are two APIs, some
 	Missed  []string // pairs of one API that are neither joined nor asked about, some
-	Doubted []string // questions about one API
+	Doubted []string // questions about one API, some
 	Asked   []string // questions about two APIs, some
 }
 
@@ -36,6 +36,16 @@ func (f Figures) Recall() float64 { return share(f.Found, f.True) }
 // Queue is the number of questions for each deployment.
 func (f Figures) Queue() float64 { return float64(f.Reviews) / float64(f.Deployments) }
 
+// Add adds the figures of another estate.
+func (f *Figures) Add(g Figures) {
+	f.Deployments, f.APIs, f.Entries = f.Deployments+g.Deployments, f.APIs+g.APIs, f.Entries+g.Entries
+	f.Joined, f.JoinedRightly, f.Unknown = f.Joined+g.Joined, f.JoinedRightly+g.JoinedRightly, f.Unknown+g.Unknown
+	f.True, f.Found = f.True+g.True, f.Found+g.Found
+	f.Reviews, f.ReviewedRightly = f.Reviews+g.Reviews, f.ReviewedRightly+g.ReviewedRightly
+	f.Wrong, f.Missed = append(f.Wrong, g.Wrong...), append(f.Missed, g.Missed...)
+	f.Asked, f.Doubted = append(f.Asked, g.Asked...), append(f.Doubted, g.Doubted...)
+}
+
 func share(part, whole int) float64 {
 	if whole == 0 {
 		return 1
@@ -48,7 +58,7 @@ func (f Figures) String() string {
 		f.Deployments, f.APIs, f.Entries, f.Precision(), f.RecallJoined(), f.Recall(), f.Queue(), f.Reviews, f.ReviewedRightly)
 }
 
-const shown = 400
+const shown = 20
 
 // Measure compares what became of an estate, all of it new, with its labels.
 func Measure(estate []Deployment, r correlate.Result) Figures {
@@ -74,7 +84,9 @@ func Measure(estate []Deployment, r correlate.Result) Figures {
 		asked[[2]int{entry[a], entry[b]}], asked[[2]int{entry[b], entry[a]}] = true, true
 		if estate[a].API == estate[b].API {
 			f.ReviewedRightly++
-			f.Doubted = append(f.Doubted, describe(estate[a], estate[b]))
+			if len(f.Doubted) < shown {
+				f.Doubted = append(f.Doubted, describe(estate[a], estate[b]))
+			}
 		} else if len(f.Asked) < shown && estate[a].Family != estate[b].Family {
 			f.Asked = append(f.Asked, describe(estate[a], estate[b]))
 		}

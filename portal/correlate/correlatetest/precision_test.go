@@ -1,10 +1,11 @@
 package correlatetest
 
 import (
-	"cmp"
-	"fmt"
 	"os"
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"concierge/portal/correlate"
 )
@@ -25,7 +26,11 @@ func place(tb testing.TB, estate []Deployment) correlate.Result {
 // specs are those of the folder CONCIERGE_SPECS, or the ones that come with the package.
 func specs(tb testing.TB) []Spec {
 	tb.Helper()
-	specs, unread, err := Load(cmp.Or(os.Getenv("CONCIERGE_SPECS"), "testdata/specs"))
+	dir := os.Getenv("CONCIERGE_SPECS")
+	if dir == "" {
+		dir = "testdata/specs"
+	}
+	specs, unread, err := Load(dir)
 	if err != nil || len(specs) == 0 {
 		tb.Fatalf("%d descriptions, %v", len(specs), err)
 	}
@@ -33,30 +38,56 @@ func specs(tb testing.TB) []Spec {
 	return specs
 }
 
+// The aims hold, and as well for descriptions that the method was not tuned on.
+//
+//	CONCIERGE_SPECS=FOLDER go test -run PrecisionAndRecall -v ./portal/correlate/correlatetest
 func TestPrecisionAndRecall(t *testing.T) {
-	specs := specs(t)
+	all := specs(t)
 	for _, part := range []string{"tuned on", "held out", "both"} {
-		some := specs
+		some := all
 		if part != "both" {
-			some = Half(specs, part == "held out")
+			some = Half(all, part == "held out")
 		}
-		for seed := range uint64(3) {
-			f := Measure(Generate(some, seed), place(t, Generate(some, seed)))
-			t.Logf("%s, seed %d: %s", part, seed, f)
-			if os.Getenv("SHOW") == fmt.Sprint(part, seed) {
-				for _, w := range f.Wrong {
-					t.Log("WRONG ", w)
-				}
-				for _, w := range f.Missed {
-					t.Log("MISSED ", w)
-				}
-				for _, w := range f.Doubted {
-					t.Log("DOUBTED ", w)
-				}
-				for _, w := range f.Asked {
-					t.Log("ASKED ", w)
-				}
-			}
+		var sum Figures
+		for seed := range uint64(4) {
+			estate := Generate(some, seed)
+			f := Measure(estate, place(t, estate))
+			t.Logf("%-8s seed %d: %s", part, seed, f)
+			sum.Add(f)
 		}
+		t.Logf("%-8s all:    %s", part, sum)
+		if part != "both" {
+			continue // too few of the descriptions that come with the package for thousandths
+		}
+		if sum.Precision() < 0.998 || sum.Recall() < 0.97 || sum.Queue() > 0.1 {
+			t.Errorf("%s: precision %.4f, recall %.4f, queue %.3f; the aims are 0.998, 0.97, 0.10\nwrongly joined:\n%s\nmissed:\n%s",
+				part, sum.Precision(), sum.Recall(), sum.Queue(), strings.Join(sum.Wrong, "\n"), strings.Join(sum.Missed, "\n"))
+		}
+	}
+}
+
+// What the labels say must matter: an estate with mixed-up labels has neither precision nor recall.
+func TestMeasureSeesMistakes(t *testing.T) {
+	estate := Generate(specs(t)[:30], 1)
+	r := place(t, estate)
+	var labels []string
+	for _, d := range estate {
+		labels = append(labels, d.API)
+	}
+	for i := range estate {
+		estate[i].API, estate[i].Family = labels[(i*7+3)%len(labels)], estate[i].ID
+	}
+	if f := Measure(estate, r); f.Precision() > 0.7 || f.Recall() > 0.7 {
+		t.Errorf("got %s", f)
+	}
+}
+
+func TestGenerateIsRepeatable(t *testing.T) {
+	some := specs(t)[:20]
+	if diff := cmp.Diff(Generate(some, 5), Generate(some, 5), cmp.AllowUnexported(correlate.Shape{})); diff != "" {
+		t.Error(diff)
+	}
+	if cmp.Equal(Generate(some, 5), Generate(some, 6), cmp.AllowUnexported(correlate.Shape{})) {
+		t.Error("the seed changes nothing")
 	}
 }

@@ -1,0 +1,453 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"concierge/connectors"
+	"concierge/portal"
+	"concierge/portal/catalog"
+	"concierge/portal/correlate"
+	"concierge/portal/document"
+	"concierge/portal/ingest"
+)
+
+func catalogCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "catalog", Short: "Look at what the catalog would hold"}
+	cmd.AddCommand(catalogTryCommand())
+	return cmd
+}
+
+func catalogTryCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "try FILE.jsonl",
+		Short: "Show what would become of an export: which deployments are one API",
+		Long: `Show what would become of an export before any gateway is connected: which of its deployments are one API, and which a
+person would be asked about. Nothing is stored, and no gateway, database or network is used.
+
+Every line of the file is a deployment, all but the first two fields may be left out:
+
+  {"gateway": "kong-eu", "id": "payments-prod", "title": "Payments API", "version": "2.1.0", "environment": "production",
+   "base_url": "https://api.example.com/payments/v2", "upstream": "http://payments:8080", "owner": "team payments",
+   "division": "retail", "document": "payments.json", "routes": [{"method": "GET", "path": "/refunds/{id}"}]}
+
+"document" is the path of an OpenAPI description, from the folder of the file. Without "division" all belong to one.
+With --json every line of the output is an entry or a question:
+
+  {"entry": "payments-api", "versions": [{"version": "2", "deployments": ["kong-eu/payments-prod"]}]}
+  {"review": ["apigee/pay", "kong-eu/payments-prod"], "score": 0.81, "reasons": ["similar titles: …"]}`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			t := trial{folder: filepath.Dir(args[0]), warn: &warnings{out: cmd.ErrOrStderr()}}
+			f, err := os.Open(args[0])
+			if err != nil {
+				return fmt.Errorf("reading the export: %w", err)
+			}
+			defer f.Close()
+			if err := t.read(cmd.Context(), f); err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			t.warn.end()
+			outcome, err := t.outcome()
+			if err != nil {
+				return err
+			}
+			w := bufio.NewWriter(cmd.OutOrStdout())
+			if asJSON {
+				err = outcome.writeJSON(w)
+			} else {
+				err = outcome.writeText(w)
+			}
+			return errors.Join(err, w.Flush())
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object for each entry and each question")
+	return cmd
+}
+
+const (
+	maxExportLine = 64 << 20 // bytes
+	maxProblems   = 20       // told at once
+)
+
+// exported is a line of an export.
+type exported struct {
+	Gateway     string `json:"gateway"`
+	ID          string `json:"id"`
+	Title       string `json:"title"`
+	Version     string `json:"version"`
+	Environment string `json:"environment"`
+	BaseURL     string `json:"base_url"`
+	Upstream    string `json:"upstream"`
+	Owner       string `json:"owner"`
+	Division    string `json:"division"`
+	Document    string `json:"document"`
+	Routes      []struct {
+		Method string `json:"method"`
+		Path   string `json:"path"`
+	} `json:"routes"`
+}
+
+// trial collects what an export tells.
+type trial struct {
+	folder string
+	warn   *warnings
+
+	mu        sync.Mutex
+	documents map[string]func() told // by path, each read once
+
+	members []correlate.Member
+	of      []tried // beside members
+}
+
+// tried is what is kept of a deployment beside its sketch.
+type tried struct {
+	gateway, id, title, line string
+}
+
+// told is what a document tells.
+type told struct {
+	api, title, version string
+	servers             []string
+	shape               correlate.Shape
+}
+
+// read takes in every line, several at a time. All lines that are wrong are told at once, up to a bound; the error wraps
+// portal.ErrInvalid.
+func (t *trial) read(ctx context.Context, r io.Reader) error {
+	t.documents = map[string]func() told{}
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(runtime.GOMAXPROCS(0))
+	var problems problemList
+	lines := bufio.NewReaderSize(r, 1<<16)
+	seen := map[string]int{}
+	for number := 1; ctx.Err() == nil; number++ {
+		line, err := readLine(lines)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			problems.add(fmt.Errorf("line %d: %w", number, err))
+			break
+		}
+		if number == 1 {
+			line = bytes.TrimPrefix(line, []byte("\ufeff"))
+		}
+		if len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
+		x, err := parseExported(line)
+		if err != nil {
+			problems.add(fmt.Errorf("line %d: %w", number, err))
+			continue
+		}
+		id := x.Gateway + "/" + x.ID
+		if first, twice := seen[id]; twice {
+			problems.add(fmt.Errorf("line %d: %s was on line %d already; give every deployment of a gateway an id of its own", number, id, first))
+			continue
+		}
+		seen[id] = number
+		t.mu.Lock()
+		at := len(t.members)
+		t.members, t.of = append(t.members, correlate.Member{}), append(t.of, tried{})
+		t.mu.Unlock()
+		work.Go(func() error {
+			m, of := t.take(x)
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			t.members[at], t.of[at] = m, of
+			return nil
+		})
+	}
+	if err := work.Wait(); err != nil {
+		return err
+	}
+	if err := context.Cause(ctx); err != nil && len(problems.all) == 0 && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return problems.err()
+}
+
+// readLine reads a line without its end. io.EOF means that there is no more.
+func readLine(r *bufio.Reader) ([]byte, error) {
+	var line []byte
+	for {
+		part, err := r.ReadSlice('\n')
+		line = append(line, part...)
+		switch {
+		case len(line) > maxExportLine:
+			return nil, fmt.Errorf("it is longer than %d bytes; put the routes into a document: %w", maxExportLine, portal.ErrInvalid)
+		case err == bufio.ErrBufferFull:
+			continue
+		case err == io.EOF && len(line) > 0:
+			return line, nil
+		}
+		return bytes.TrimRight(line, "\r\n"), err
+	}
+}
+
+func parseExported(line []byte) (exported, error) {
+	var x exported
+	if err := json.Unmarshal(line, &x); err != nil {
+		var kind *json.UnmarshalTypeError
+		if errors.As(err, &kind) && kind.Field != "" {
+			return x, fmt.Errorf("%q is a JSON %s, and has to be a %s: %w", kind.Field, kind.Value, kind.Type, portal.ErrInvalid)
+		}
+		return x, fmt.Errorf("it is not one JSON object: %w: %w", err, portal.ErrInvalid)
+	}
+	if strings.TrimSpace(x.Gateway) == "" || strings.TrimSpace(x.ID) == "" {
+		return x, fmt.Errorf("it names no gateway or no id; both are needed: %w", portal.ErrInvalid)
+	}
+	return x, nil
+}
+
+// take condenses a line.
+func (t *trial) take(x exported) (correlate.Member, tried) {
+	var doc told
+	if x.Document != "" {
+		doc = t.document(x.Document)
+	}
+	d := correlate.Deployment{
+		Explicit: doc.api,
+		Title:    x.Title,
+		Names:    []string{doc.title, x.ID},
+		Version:  cmp.Or(x.Version, doc.version),
+		BaseURL:  x.BaseURL,
+		Servers:  doc.servers,
+		Upstream: x.Upstream,
+		Owner:    x.Owner,
+		Shape:    doc.shape,
+	}
+	for _, r := range x.Routes {
+		d.Routes = append(d.Routes, correlate.Operation{Method: r.Method, Path: r.Path})
+	}
+	var path string
+	if u, err := url.Parse(x.BaseURL); err == nil {
+		path = u.Path
+	}
+	return correlate.Member{ID: x.Gateway + "/" + x.ID, Division: x.Division, Sketch: correlate.New(d)},
+		tried{gateway: x.Gateway, id: x.ID, title: cmp.Or(doc.title, x.Title), line: ingest.Line("", path, d.Version)}
+}
+
+// document reads a description, once for all lines that name it. What cannot be read is warned about, and tells nothing.
+func (t *trial) document(path string) told {
+	t.mu.Lock()
+	read, ok := t.documents[path]
+	if !ok {
+		read = sync.OnceValue(func() told {
+			doc, err := describeFile(filepath.Join(t.folder, path), path)
+			if err != nil {
+				t.warn.add(fmt.Sprintf("document %s: %v; its deployments are judged by what else is told", path, err))
+			}
+			return doc
+		})
+		t.documents[path] = read
+	}
+	t.mu.Unlock()
+	return read()
+}
+
+func describeFile(beside, path string) (told, error) {
+	if filepath.IsAbs(path) {
+		beside = path
+	}
+	f, err := os.Open(beside)
+	if err != nil {
+		return told{}, err
+	}
+	defer f.Close()
+	content, err := document.Read(nil, f, document.Limits{})
+	if err != nil {
+		return told{}, err
+	}
+	d, err := document.Describe(content, document.Limits{})
+	if err != nil {
+		return told{}, err
+	}
+	operations := make([]correlate.Operation, len(d.Operations))
+	for i, op := range d.Operations {
+		operations[i] = correlate.Operation{Method: op.Method, Path: op.Path}
+	}
+	return told{api: d.API, title: d.Title, version: d.Version, servers: d.Servers, shape: correlate.NewShape(operations)}, nil
+}
+
+// outcome is what would become of an export.
+type outcome struct {
+	entries     []triedEntry // by slug
+	questions   []correlate.Pair
+	deployments int
+}
+
+type triedEntry struct {
+	Slug     string         `json:"entry"`
+	Versions []triedVersion `json:"versions"`
+}
+
+type triedVersion struct {
+	Version     string   `json:"version"`
+	Deployments []string `json:"deployments"`
+}
+
+func (t *trial) outcome() (outcome, error) {
+	placed, err := correlate.Place(t.members, &correlate.Memory{}, func(a, b string) bool { return false })
+	if err != nil {
+		return outcome{}, err
+	}
+	o := outcome{questions: placed.Reviews, deployments: len(t.members)}
+	taken := map[string]bool{}
+	for _, j := range placed.Joins {
+		e := triedEntry{Slug: t.slug(j, taken)}
+		lines := map[string][]string{}
+		for _, m := range j.Members {
+			lines[t.of[m].line] = append(lines[t.of[m].line], t.members[m].ID)
+		}
+		for _, line := range slices.SortedFunc(maps.Keys(lines), func(a, b string) int { // 2 before 10
+			return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+		}) {
+			e.Versions = append(e.Versions, triedVersion{line, slices.Sorted(slices.Values(lines[line]))})
+		}
+		o.entries = append(o.entries, e)
+	}
+	slices.SortFunc(o.entries, func(a, b triedEntry) int { return cmp.Compare(a.Slug, b.Slug) })
+	return o, nil
+}
+
+// slug is the first of those that the entry may get which no other has: made of the title that most of its members have.
+func (t *trial) slug(j correlate.Joined, taken map[string]bool) string {
+	counts := map[string]int{}
+	first := j.Members[0]
+	for _, m := range j.Members {
+		if catalog.Slug(t.of[m].title) != "" {
+			counts[t.of[m].title]++
+		}
+		if t.members[m].ID < t.members[first].ID {
+			first = m
+		}
+	}
+	titles := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
+	})
+	of, m := t.of[first], t.members[first]
+	title := cmp.Or(j.Explicit, strings.Join(titles[:min(1, len(titles))], ""), of.id)
+	slug := ""
+	for _, slug = range catalog.Slugs(portal.APIID(m.ID), title, portal.Division(m.Division), portal.GatewayID(of.gateway), connectors.Key{RemoteID: of.id}) {
+		if !taken[slug] {
+			break
+		}
+	}
+	taken[slug] = true
+	return slug
+}
+
+func (o outcome) writeJSON(w io.Writer) error {
+	out := json.NewEncoder(w)
+	out.SetEscapeHTML(false)
+	for _, e := range o.entries {
+		if err := out.Encode(e); err != nil {
+			return err
+		}
+	}
+	for _, q := range o.questions {
+		if err := out.Encode(struct {
+			Review  [2]string `json:"review"`
+			Score   float64   `json:"score"`
+			Reasons []string  `json:"reasons"`
+		}{[2]string{q.A, q.B}, rounded(q.Score), inWords(q.Reasons)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o outcome) writeText(w io.Writer) error {
+	for _, e := range o.entries {
+		fmt.Fprintln(w, e.Slug)
+		for _, v := range e.Versions {
+			fmt.Fprintf(w, "  version %s: %s\n", v.Version, strings.Join(v.Deployments, ", "))
+		}
+	}
+	if len(o.questions) > 0 {
+		fmt.Fprintln(w, "\nA person would be asked whether these are one API:")
+	}
+	for _, q := range o.questions {
+		fmt.Fprintf(w, "  %s and %s, likely by %.2f: %s\n", q.A, q.B, rounded(q.Score), strings.Join(inWords(q.Reasons), "; "))
+	}
+	_, err := fmt.Fprintf(w, "\n%d deployments are %d APIs; %d questions are left to a person.\n", o.deployments, len(o.entries), len(o.questions))
+	return err
+}
+
+// rounded is a score in thousandths; what is not certain is not rounded to 1.
+func rounded(score float64) float64 {
+	if score == 1 {
+		return 1
+	}
+	return min(float64(int(score*1000+0.5))/1000, 0.999)
+}
+
+func inWords(reasons []correlate.Reason) []string {
+	out := make([]string, len(reasons))
+	for i, r := range reasons {
+		out[i] = r.String()
+	}
+	return out
+}
+
+// problemList keeps some of many problems.
+type problemList struct {
+	all  []error
+	more int
+}
+
+func (p *problemList) add(err error) {
+	if len(p.all) == maxProblems {
+		p.more++
+		return
+	}
+	p.all = append(p.all, err)
+}
+
+func (p *problemList) err() error {
+	if p.more > 0 {
+		return errors.Join(append(p.all, fmt.Errorf("and %d more lines that are wrong", p.more))...)
+	}
+	return errors.Join(p.all...)
+}
+
+// warnings tells the first of many warnings as they come, and the number of the others at the end.
+type warnings struct {
+	mu   sync.Mutex
+	out  io.Writer
+	told int
+}
+
+func (w *warnings) add(text string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.told++; w.told <= maxProblems {
+		fmt.Fprintln(w.out, "warning:", text)
+	}
+}
+
+func (w *warnings) end() {
+	if more := w.told - maxProblems; more > 0 {
+		fmt.Fprintf(w.out, "warning: and %d more documents that cannot be read\n", more)
+	}
+}

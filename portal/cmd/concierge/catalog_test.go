@@ -1,0 +1,184 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"concierge/portal"
+	"concierge/portal/correlate/correlatetest"
+)
+
+// try runs concierge catalog try on an export.
+func try(t *testing.T, files map[string]string, flags ...string) (out, warnings string, err error) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return tryFile(t, filepath.Join(dir, "export.jsonl"), flags...)
+}
+
+func tryFile(t *testing.T, file string, flags ...string) (out, warnings string, err error) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	cmd := command(&stdout, &stderr)
+	cmd.SetArgs(append([]string{"catalog", "try", file}, flags...))
+	err = cmd.ExecuteContext(t.Context())
+	return stdout.String(), stderr.String(), err
+}
+
+const refunds = `{"openapi": "3.0.0", "info": {"title": "Refunds API", "version": "2.1.0"}, "servers": [{"url": "https://x.example/refunds/v2"}],
+	"paths": {"/refunds": {"get": {}, "post": {}}, "/refunds/{id}/disputes": {"get": {}}, "/settlements": {"get": {}}}}`
+
+func TestCatalogTry(t *testing.T) {
+	files := map[string]string{
+		"refunds.json": refunds,
+		"export.jsonl": "\ufeff" + `{"gateway": "kong-eu", "id": "refunds", "title": "Refunds API", "base_url": "https://a.example/refunds/v2", "document": "refunds.json"}
+{"gateway": "apigee", "id": "77", "title": "refunds-svc-prod", "version": "1.4", "document": null, "routes": [{"method": "GET", "path": "/shop/refunds"}, {"method": "POST", "path": "/shop/refunds"}, {"method": "GET", "path": "/shop/refunds/:id/disputes"}, {"path": "/shop/settlements"}]}
+
+{"gateway": "kong-eu", "id": "weather", "title": "Weather", "label": "what else an export tells is passed over"}
+{"gateway": "tyk", "id": "r", "title": "Refunds API (Legacy)", "division": "wholesale", "document": "refunds.json"}`,
+	}
+	out, warnings, err := try(t, files, "--json")
+	if err != nil || warnings != "" {
+		t.Fatalf("%v, warnings %q", err, warnings)
+	}
+	var lines []map[string]any
+	for line := range strings.Lines(out) {
+		var x map[string]any
+		if err := json.Unmarshal([]byte(line), &x); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		lines = append(lines, x)
+	}
+	if len(lines) != 4 {
+		t.Fatalf("got\n%s", out)
+	}
+	want := []string{
+		`{"entry":"refunds-api","versions":[{"deployments":["apigee/77"],"version":"1"},{"deployments":["kong-eu/refunds"],"version":"2"}]}`,
+		`{"entry":"refunds-api-wholesale","versions":[{"deployments":["tyk/r"],"version":"2"}]}`,
+		`{"entry":"weather","versions":[{"deployments":["kong-eu/weather"],"version":"1"}]}`,
+	}
+	for i, w := range want {
+		got, _ := json.Marshal(lines[i])
+		if string(got) != w {
+			t.Errorf("line %d\n got %s\nwant %s", i+1, got, w)
+		}
+	}
+	if diff := cmp.Diff([]any{"kong-eu/refunds", "tyk/r"}, lines[3]["review"]); diff != "" {
+		t.Error(diff)
+	}
+	score, _ := lines[3]["score"].(float64)
+	reasons, _ := lines[3]["reasons"].([]any)
+	if score < 0.5 || score > 1 || len(reasons) < 2 || reasons[len(reasons)-1] != "they belong to different divisions" {
+		t.Errorf("got %v", lines[3])
+	}
+
+	out, _, err = try(t, files)
+	if err != nil || !strings.Contains(out, "refunds-api\n  version 1: apigee/77\n  version 2: kong-eu/refunds\n") || !strings.Contains(out, "4 deployments are 3 APIs; 1 questions") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestCatalogTryTellsEveryWrongLine(t *testing.T) {
+	_, _, err := try(t, map[string]string{"export.jsonl": `{"gateway": "a", "id": "1"}
+{"gateway": "a"}
+not json
+{"gateway": "a", "id": "1"}
+{"gateway": "a", "id": "2", "routes": "GET /x"}
+{"gateway": "a", "id": 3}`})
+	if !errors.Is(err, portal.ErrInvalid) {
+		t.Fatalf("got %v", err)
+	}
+	for _, want := range []string{"line 2: it names no gateway or no id", "line 3: it is not one JSON object", "line 4: a/1 was on line 1 already", `line 5: "routes" is a JSON string`, `line 6: "id" is a JSON number`} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not told in\n%v", want, err)
+		}
+	}
+	_, _, err = try(t, map[string]string{"export.jsonl": strings.Repeat("no\n", 50)})
+	if err == nil || !strings.Contains(err.Error(), "and 30 more lines") || strings.Count(err.Error(), "\n") != maxProblems {
+		t.Errorf("got %v", err)
+	}
+	if _, _, err := tryFile(t, filepath.Join(t.TempDir(), "none.jsonl")); err == nil {
+		t.Error("a file that is not there is no error")
+	}
+}
+
+func TestCatalogTryGoesOnWithoutADocument(t *testing.T) {
+	out, warnings, err := try(t, map[string]string{
+		"broken.json":  `{"openapi": "3.0.0", "info":`,
+		"export.jsonl": `{"gateway": "a", "id": "1", "title": "Refunds of Ours", "document": "broken.json"}` + "\n" + `{"gateway": "b", "id": "2", "title": "Refunds of Ours - PROD", "owner": "x", "document": "gone.json"}`,
+	}, "--json")
+	if err != nil || strings.Count(out, "\n") == 0 || !strings.Contains(out, "refunds-of-ours") {
+		t.Errorf("%v, %q", err, out)
+	}
+	for _, want := range []string{"document broken.json: ", "document gone.json: ", "judged by what else is told"} {
+		if !strings.Contains(warnings, want) {
+			t.Errorf("%q is not told in\n%s", want, warnings)
+		}
+	}
+}
+
+// What the command makes of an estate is what correlation makes of it.
+func TestCatalogTryOnAnEstate(t *testing.T) {
+	specs, _, err := correlatetest.Load("../../correlate/correlatetest/testdata/specs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	estate := correlatetest.Generate(specs[:40], 3)
+	if err := correlatetest.Export(estate, dir); err != nil {
+		t.Fatal(err)
+	}
+	out, warnings, err := tryFile(t, filepath.Join(dir, "export.jsonl"), "--json")
+	if err != nil || warnings != "" {
+		t.Fatal(err, warnings)
+	}
+	figures := correlatetest.Figures{}
+	seen := map[string]bool{}
+	slugs := map[string]bool{}
+	truth := map[string]string{}
+	for _, d := range estate {
+		truth[d.ID] = d.API
+	}
+	for line := range strings.Lines(out) {
+		var e triedEntry
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatal(err)
+		}
+		if e.Slug == "" {
+			continue
+		}
+		if slugs[e.Slug] {
+			t.Errorf("the slug %s is given twice", e.Slug)
+		}
+		slugs[e.Slug] = true
+		var ids []string
+		for _, v := range e.Versions {
+			ids = append(ids, v.Deployments...)
+		}
+		for i, a := range ids {
+			if seen[a] {
+				t.Errorf("%s is in two entries", a)
+			}
+			seen[a] = true
+			for _, b := range ids[i+1:] {
+				if figures.Joined++; truth[a] == truth[b] {
+					figures.JoinedRightly++
+				}
+			}
+		}
+	}
+	if len(seen) != len(estate) || figures.Joined == 0 || figures.Precision() < 0.99 {
+		t.Errorf("%d of %d deployments, precision %.4f of %d pairs", len(seen), len(estate), figures.Precision(), figures.Joined)
+	}
+}
