@@ -260,6 +260,10 @@ type Gateway struct {
 	Unclassified int               `json:"unclassified"`
 	LastGood     *time.Time        `json:"last_good,omitempty" doc:"End of the last sync that was applied"`
 	LastRun      *Run              `json:"last_run,omitempty"`
+	Every        string            `json:"every" doc:"Between two syncs, such as 5m0s"`
+	NextSync     *time.Time        `json:"next_sync,omitempty" doc:"When the next sync is due, give or take a tenth; absent while one runs or it is paused"`
+	Budget       Budget            `json:"budget" doc:"What holds for calls on its admin side; of a gateway of another site its worker's configuration says it"`
+	Traffic      *Traffic          `json:"traffic,omitempty" doc:"Absent where the process that answers has not called it"`
 }
 
 // Capabilities is what a gateway can do, as a person reads it.
@@ -283,8 +287,13 @@ type Capabilities struct {
 type Run struct {
 	ID        string     `json:"id"`
 	Gateway   string     `json:"gateway"`
-	State     string     `json:"state" enum:"running,applied,unchanged,waiting,failed"`
-	Phase     string     `json:"phase,omitempty"`
+	State     string     `json:"state" enum:"running,applied,unchanged,waiting,failed,discarded,planned" doc:"planned: it only worked out what a sync would do"`
+	Dry       bool       `json:"dry,omitempty" doc:"It only works out what a sync would do"`
+	Trigger   string     `json:"trigger" enum:"person,schedule,watch,system" doc:"What started it"`
+	By        string     `json:"by,omitempty" doc:"Name of the person who started it"`
+	DecidedBy string     `json:"decided_by,omitempty" doc:"Name of the person who discarded it"`
+	Removing  int        `json:"removing,omitempty" doc:"Removals that a person has to say yes to"`
+	Phase     string     `json:"phase,omitempty" enum:"probe,discover,documents,plan,apply"`
 	Done      int        `json:"done"`
 	Total     int        `json:"total"`
 	Added     int        `json:"added"`
@@ -295,6 +304,7 @@ type Run struct {
 	Error     string     `json:"error,omitempty" doc:"In the gateway's words, without secrets"`
 	Started   time.Time  `json:"started"`
 	Ended     *time.Time `json:"ended,omitempty"`
+	Plan      *SyncPlan  `json:"plan,omitempty" doc:"What it did or would do; only on a single run"`
 }
 
 // NewGateway registers a gateway.
@@ -310,6 +320,8 @@ type NewGateway struct {
 	Secrets   map[string]string `json:"secrets,omitempty" doc:"Write-only; sealed at rest"`
 	// AllowPrivate lists the private networks that its admin side may be in.
 	AllowPrivate []string `json:"allow_private,omitempty" doc:"Private networks that its admin side may be in, such as 10.1.0.0/16"`
+	Every        string   `json:"every,omitempty" doc:"Between two syncs, such as 5m; the portal's default where it is absent"`
+	Budget       Budget   `json:"budget,omitzero"`
 }
 
 // GatewayKind is a sort of gateway that can be registered.
@@ -477,6 +489,7 @@ type Desk interface {
 	Search
 	Keys
 	Gateways
+	Syncs
 	People
 	Jobs
 	Sites

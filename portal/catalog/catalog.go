@@ -135,7 +135,7 @@ func (m Match) fields() []matchField {
 	return []matchField{{"stage", m.Stage}, {"host", m.Host}, {"path", m.Path}, {"tag", m.Tag}, {"name", m.Name}}
 }
 
-// Standing is what an administrator sees of a gateway at a glance.
+// Standing is what an administrator sees of a gateway at a glance. Runs that only planned do not count.
 type Standing struct {
 	Deployments  int       // published
 	Unclassified int       // of them: audience or environment unknown, seen by administrators only
@@ -251,6 +251,10 @@ const (
 	Unchanged RunState = "unchanged"
 	Waiting   RunState = "waiting"
 	Failed    RunState = "failed"
+	// Discarded: a person said no to a waiting plan.
+	Discarded RunState = "discarded"
+	// Planned: what a sync would do was worked out, or with an Error could not be; nothing was changed.
+	Planned RunState = "planned"
 )
 
 // Good reports whether the catalog agreed with the gateway at the end of the run.
@@ -262,6 +266,7 @@ type Run struct {
 	Gateway portal.GatewayID
 	Actor   string // who started it: a person's id or "system:schedule"
 	State   RunState
+	Dry     bool // only to work out what a sync would do
 
 	// Phase, Done and Total tell how far a running one is; Total is 0 while unknown.
 	Phase       string
@@ -269,11 +274,15 @@ type Run struct {
 
 	Added, Changed, Removed, Unchanged int
 
-	Warnings []string // in words for an administrator
-	Error    string   // in the gateway's words
-	Plan     string   // of a waiting run: what it would do, in words
-	Removing []connectors.Key
-	Cursor   connectors.Cursor // where the next one may go on, from gateways that tell changes
+	Warnings []string         // in words for an administrator
+	Error    string           // in the gateway's words
+	Removing []connectors.Key // of a run that waits, or whose plan would
+	// LeftOut names what the gateway told under ids that cannot be used. Held are the deployments that it was silent about
+	// since then: whether one of them was meant is not known, so they stay.
+	LeftOut []string
+	Held    []connectors.Key
+	Decided string            // who said no to a waiting plan
+	Cursor  connectors.Cursor // where the next one may go on, from gateways that tell changes
 
 	Started, Probed, Ended time.Time // zero: not yet
 	// Lease is until when whoever runs a running one is taken to be alive.
@@ -332,6 +341,12 @@ type Store interface {
 	NoteRun(ctx context.Context, r Run) error
 	// EndRun records how it ended, and drops the oldest of many; portal.ErrConflict unless it is running.
 	EndRun(ctx context.Context, r Run) error
+	// DiscardRun records that a person said no to a waiting one; portal.ErrConflict unless it waits.
+	DiscardRun(ctx context.Context, r Run) error
+	// PutPlan keeps what a run did or would do. It goes with its run.
+	PutPlan(ctx context.Context, run portal.RunID, p Plan) error
+	// Plan is the zero Plan where none was kept.
+	Plan(ctx context.Context, run portal.RunID) (Plan, error)
 	Run(ctx context.Context, gateway portal.GatewayID, id portal.RunID) (Run, error)
 	// Runs lists a gateway's runs, the newest first, from the one before the run given; empty: from the newest.
 	Runs(ctx context.Context, gateway portal.GatewayID, before portal.RunID, limit int) ([]Run, error)

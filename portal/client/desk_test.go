@@ -138,9 +138,12 @@ var (
 			fill(reflect.ValueOf(&n).Elem(), "new")
 			return d.CreateGateway(ctx, n)
 		},
-		"Sync": func(ctx context.Context, d api.Desk) (any, error) { return d.Sync(ctx, "kong-eu") },
-		"Runs": func(ctx context.Context, d api.Desk) (any, error) { return d.Runs(ctx, "kong-eu", page) },
-		"Run":  func(ctx context.Context, d api.Desk) (any, error) { return d.Run(ctx, "kong-eu", "run_1") },
+		"Sync":       func(ctx context.Context, d api.Desk) (any, error) { return d.Sync(ctx, "kong-eu") },
+		"Runs":       func(ctx context.Context, d api.Desk) (any, error) { return d.Runs(ctx, "kong-eu", page) },
+		"Run":        func(ctx context.Context, d api.Desk) (any, error) { return d.Run(ctx, "kong-eu", "run_1") },
+		"PlanSync":   func(ctx context.Context, d api.Desk) (any, error) { return d.PlanSync(ctx, "kong-eu") },
+		"ApplyRun":   func(ctx context.Context, d api.Desk) (any, error) { return d.ApplyRun(ctx, "kong-eu", "run_1") },
+		"DiscardRun": func(ctx context.Context, d api.Desk) (any, error) { return d.DiscardRun(ctx, "kong-eu", "run_1") },
 		"Jobs": func(ctx context.Context, d api.Desk) (any, error) {
 			return d.Jobs(ctx, api.JobsQuery{Paging: page, Kind: "sync", State: "failed"})
 		},

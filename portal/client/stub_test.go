@@ -175,6 +175,15 @@ func (s *stub) Runs(_ context.Context, id string, p api.Paging) (api.Page[api.Ru
 func (s *stub) Run(_ context.Context, gateway, id string) (api.Run, error) {
 	return answer[api.Run](s, "Run", gateway, id)
 }
+func (s *stub) PlanSync(_ context.Context, id string) (api.Run, error) {
+	return answer[api.Run](s, "PlanSync", id)
+}
+func (s *stub) ApplyRun(_ context.Context, gateway, id string) (api.Run, error) {
+	return answer[api.Run](s, "ApplyRun", gateway, id)
+}
+func (s *stub) DiscardRun(_ context.Context, gateway, id string) (api.Run, error) {
+	return answer[api.Run](s, "DiscardRun", gateway, id)
+}
 func (s *stub) Organisations(_ context.Context, p api.Paging) (api.Page[api.Organisation], error) {
 	return answer[api.Page[api.Organisation]](s, "Organisations", p)
 }

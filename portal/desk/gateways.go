@@ -6,7 +6,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
+	"concierge/connectors"
 	"concierge/portal"
 	"concierge/portal/access"
 	"concierge/portal/api"
@@ -135,18 +137,18 @@ func (d *desk) gateway(ctx context.Context, g catalog.Gateway, reach *reach) (ap
 		shown.LastGood = timeOrNil(st.LastGood.Ended)
 	}
 	if st.LastRun != nil {
-		run := shownRun(*st.LastRun)
-		shown.LastRun = &run
+		runs, err := d.shownRuns(ctx, *st.LastRun)
+		if err != nil {
+			return api.Gateway{}, err
+		}
+		shown.LastRun = &runs[0]
 	}
+	every, next, err := d.Ingest.Due(ctx, g)
+	if err != nil {
+		return api.Gateway{}, err
+	}
+	shown.Every, shown.NextSync, shown.Budget, shown.Traffic = every.String(), timeOrNil(next), api.Budget(d.Service.Gateways.Budget(g)), d.traffic(g)
 	return shown, nil
-}
-
-func shownRun(r catalog.Run) api.Run {
-	return api.Run{
-		ID: string(r.ID), Gateway: string(r.Gateway), State: string(r.State), Phase: r.Phase, Done: r.Done, Total: r.Total,
-		Added: r.Added, Changed: r.Changed, Removed: r.Removed, Unchanged: r.Unchanged, Warnings: r.Warnings, Error: r.Error,
-		Started: r.Started, Ended: timeOrNil(r.Ended),
-	}
 }
 
 func (d *desk) CreateGateway(ctx context.Context, n api.NewGateway) (api.Gateway, error) {
@@ -156,7 +158,7 @@ func (d *desk) CreateGateway(ctx context.Context, n api.NewGateway) (api.Gateway
 	r := ingest.Registration{
 		Gateway: catalog.Gateway{
 			ID: portal.GatewayID(n.ID), Title: strings.TrimSpace(n.Title), Kind: n.Kind, Address: n.Address, Settings: n.Settings,
-			Division: portal.Division(n.Division), Defaults: map[portal.Axis]string{}, AllowPrivate: n.AllowPrivate,
+			Division: portal.Division(n.Division), Defaults: map[portal.Axis]string{}, AllowPrivate: n.AllowPrivate, Budget: connectors.Budget(n.Budget),
 		},
 		Credentials: map[string]portal.Secret{},
 	}
@@ -168,6 +170,13 @@ func (d *desk) CreateGateway(ctx context.Context, n api.NewGateway) (api.Gateway
 	}
 	if n.Bounds != nil {
 		r.Bounds = *n.Bounds
+	}
+	if n.Every != "" {
+		every, err := time.ParseDuration(n.Every)
+		if err != nil {
+			return api.Gateway{}, fmt.Errorf("every: write a duration such as 5m: %w", portal.ErrInvalid)
+		}
+		r.Every = every
 	}
 	for name, v := range n.Secrets {
 		r.Credentials[name] = portal.NewSecret(v)
@@ -183,15 +192,9 @@ func (d *desk) CreateGateway(ctx context.Context, n api.NewGateway) (api.Gateway
 }
 
 func (d *desk) Sync(ctx context.Context, gateway string) (api.Run, error) {
-	g, err := d.visible(ctx, gateway, access.MayAdministerGateway)
-	if err != nil {
-		return api.Run{}, err
-	}
-	run, err := d.Ingest.Sync(ctx, g.ID, string(d.caller.Person))
-	if err != nil {
-		return api.Run{}, err
-	}
-	return shownRun(run), nil
+	return d.administer(ctx, gateway, func(id portal.GatewayID) (catalog.Run, error) {
+		return d.Ingest.Sync(ctx, id, string(d.caller.Person))
+	})
 }
 
 func (d *desk) Runs(ctx context.Context, gateway string, p api.Paging) (page api.Page[api.Run], err error) {
@@ -208,15 +211,14 @@ func (d *desk) Runs(ctx context.Context, gateway string, p api.Paging) (page api
 	if err != nil {
 		return page, err
 	}
-	page.Items = []api.Run{}
-	for i, r := range found {
-		if i == n {
-			page.Next, err = sealCursor(d, "runs of "+gateway, found[i-1].ID)
+	if len(found) > n {
+		found = found[:n]
+		if page.Next, err = sealCursor(d, "runs of "+gateway, found[n-1].ID); err != nil {
 			return page, err
 		}
-		page.Items = append(page.Items, shownRun(r))
 	}
-	return page, nil
+	page.Items, err = d.shownRuns(ctx, found...)
+	return page, err
 }
 
 func (d *desk) Run(ctx context.Context, gateway, id string) (api.Run, error) {
@@ -224,9 +226,16 @@ func (d *desk) Run(ctx context.Context, gateway, id string) (api.Run, error) {
 	if err != nil {
 		return api.Run{}, err
 	}
-	run, err := d.Ingest.Run(ctx, g.ID, portal.RunID(id))
+	run, plan, err := d.Ingest.RunWithPlan(ctx, g.ID, portal.RunID(id))
 	if err != nil {
 		return api.Run{}, err
 	}
-	return shownRun(run), nil
+	shown, err := d.shownRuns(ctx, run)
+	if err != nil {
+		return api.Run{}, err
+	}
+	if run.State != catalog.Running {
+		shown[0].Plan = shownPlan(plan)
+	}
+	return shown[0], nil
 }

@@ -37,8 +37,8 @@ const (
 
 // documents finds out what the documents of a gateway's deployments say. Those whose revision is known and unchanged are
 // not opened. A document that cannot be had or is refused leaves its deployment with the last good one, and says why.
-// The bytes are stored as they come, before any plan: nothing points at them yet, and memory holds a few at a time.
-func (s *Service) documents(ctx context.Context, g catalog.Gateway, conn connectors.Connector, current []catalog.Record, all []connectors.Deployment, progress func(done, total int)) ([]Found, error) {
+// The bytes are kept as they come, before any plan: nothing points at them yet, and memory holds a few at a time.
+func (s *Service) documents(ctx context.Context, g catalog.Gateway, conn connectors.Connector, current []catalog.Record, all []connectors.Deployment, keep keeper, progress func(done, total int)) ([]Found, error) {
 	before := make(map[connectors.Key]catalog.Record, len(current))
 	for _, r := range current {
 		before[r.Key()] = r
@@ -71,7 +71,7 @@ func (s *Service) documents(ctx context.Context, g catalog.Gateway, conn connect
 	// Documents are opened and read by several at a time, and stored by one, which makes the others wait.
 	fresh := make(chan catalog.Document)
 	work, workCtx := errgroup.WithContext(ctx)
-	work.Go(func() error { return s.storeAll(workCtx, fresh) })
+	work.Go(func() error { return keepAll(workCtx, keep, fresh) })
 	work.Go(func() error {
 		defer close(fresh)
 		readers, readCtx := errgroup.WithContext(workCtx)
@@ -136,8 +136,14 @@ func (s *Service) documents(ctx context.Context, g catalog.Gateway, conn connect
 	return found, nil
 }
 
-// storeAll stores documents as they come, some in one transaction, until there are no more.
-func (s *Service) storeAll(ctx context.Context, fresh <-chan catalog.Document) error {
+// keeper takes documents that were read, to keep them in one transaction.
+type keeper func(ctx context.Context, docs []catalog.Document) error
+
+// forget is the keeper of a dry run.
+func forget(context.Context, []catalog.Document) error { return nil }
+
+// keepAll hands documents over as they come, several together, until there are no more.
+func keepAll(ctx context.Context, keep keeper, fresh <-chan catalog.Document) error {
 	var batch []catalog.Document
 	bytes := 0
 	for doc := range fresh {
@@ -145,12 +151,12 @@ func (s *Service) storeAll(ctx context.Context, fresh <-chan catalog.Document) e
 		if bytes < batchBytes && len(batch) < batchSize {
 			continue
 		}
-		if err := s.store(ctx, batch); err != nil {
+		if err := keep(ctx, batch); err != nil {
 			return err
 		}
 		batch, bytes = batch[:0], 0
 	}
-	return s.store(ctx, batch)
+	return keep(ctx, batch)
 }
 
 // store stores documents in one transaction.

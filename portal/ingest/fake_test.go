@@ -217,8 +217,18 @@ func (d *desk) entries() map[string]catalog.Entry {
 	return all
 }
 
-// dump returns every row of every table but runs, so that a test can say that nothing was written.
+// plan is what was kept of what a run did or would do.
+func (d *desk) plan(run catalog.Run) (p catalog.Plan) {
+	d.t.Helper()
+	d.view(func(ctx context.Context, s catalog.Store) (err error) {
+		p, err = s.Plan(ctx, run.ID)
+		return err
+	})
+	return p
+}
+
+// dump returns every row of every table but runs and what goes with them, so that a test can say that nothing was written.
 func (d *desk) dump() string {
 	d.t.Helper()
-	return storetest.Dump(d.t, d.raw, "runs")
+	return storetest.Dump(d.t, d.raw, "runs", "plans")
 }

@@ -225,6 +225,17 @@ func budget(kind connectors.Kind, g catalog.Gateway) connectors.Budget {
 // Budget returns the request budget of a gateway as it holds, in each process.
 func (r *Gateways) Budget(g catalog.Gateway) connectors.Budget { return budget(r.kinds[g.Kind], g) }
 
+// Paces says how this process gets on with the gateways that it has called.
+func (r *Gateways) Paces() map[portal.GatewayID]outbound.PaceState {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make(map[portal.GatewayID]outbound.PaceState, len(r.open))
+	for id, at := range r.open {
+		all[id] = at.Pace.State()
+	}
+	return all
+}
+
 // Pace says how this process gets on with a gateway's admin side; false where it has made no call since its registration
 // changed, or where the gateway is of another site.
 func (r *Gateways) Pace(id portal.GatewayID) (outbound.PaceState, bool) {

@@ -4,14 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"concierge/connectors"
 	"concierge/portal"
 	"concierge/portal/catalog"
 )
 
-// Plan is what has to change so that the catalog says what a gateway says. It is data: print it for a dry run.
+// Plan is what has to change so that the catalog says what a gateway says. It is data: Steps says it in words.
 type Plan struct {
 	Gateway portal.GatewayID
 	Add     []catalog.Record // without ids, which are given when they are applied
@@ -172,38 +171,6 @@ func (p *Plan) sort() {
 	slices.Sort(p.Warnings)
 }
 
-// String prints the plan, one line for each deployment that it touches.
-func (p Plan) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "gateway %s: %d to add, %d to change, %d back, %d renamed, %d to remove, %d unchanged\n",
-		p.Gateway, len(p.Add), len(p.Change), len(p.Back), len(p.Rename), len(p.Remove), p.Unchanged)
-	line := func(sign string, r catalog.Record, more string) {
-		d := r.Deployment
-		fmt.Fprintf(&b, "%s %s [%s %s] %s/%s %s%s\n", sign, d.Title, d.RemoteID, d.Exposure,
-			cmp.Or(string(d.Placement.Audience()), "?"), cmp.Or(string(d.Placement.Environment()), "?"), d.BaseURL, more)
-	}
-	for _, r := range p.Add {
-		line("+", r, "")
-	}
-	for _, c := range p.Back {
-		line("+", c.After, " (back)")
-	}
-	for _, c := range p.Rename {
-		line("~", c.After, " (was "+c.Before.Deployment.RemoteID+")")
-	}
-	for _, c := range p.Change {
-		more := ""
-		if c.Reclassified() {
-			more = fmt.Sprintf(" (was %s/%s)", cmp.Or(string(c.Before.Deployment.Placement.Audience()), "?"), cmp.Or(string(c.Before.Deployment.Placement.Environment()), "?"))
-		}
-		line("~", c.After, more)
-	}
-	for _, r := range p.Remove {
-		line("-", r, "")
-	}
-	return b.String()
-}
-
 // Removals limit what a sync may remove by itself. The zero value means the defaults.
 type Removals struct {
 	// Share of the published deployments; default 0.3. Above it a person has to say yes.
@@ -221,28 +188,6 @@ func (r Removals) Wait(p Plan) bool {
 	}
 	live := stay + len(p.Remove)
 	return len(p.Remove) > cmp.Or(r.Free, 4) && float64(len(p.Remove)) > cmp.Or(r.Share, 0.3)*float64(live)
-}
-
-// merge turns a snapshot into everything that the gateway publishes now. Only a complete one removes by silence; in
-// another, what it does not name stays as it was told last.
-func merge(current []catalog.Record, s connectors.Snapshot, told []connectors.Deployment) []connectors.Deployment {
-	if s.Complete {
-		return told
-	}
-	gone := map[connectors.Key]bool{}
-	for _, k := range s.Removed {
-		gone[k] = true
-	}
-	for _, d := range told {
-		gone[d.Key] = true // told anew
-	}
-	all := slices.Clone(told)
-	for _, r := range current {
-		if r.Live() && !gone[r.Key()] {
-			all = append(all, r.Discovered)
-		}
-	}
-	return all
 }
 
 // foundBefore is what was found when the records were written.

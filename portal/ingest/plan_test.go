@@ -92,10 +92,10 @@ func TestApplyingAPlanGivesWhatWasFound(t *testing.T) {
 				}
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
-				t.Fatalf("after applying\n%s%s", p, diff)
+				t.Fatalf("after applying\n%+v%s", p, diff)
 			}
 			if again := Compare(g, c, current, found); !again.Empty() || again.Unchanged != len(found) {
-				t.Fatalf("the plan of an applied snapshot is\n%s", again)
+				t.Fatalf("the plan of an applied snapshot is\n%+v", again)
 			}
 			// One key never changes hands, unless the gateway knows its things by name only.
 			for _, r := range current {
@@ -149,7 +149,7 @@ func TestRenames(t *testing.T) {
 			current := applied(nil, Compare(g, c, nil, tc.before))
 			p := Compare(g, c, current, tc.after)
 			if len(p.Rename) != tc.rename || len(p.Offer) != tc.offer || len(p.Add) != tc.add || len(p.Remove) != tc.gone {
-				t.Errorf("%d offered in\n%s", len(p.Offer), p)
+				t.Errorf("%d offered in\n%+v", len(p.Offer), p)
 			}
 			if tc.offer > 0 && !strings.Contains(strings.Join(p.Warnings, "\n"), "under a new name") {
 				t.Errorf("nobody is told: %q", p.Warnings)
@@ -172,16 +172,16 @@ func TestOverridesFollow(t *testing.T) {
 	f.Title = "Changed"
 	p := Compare(g, c, current, []Found{f})
 	if len(p.Change) != 1 || p.Change[0].After.Deployment.Placement.Audience() != "partner" {
-		t.Errorf("after a change:\n%s", p)
+		t.Errorf("after a change:\n%+v", p)
 	}
 	f.RemoteID = "b"
 	p = Compare(g, c, applied(current, p), []Found{f})
 	if len(p.Rename) != 1 || p.Rename[0].After.Deployment.Placement.Audience() != "partner" {
-		t.Errorf("after a rename:\n%s", p)
+		t.Errorf("after a rename:\n%+v", p)
 	}
 	p = Compare(g, c, applied(current, Compare(g, c, current, nil)), []Found{{Deployment: connectors.Deployment{Key: connectors.Key{RemoteID: "a"}, Paths: []string{"/prod/a"}, Public: "https://gw.example/a"}}})
 	if len(p.Back) != 1 || p.Back[0].After.Deployment.Placement.Audience() != "partner" || !p.Back[0].After.Live() {
-		t.Errorf("after it came back:\n%s", p)
+		t.Errorf("after it came back:\n%+v", p)
 	}
 }
 
@@ -202,10 +202,17 @@ func TestOnlyACompleteSnapshotRemovesBySilence(t *testing.T) {
 		return strings.Join(ids, "")
 	}
 	told := []connectors.Deployment{deployment("b"), deployment("d")}
-	if got := keys(merge(current, connectors.Snapshot{Complete: true}, told)); got != "bd" {
+	published := func(s connectors.Snapshot) []connectors.Deployment {
+		all, held := answer{snapshot: s, told: told}.published(current)
+		if len(held) > 0 {
+			t.Errorf("held: %v", held)
+		}
+		return all
+	}
+	if got := keys(published(connectors.Snapshot{Complete: true})); got != "bd" {
 		t.Errorf("complete: %s", got)
 	}
-	if got := keys(merge(current, connectors.Snapshot{Removed: []connectors.Key{{RemoteID: "a"}}}, told)); got != "bcd" {
+	if got := keys(published(connectors.Snapshot{Removed: []connectors.Key{{RemoteID: "a"}}})); got != "bcd" {
 		t.Errorf("a change since: %s", got)
 	}
 }
@@ -241,8 +248,8 @@ func TestRubbishIsNotBelieved(t *testing.T) {
 		"not UTF-8":        {{Key: connectors.Key{RemoteID: "a\xff"}}},
 		"exposure no text": {{Key: connectors.Key{RemoteID: "a", Exposure: "\x1b[2J"}}},
 	} {
-		if got, err := clean(connectors.Snapshot{Complete: true, Deployments: all}); err == nil {
-			t.Errorf("%s: %v", name, got)
+		if got, left, err := clean(connectors.Snapshot{Complete: true, Deployments: all}); err == nil {
+			t.Errorf("%s: %v %q", name, got, left)
 		}
 	}
 }
@@ -283,10 +290,37 @@ func TestPublish(t *testing.T) {
 	}
 }
 
-func TestPlanPrints(t *testing.T) {
-	p := Compare(shared(), able(), nil, []Found{{Deployment: connectors.Deployment{Key: connectors.Key{RemoteID: "svc", Exposure: "prod"}, Title: "Payments", Paths: []string{"/prod/x"}, Public: "https://gw.example/x"}}})
-	want := "gateway shared: 1 to add, 0 to change, 0 back, 0 renamed, 0 to remove, 0 unchanged\n+ Payments [svc prod] internal/production https://gw.example/x\n"
-	if got := p.String(); got != want {
-		t.Errorf("got %q", got)
+func TestStepsSayWhatThePlanDoes(t *testing.T) {
+	g, c := shared(), able()
+	at := func(id, path, title string) Found {
+		return Found{Deployment: connectors.Deployment{
+			Key: connectors.Key{RemoteID: id, Exposure: "e"}, Title: title, Paths: []string{path}, Public: "https://gw.example" + path, Active: true,
+		}}
+	}
+	same, moved, gone := at("same", "/prod/a", "Same"), at("moved", "/prod/b", "Moved"), at("gone", "/prod/c", "Gone")
+	current := applied(nil, Compare(g, c, nil, []Found{same, moved, gone}))
+	same.Title, same.Described.Description = "Same and more", strings.Repeat("x", 2*shownText)
+	moved = at("moved", "/test/b", "Moved")
+	p := Compare(g, c, current, []Found{same, moved, at("new", "/prod/d", "New")}).Steps()
+	var lines []string
+	for _, s := range p.Steps {
+		line := fmt.Sprintf("%s %s %s %s/%s", s.Kind, s.RemoteID, s.Title, s.Audience, s.Environment)
+		for _, f := range s.Fields {
+			line += fmt.Sprintf(" %s:%s>%s:%s", f.Name, f.Was, f.Is, f.Layer)
+		}
+		lines = append(lines, line)
+	}
+	want := []string{
+		"remove gone Gone internal/production",
+		"reclassify moved Moved internal/test environment:production>test:rule base_url:https://gw.example/prod/b>https://gw.example/test/b:",
+		"change same Same and more internal/production title:Same>Same and more: description:>:",
+		"add new New internal/production",
+	}
+	if diff := cmp.Diff(want, lines); diff != "" {
+		t.Error(diff)
+	}
+	many := Plan{Add: make([]catalog.Record, catalog.MaxSteps+7)}
+	if kept := many.Steps(); len(kept.Steps) != catalog.MaxSteps || kept.More != 7 {
+		t.Errorf("%d steps and %d more", len(kept.Steps), kept.More)
 	}
 }

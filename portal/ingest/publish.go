@@ -112,27 +112,6 @@ const (
 	maxList        = 1000 // elements
 )
 
-// clean checks a snapshot and tidies the deployments in it: order that means nothing is made firm, control characters go
-// and texts are cut. An error wraps portal.ErrInvalid: an answer in which two deployments are the same one, or one has no
-// id, is not believed at all.
-func clean(s connectors.Snapshot) ([]connectors.Deployment, error) {
-	seen := make(map[connectors.Key]bool, len(s.Deployments))
-	all := make([]connectors.Deployment, 0, len(s.Deployments))
-	for _, d := range s.Deployments {
-		switch {
-		case d.RemoteID == "":
-			return nil, fmt.Errorf("the answer holds a deployment %q without an id: %w", text(d.Title, 100), portal.ErrInvalid)
-		case len(d.RemoteID) > maxID || len(d.Exposure) > maxID || text(d.RemoteID, maxID) != d.RemoteID || text(d.Exposure, maxID) != d.Exposure:
-			return nil, fmt.Errorf("the answer holds an id that is not text of at most %d bytes: %w", maxID, portal.ErrInvalid)
-		case seen[d.Key]:
-			return nil, fmt.Errorf("the answer holds %s twice: %w", d.RemoteID, portal.ErrInvalid)
-		}
-		seen[d.Key] = true
-		all = append(all, tidy(d))
-	}
-	return all, nil
-}
-
 func tidy(d connectors.Deployment) connectors.Deployment {
 	for _, s := range []*string{&d.Title, &d.Summary, &d.Version, &d.Owner, &d.API, &d.Stage, &d.Public, &d.PublicReason, &d.Issue.Reason} {
 		*s = text(*s, maxText)

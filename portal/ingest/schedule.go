@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"concierge/portal"
@@ -37,7 +38,7 @@ func (s *Service) Scheduled(ctx context.Context, id portal.GatewayID) (next time
 	if err != nil {
 		return time.Time{}, err
 	}
-	run, _, err := s.start(ctx, id, ScheduleActor, nil)
+	run, _, err := s.start(ctx, id, ScheduleActor, order{})
 	if err != nil {
 		return time.Time{}, fmt.Errorf("starting a sync of gateway %s: %w", id, err)
 	}
@@ -63,16 +64,22 @@ func (s *Service) Schedule(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("listing gateways: %w", err)
 	}
+	if err := s.watchThose(ctx, all); err != nil {
+		return err
+	}
 	var late []portal.GatewayID
 	for _, g := range all {
 		if g.Paused {
 			continue
 		}
-		next, err := s.next(ctx, g, 1)
+		runs, err := s.recent(ctx, g.ID)
 		if err != nil {
 			return err
 		}
-		if !next.IsZero() && s.clock().After(next.Add(ScheduleEvery)) {
+		next := after(g, s.opts.Every, runs, 1)
+		// Where a sync will have ended only later the clock went back, and the job of the next one waits for a time that is far away.
+		early := len(runs) > 0 && runs[0].Ended.After(s.clock().Add(ScheduleEvery))
+		if early || !next.IsZero() && s.clock().After(next.Add(ScheduleEvery)) {
 			late = append(late, g.ID)
 		}
 	}
@@ -98,16 +105,39 @@ const manyFailures = 10
 
 // next is when a gateway is synced again, by how its last runs ended; zero while one is running. See wait for jitter.
 func (s *Service) next(ctx context.Context, g catalog.Gateway, jitter float64) (time.Time, error) {
-	runs, err := s.Runs(ctx, g.ID, "", manyFailures)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("looking for the last syncs of gateway %s: %w", g.ID, err)
+	runs, err := s.recent(ctx, g.ID)
+	return after(g, s.opts.Every, runs, jitter), err
+}
+
+// Due returns how often a gateway is synced, and when the next time is, give or take a tenth; zero while a sync runs, and
+// for one that is paused.
+func (s *Service) Due(ctx context.Context, g catalog.Gateway) (every time.Duration, next time.Time, err error) {
+	every = cmp.Or(g.Every, s.opts.Every)
+	if g.Paused {
+		return every, next, nil
 	}
-	return after(g, s.opts.Every, runs, jitter), nil
+	const middle = 0.5 // no jitter
+	next, err = s.next(ctx, g, middle)
+	return every, next, err
+}
+
+// recent returns the last runs of a gateway that tell when the next one is due.
+func (s *Service) recent(ctx context.Context, id portal.GatewayID) ([]catalog.Run, error) {
+	runs, err := s.Runs(ctx, id, "", 2*manyFailures) // some of them may only have planned
+	if err != nil {
+		return nil, fmt.Errorf("looking for the last syncs of gateway %s: %w", id, err)
+	}
+	return runs, nil
 }
 
 // after is when a gateway is synced after its last runs, the newest first; every is the time between two where it has none
 // of its own.
 func after(g catalog.Gateway, every time.Duration, runs []catalog.Run, jitter float64) time.Time {
+	planning := len(runs) > 0 && runs[0].State == catalog.Running && runs[0].Dry
+	runs = slices.DeleteFunc(slices.Clone(runs), func(r catalog.Run) bool { return r.Dry })
+	if planning {
+		return time.Time{}
+	}
 	if len(runs) == 0 {
 		return g.Created
 	}

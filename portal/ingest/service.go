@@ -16,6 +16,7 @@ import (
 	"reflect"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -73,6 +74,8 @@ type Service struct {
 	mu     sync.Mutex
 	closed bool
 	live   map[portal.GatewayID]*progress
+	heard  map[portal.GatewayID]bool      // gateways that this process listens to
+	asked  map[portal.GatewayID]time.Time // for whose watch this process has asked, and of which registration
 
 	sketching sync.Mutex
 	sketched  bool // all that is in the catalog can be compared; under sketching
@@ -91,7 +94,8 @@ func New(db catalog.DB, gateways *Gateways, opts Options) *Service {
 		opts.Ended = func(catalog.Run) {}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Service{db: db, gateways: gateways, opts: opts, ctx: ctx, cancel: cancel, describing: semaphore.NewWeighted(describing), live: map[portal.GatewayID]*progress{}}
+	return &Service{db: db, gateways: gateways, opts: opts, ctx: ctx, cancel: cancel, describing: semaphore.NewWeighted(describing), live: map[portal.GatewayID]*progress{},
+		heard: map[portal.GatewayID]bool{}, asked: map[portal.GatewayID]time.Time{}}
 }
 
 // Close ends all running syncs, as failed, and waits for them.
@@ -141,34 +145,97 @@ func (p *progress) steps(done, total int) {
 }
 
 // Sync starts a sync, or returns the one that is running, here or in another process; it does not wait for it. actor is who asks. Errors:
-// portal.ErrNotFound; portal.ErrConflict where the gateway is paused.
+// portal.ErrNotFound; portal.ErrConflict where the gateway is paused, or where it is being worked out what a sync would do.
 func (s *Service) Sync(ctx context.Context, gateway portal.GatewayID, actor string) (catalog.Run, error) {
-	run, _, err := s.start(ctx, gateway, actor, nil)
+	return s.ask(ctx, gateway, actor, false)
+}
+
+// Plan starts to work out what a sync would do, or returns the run that does; it writes nothing but that run, whose plan
+// says it in the end. Errors as of Sync.
+func (s *Service) Plan(ctx context.Context, gateway portal.GatewayID, actor string) (catalog.Run, error) {
+	return s.ask(ctx, gateway, actor, true)
+}
+
+func (s *Service) ask(ctx context.Context, gateway portal.GatewayID, actor string, dry bool) (catalog.Run, error) {
+	run, fresh, err := s.start(ctx, gateway, actor, order{dry: dry})
+	if err == nil && !fresh && run.Dry != dry {
+		return catalog.Run{}, busy(run)
+	}
 	return run, err
 }
 
+// busy is the answer where a run stands in another one's way.
+func busy(run catalog.Run) error {
+	what := "a sync is running"
+	if run.Dry {
+		what = "it is being worked out what a sync would do"
+	}
+	return &portal.ConflictError{Kind: "run", ID: string(run.ID), Err: errors.New(what + "; wait for it to end")}
+}
+
 // Apply starts a sync that may remove what a waiting run wanted to remove, and no more than that. portal.ErrConflict
-// where the run is not the gateway's last, does not wait, or another sync is running.
+// where the run does not wait, something was applied or discarded since, or another sync is running.
 func (s *Service) Apply(ctx context.Context, gateway portal.GatewayID, run portal.RunID, actor string) (catalog.Run, error) {
-	var last []catalog.Run
+	var waiting catalog.Run
 	err := s.db.View(ctx, func(tx catalog.Tx) (err error) {
-		last, err = tx.Catalog().Runs(ctx, gateway, "", 1)
+		waiting, err = waitingRun(ctx, tx, gateway, run)
 		return err
 	})
 	if err != nil {
 		return catalog.Run{}, err
 	}
-	if len(last) == 0 || last[0].ID != run || last[0].State != catalog.Waiting {
-		return catalog.Run{}, fmt.Errorf("sync %s of gateway %s does not wait, or a newer one took its place: %w", run, gateway, portal.ErrConflict)
-	}
-	started, fresh, err := s.start(ctx, gateway, actor, last[0].Removing)
+	started, fresh, err := s.start(ctx, gateway, actor, order{may: waiting.Removing})
 	if err == nil && !fresh {
-		err = &portal.ConflictError{Kind: "run", ID: string(started.ID), Err: errors.New("a sync is running: wait for it")}
+		err = busy(started)
 	}
 	if err != nil {
 		return catalog.Run{}, err
 	}
 	return started, nil
+}
+
+// Discard records that a person said no to a waiting run: nothing of it is applied. What the gateway says is planned anew
+// by the next sync, and waits again where it is still unusual. Errors as of Apply.
+func (s *Service) Discard(ctx context.Context, gateway portal.GatewayID, id portal.RunID, actor string) (run catalog.Run, err error) {
+	err = s.db.InTx(ctx, func(tx catalog.Tx) error {
+		if run, err = waitingRun(ctx, tx, gateway, id); err != nil {
+			return err
+		}
+		run.State, run.Decided = catalog.Discarded, actor
+		if err := tx.Catalog().DiscardRun(ctx, run); err != nil {
+			return err
+		}
+		return tx.Audit().Append(ctx, audit.Event{
+			At: s.clock(), Actor: actor, Action: "gateway.sync.discard", Target: string(gateway), Gateway: gateway,
+			Detail: map[string]string{"run": string(id), "removed": strconv.Itoa(run.Removed)},
+		})
+	})
+	return run, err
+}
+
+// waitingRun returns a run that waits for a person, whose plan still says what there is to do: nothing was applied or
+// discarded since.
+func waitingRun(ctx context.Context, tx catalog.Tx, gateway portal.GatewayID, id portal.RunID) (catalog.Run, error) {
+	run, err := tx.Catalog().Run(ctx, gateway, id)
+	if err != nil {
+		return run, err
+	}
+	later, err := tx.Catalog().Runs(ctx, gateway, "", 0)
+	if err != nil {
+		return run, err
+	}
+	for _, r := range later {
+		if r.ID == id {
+			break
+		}
+		if r.State.Good() || r.State == catalog.Discarded {
+			return run, fmt.Errorf("sync %s of gateway %s was overtaken by sync %s: look at what a sync would do now: %w", id, gateway, r.ID, portal.ErrConflict)
+		}
+	}
+	if run.State != catalog.Waiting {
+		return run, fmt.Errorf("sync %s of gateway %s does not wait for anybody: %w", id, gateway, portal.ErrConflict)
+	}
+	return run, nil
 }
 
 // waitEvery is how often a run of another process is looked at.
@@ -212,6 +279,18 @@ func (s *Service) Run(ctx context.Context, gateway portal.GatewayID, id portal.R
 		return err
 	})
 	return s.current(run), err
+}
+
+// RunWithPlan returns one run with what it did or would do; the plan is zero where nothing was to be done.
+func (s *Service) RunWithPlan(ctx context.Context, gateway portal.GatewayID, id portal.RunID) (run catalog.Run, plan catalog.Plan, err error) {
+	err = s.db.View(ctx, func(tx catalog.Tx) error {
+		if run, err = tx.Catalog().Run(ctx, gateway, id); err != nil {
+			return err
+		}
+		plan, err = tx.Catalog().Plan(ctx, id)
+		return err
+	})
+	return s.current(run), plan, err
 }
 
 // Runs lists a gateway's runs, the newest first, from the one before the run given on; empty: from the newest.
@@ -305,9 +384,14 @@ func capabilities(g catalog.Gateway) connectors.Capabilities {
 	return *g.Capabilities
 }
 
-// start begins a sync in the background, or returns the running one with fresh false. may lists the deployments that it
-// may remove even if they are many.
-func (s *Service) start(ctx context.Context, id portal.GatewayID, actor string, may []connectors.Key) (run catalog.Run, fresh bool, err error) {
+// order says what kind of run is wanted.
+type order struct {
+	dry bool             // only work out what a sync would do
+	may []connectors.Key // deployments that it may remove even if they are many
+}
+
+// start begins a run in the background, or returns the running one with fresh false.
+func (s *Service) start(ctx context.Context, id portal.GatewayID, actor string, o order) (run catalog.Run, fresh bool, err error) {
 	g, err := s.gateways.Gateway(ctx, id)
 	if err != nil {
 		return catalog.Run{}, false, err
@@ -316,7 +400,7 @@ func (s *Service) start(ctx context.Context, id portal.GatewayID, actor string, 
 		return catalog.Run{}, false, fmt.Errorf("gateway %s is paused: %w", id, portal.ErrConflict)
 	}
 	p := &progress{started: make(chan struct{}), done: make(chan struct{}), run: catalog.Run{
-		ID: portal.RunID(portal.NewID("run")), Gateway: id, Actor: actor, State: catalog.Running, Phase: "probe", Started: s.clock(),
+		ID: portal.RunID(portal.NewID("run")), Gateway: id, Actor: actor, State: catalog.Running, Dry: o.dry, Phase: "probe", Started: s.clock(),
 	}}
 	p.run.Lease = p.run.Started.Add(lease)
 	s.mu.Lock()
@@ -361,7 +445,7 @@ func (s *Service) start(ctx context.Context, id portal.GatewayID, actor string, 
 	run = p.look()
 	go func() {
 		defer s.leave(p)
-		s.run(g, p, may)
+		s.run(g, p, o.may)
 	}()
 	return run, true, nil
 }
@@ -473,8 +557,16 @@ func (s *Service) abandoned(run catalog.Run) bool {
 
 // givenUp is an abandoned run as it is closed.
 func (s *Service) givenUp(run catalog.Run) catalog.Run {
-	run.State, run.Phase, run.Ended, run.Error = catalog.Failed, "", s.clock(), recoveryError
+	run.State, run.Phase, run.Ended, run.Error = unsuccessful(run), "", s.clock(), recoveryError
 	return run
+}
+
+// unsuccessful is the state of a run that ends with an error.
+func unsuccessful(run catalog.Run) catalog.RunState {
+	if run.Dry {
+		return catalog.Planned
+	}
+	return catalog.Failed
 }
 
 // recover closes the runs that nobody does any more.
@@ -532,7 +624,7 @@ func (s *Service) run(g catalog.Gateway, p *progress, may []connectors.Key) {
 	}
 	log.WarnContext(ctx, "gateway not synced", "phase", run.Phase, "error", err)
 	p.change(func(r *catalog.Run) {
-		r.State, r.Ended, r.Error = catalog.Failed, s.clock(), text(err.Error(), 2*maxText)
+		r.State, r.Ended, r.Error = unsuccessful(*r), s.clock(), text(err.Error(), 2*maxText)
 		r.Added, r.Changed, r.Removed, r.Unchanged = 0, 0, 0, 0
 		if errors.As(err, &asked) {
 			r.Again = r.Ended.Add(asked.After)
@@ -576,10 +668,11 @@ func (s *Service) sync(ctx context.Context, g catalog.Gateway, p *progress, may 
 	p.change(func(r *catalog.Run) { r.Probed = s.clock() })
 
 	p.phase("discover")
-	since, err := s.cursor(ctx, g, able)
+	st, err := s.Standing(ctx, g.ID)
 	if err != nil {
 		return err
 	}
+	since := cursor(g, able, st.LastGood)
 	snapshot, err := conn.Discover(ctx, since)
 	if err != nil {
 		return failed("Discover", err)
@@ -587,14 +680,18 @@ func (s *Service) sync(ctx context.Context, g catalog.Gateway, p *progress, may 
 	if since == "" && !snapshot.Complete {
 		return failed("Discover", fmt.Errorf("the first answer is not complete: %w", portal.ErrInvalid))
 	}
-	told, err := clean(snapshot)
+	told, left, err := clean(snapshot)
 	if err != nil {
 		return failed("Discover", err)
+	}
+	heard := answer{snapshot: snapshot, told: told, left: left}
+	if st.LastGood != nil {
+		heard.leftBefore, heard.heldBefore = st.LastGood.LeftOut, st.LastGood.Held
 	}
 	crash.Point("ingest.discovered")
 
 	for range 2 {
-		err = s.takeOver(ctx, g, conn, able, snapshot, told, p, may)
+		err = s.takeOver(ctx, g, conn, able, heard, p, may)
 		if !errors.Is(err, portal.ErrConflict) {
 			return err
 		}
@@ -604,20 +701,16 @@ func (s *Service) sync(ctx context.Context, g catalog.Gateway, p *progress, may 
 }
 
 // cursor is where the last good sync ended, for gateways that tell changes; empty after a change of the registration.
-func (s *Service) cursor(ctx context.Context, g catalog.Gateway, able connectors.Capabilities) (connectors.Cursor, error) {
-	if able.Discovery == connectors.DiscoverSnapshot {
-		return "", nil
+func cursor(g catalog.Gateway, able connectors.Capabilities, good *catalog.Run) connectors.Cursor {
+	if able.Discovery == connectors.DiscoverSnapshot || good == nil || good.Started.Before(g.Changed) {
+		return ""
 	}
-	st, err := s.Standing(ctx, g.ID)
-	if err != nil || st.LastGood == nil || st.LastGood.Started.Before(g.Changed) {
-		return "", err
-	}
-	return st.LastGood.Cursor, nil
+	return good.Cursor
 }
 
 // takeOver opens what documents have changed, plans and applies.
 func (s *Service) takeOver(ctx context.Context, g catalog.Gateway, conn connectors.Connector, able connectors.Capabilities,
-	snapshot connectors.Snapshot, told []connectors.Deployment, p *progress, may []connectors.Key,
+	heard answer, p *progress, may []connectors.Key,
 ) error {
 	var current []catalog.Record
 	err := s.db.View(ctx, func(tx catalog.Tx) (err error) {
@@ -627,16 +720,23 @@ func (s *Service) takeOver(ctx context.Context, g catalog.Gateway, conn connecto
 	if err != nil {
 		return err
 	}
+	keep, dry := s.store, p.look().Dry
+	if dry {
+		keep = forget
+	}
+	published, held := heard.published(current)
 	p.phase("documents")
 	opening, end := s.opts.Tracer.Start(ctx, "ingest.documents")
-	found, err := s.documents(opening, g, conn, current, merge(current, snapshot, told), p.steps)
+	found, err := s.documents(opening, g, conn, current, published, keep, p.steps)
 	end(err)
 	if err != nil {
 		return &portal.GatewayError{Gateway: g.ID, Op: "OpenDocument", Err: err}
 	}
 	p.phase("plan")
-	if err := s.sketchAll(ctx); err != nil {
-		return err
+	if !dry {
+		if err := s.sketchAll(ctx); err != nil {
+			return err
+		}
 	}
 	_, end = s.opts.Tracer.Start(ctx, "ingest.plan")
 	plan := Compare(g, able, current, found)
@@ -644,8 +744,9 @@ func (s *Service) takeOver(ctx context.Context, g catalog.Gateway, conn connecto
 	wait := s.opts.Removals.Wait(plan) && !covers(may, plan.Remove)
 	p.change(func(r *catalog.Run) {
 		r.Added, r.Changed, r.Removed, r.Unchanged = len(plan.Add)+len(plan.Back), len(plan.Change)+len(plan.Rename), len(plan.Remove), plan.Unchanged
-		r.Cursor = snapshot.Cursor
-		r.Warnings = limited(append(texts(snapshot.Warnings), plan.Warnings...), maxWarnings)
+		r.Cursor, r.Held = heard.snapshot.Cursor, held
+		r.LeftOut = heard.leftOut()
+		r.Warnings = limited(slices.Concat(heard.warnings(held), texts(heard.snapshot.Warnings), plan.Warnings), maxWarnings)
 	})
 	p.phase("apply")
 	if err := s.still(ctx, p, len(plan.Add)+len(plan.Back)+len(plan.Change)+len(plan.Rename)+len(plan.Remove)); err != nil {
@@ -653,12 +754,16 @@ func (s *Service) takeOver(ctx context.Context, g catalog.Gateway, conn connecto
 	}
 	run := p.look()
 	run.Phase, run.Ended = "", s.clock()
-	switch {
-	case wait:
-		run.State, run.Plan, run.Cursor = catalog.Waiting, text(plan.String(), maxDescription), ""
+	if wait {
 		for _, r := range plan.Remove {
 			run.Removing = append(run.Removing, r.Key())
 		}
+	}
+	switch {
+	case dry:
+		run.State, run.Cursor = catalog.Planned, ""
+	case wait:
+		run.State, run.Cursor = catalog.Waiting, ""
 	case plan.Empty():
 		run.State = catalog.Unchanged
 	default:
@@ -682,6 +787,14 @@ func (s *Service) commit(ctx context.Context, tx catalog.Tx, g catalog.Gateway, 
 	now, err := tx.Catalog().Gateway(ctx, g.ID)
 	if err != nil {
 		return err
+	}
+	if !plan.Empty() || len(plan.Offer) > 0 {
+		if err := tx.Catalog().PutPlan(ctx, run.ID, plan.Steps()); err != nil {
+			return err
+		}
+	}
+	if run.Dry {
+		return tx.Catalog().EndRun(ctx, run)
 	}
 	if !now.Changed.Equal(g.Changed) {
 		return fmt.Errorf("the registration of gateway %s was changed during the sync; the next one follows it: %w", g.ID, portal.ErrUnavailable)

@@ -228,13 +228,16 @@ func TestManyRemovalsWait(t *testing.T) {
 	before := d.dump()
 	f.set(func(f *fake) { f.deployments = all[:4] })
 	run := d.sync("kong")
-	if run.State != catalog.Waiting || run.Removed != 6 || len(run.Removing) != 6 || !strings.Contains(run.Plan, "- API 9") {
+	if run.State != catalog.Waiting || run.Removed != 6 || len(run.Removing) != 6 {
 		t.Fatalf("%+v", run)
+	}
+	if plan := d.plan(run); len(plan.Steps) != 6 || plan.Steps[5].Kind != catalog.StepRemove || plan.Steps[5].Title != "API 9" {
+		t.Errorf("%+v", plan)
 	}
 	if d.dump() != before {
 		t.Error("a waiting plan wrote")
 	}
-	if _, err := d.service.Apply(t.Context(), "kong", "run_other", "per_1"); !errors.Is(err, portal.ErrConflict) {
+	if _, err := d.service.Apply(t.Context(), "kong", "run_other", "per_1"); !errors.Is(err, portal.ErrNotFound) {
 		t.Errorf("another run applied: %v", err)
 	}
 

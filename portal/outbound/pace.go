@@ -58,8 +58,9 @@ const (
 	patience = 30 * time.Second
 	// attempts of a call in the background that only reads, where the receiver asks for a pause.
 	attempts = 3
-	// longestPause bounds what a receiver may ask for.
-	longestPause = time.Hour
+	// longestPause bounds what a receiver may ask for: who mended it has not to wait for longer. The next sync comes when
+	// it asked for, however long that is.
+	longestPause = 5 * time.Minute
 )
 
 // Pace lets calls through as fast as their receiver can take them, those in a hurry first; holds back while the receiver

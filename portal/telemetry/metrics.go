@@ -76,7 +76,7 @@ func (m *metrics) register(r prometheus.Registerer) {
 
 	m.resolves = counter("concierge_resolves_total", "Questions for an endpoint that were decided; answers repeated from memory are counted as requests only.", "outcome")
 	m.keys = counter("concierge_key_requests_total", "What people and programs asked of keys: claim, rotate, revoke. waiting: the gateway has to act first.", "operation", "outcome")
-	m.syncs = counter("concierge_syncs_total", "Syncs that this process ended, by gateway and state: applied, unchanged, waiting for a person, failed.", "gateway", "state")
+	m.syncs = counter("concierge_syncs_total", "Syncs that this process ended, by gateway and state: applied, unchanged, waiting for a person, failed, planned only.", "gateway", "state")
 
 	m.calls = counter("concierge_gateway_calls_total", "What this process asked of connectors.", "gateway", "operation", "outcome")
 	m.callDuration = histogram("concierge_gateway_call_duration_seconds", "How long connectors took, all operations together.", callBuckets, "gateway")

@@ -10,11 +10,12 @@ import (
 	"concierge/portal/store"
 )
 
-// State is what a portal looks like at one moment. All but Table and Pools is the same on every replica: take max, not
+// State is what a portal looks like at one moment. All but Table, Pools and Traffic is the same on every replica: take max, not
 // sum.
 type State struct {
 	Table    Table
 	Pools    []store.Pool
+	Traffic  []Traffic
 	Gateways []Gateway
 	Acts     []Acts
 	Jobs     []Jobs
@@ -26,6 +27,14 @@ type Table struct {
 	Version int64
 	Current time.Time     // when it was last known to be as new as the store; zero: never
 	Rebuild time.Duration // how long the last change took to get in
+}
+
+// Traffic is how this process gets on with the admin side of a gateway.
+type Traffic struct {
+	Gateway  string
+	Open     bool // its circuit: it failed again and again and is left alone
+	Waiting  int  // calls that wait for their turn
+	Watching bool
 }
 
 // Gateway is one that is registered.
@@ -106,6 +115,25 @@ var stateMetrics = []stateMetric{
 			}
 		}),
 
+	ofState("gauge", "concierge_gateway_circuit_open", "1 while this process leaves a gateway alone because it failed again and again, else 0.", []string{"gateway"},
+		func(s State, _ time.Time, set func(float64, ...string)) {
+			for _, t := range s.Traffic {
+				set(number(t.Open), t.Gateway)
+			}
+		}),
+	ofState("gauge", "concierge_gateway_calls_waiting", "Calls of this process that wait for their turn in a gateway's request budget.", []string{"gateway"},
+		func(s State, _ time.Time, set func(float64, ...string)) {
+			for _, t := range s.Traffic {
+				set(float64(t.Waiting), t.Gateway)
+			}
+		}),
+	ofState("gauge", "concierge_gateway_watching", "1 while this process listens to a gateway that tells of changes, else 0.", []string{"gateway"},
+		func(s State, _ time.Time, set func(float64, ...string)) {
+			for _, t := range s.Traffic {
+				set(number(t.Watching), t.Gateway)
+			}
+		}),
+
 	stateRead,
 	ofState("gauge", "concierge_gateway_last_sync", "Always 1: the state of a gateway's last sync; running, applied, unchanged, waiting, failed, none.", []string{"gateway", "state"},
 		func(s State, _ time.Time, set func(float64, ...string)) {
@@ -166,6 +194,13 @@ var stateMetrics = []stateMetric{
 				set(float64(at.Waiting), at.Name)
 			}
 		}),
+}
+
+func number(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 func orNone(state string) string {

@@ -201,6 +201,7 @@ func everything(t *testing.T, tel *telemetry.Telemetry) {
 	tel.Read(func(context.Context) (telemetry.State, error) {
 		return telemetry.State{
 			Table: telemetry.Table{Version: 7, Current: now}, Pools: []store.Pool{{Name: "write", InUse: 1, Max: 12}},
+			Traffic:  []telemetry.Traffic{{Gateway: "edge", Open: true, Waiting: 2}},
 			Gateways: []telemetry.Gateway{{ID: "edge", LastSync: "applied", LastGood: now, Deployments: 3, Unclassified: 1}},
 			Acts:     []telemetry.Acts{{Kind: "issue", Phase: "calling", Open: 2, Oldest: now}},
 			Jobs:     []telemetry.Jobs{{Kind: "sync", State: "running", Count: 1}},

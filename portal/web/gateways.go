@@ -23,6 +23,8 @@ func (v *visit) gatewayView(g api.Gateway) ui.Gateway {
 	if shown.Title == "" {
 		shown.Title = g.ID
 	}
+	shown.Away = g.Site != string(portal.SiteLocal)
+	shown.Every, shown.NextSync, shown.Budget, shown.Traffic = plainEvery(g.Every), g.NextSync, v.budgetView(g.Budget), trafficView(g.Traffic)
 	shown.Gone, shown.SiteSeen = g.SiteState == "gone", g.SiteSeen
 	if v.steers() {
 		shown.SiteHref = ui.Below(ui.SitesPath, g.Site)
@@ -48,6 +50,7 @@ func (v *visit) gatewayView(g api.Gateway) ui.Gateway {
 		shown.LastRun = &r
 	}
 	if c := g.Capabilities; c != nil {
+		shown.Discovery = c.Discovery
 		shown.Product, shown.Probed, shown.Abilities = c.Product, &c.Probed, v.abilities(*c)
 	}
 	return shown
@@ -126,7 +129,7 @@ func (s *site) gateway(v *visit) error {
 	}
 	page := ui.GatewayPage{
 		Gateway: v.gatewayView(g), Runs: each(runs.Items, run),
-		CanSync: v.is(access.PlatformAdministrator, access.DivisionAdministrator) && !g.Paused,
+		CanSync: v.administersGateways() && !g.Paused,
 	}
 	page.First, page.Next = v.pages(runs.Next)
 	p := v.in(ui.GatewaysPath, page.Title, v.crumb("nav.gateways", ui.GatewaysPath))

@@ -59,14 +59,6 @@ func token(t api.Token) ui.Token {
 	return ui.Token{ID: t.ID, Name: t.Name, Hint: t.Hint, Created: t.Created, LastUsed: t.LastUsed, Expires: t.Expires}
 }
 
-func run(r api.Run) ui.Run {
-	return ui.Run{
-		ID: r.ID, State: r.State, Phase: r.Phase, Error: r.Error, Done: r.Done, Total: r.Total,
-		Added: r.Added, Changed: r.Changed, Removed: r.Removed, Unchanged: r.Unchanged,
-		Warnings: r.Warnings, Started: r.Started, Ended: r.Ended,
-	}
-}
-
 func job(j api.Job) ui.Job {
 	shown := ui.Job{
 		ID: j.ID, Kind: j.Kind, Subject: j.Subject, State: j.State, Error: j.Error, Attempt: j.Attempt,

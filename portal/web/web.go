@@ -173,6 +173,12 @@ func (s *site) register() {
 	admin("POST", ui.GatewaysPath, s.createGateway)
 	admin("GET", ui.GatewaysPath+"/{gateway}", s.gateway)
 	admin("POST", ui.GatewaysPath+"/{gateway}/sync", s.sync)
+	admin("POST", ui.GatewaysPath+"/{gateway}/plan", s.planSync)
+	admin("GET", ui.GatewaysPath+"/{gateway}/runs/{run}", s.run)
+	admin("GET", ui.GatewaysPath+"/{gateway}/runs/{run}/apply", s.askApply)
+	admin("POST", ui.GatewaysPath+"/{gateway}/runs/{run}/apply", s.applyRun)
+	admin("GET", ui.GatewaysPath+"/{gateway}/runs/{run}/discard", s.askDiscard)
+	admin("POST", ui.GatewaysPath+"/{gateway}/runs/{run}/discard", s.discardRun)
 
 	admin("GET", ui.JobsPath, s.jobs)
 	admin("GET", ui.JobsPath+"/{job}", s.job)

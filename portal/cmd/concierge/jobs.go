@@ -36,6 +36,9 @@ func (s *server) work(r *jobs.Runner) {
 	r.Handle(ingest.JobSync, jobs.Options{Timeout: ingest.DefaultTimeout + time.Minute}, func(ctx context.Context, gateway string) (time.Time, error) {
 		return s.ingest.Scheduled(ctx, portal.GatewayID(gateway))
 	})
+	r.Handle(ingest.JobWatch, jobs.Options{Timeout: ingest.WatchFor + time.Minute}, func(ctx context.Context, gateway string) (time.Time, error) {
+		return s.ingest.Watch(ctx, portal.GatewayID(gateway))
+	})
 	r.Handle(jobForgetPeople, jobs.Options{Every: 10 * time.Minute}, upkeep(s.people.Expire))
 	r.Handle(jobForgetRequests, jobs.Options{Every: time.Hour}, upkeep(func(ctx context.Context) error {
 		const keep = 24 * time.Hour

@@ -110,6 +110,13 @@ var probes = map[string]probe{
 	"GET /gateways/{gateway}":       at("/gateways/{gateway}"),
 	"POST /gateways/{gateway}/sync": at("/gateways/{gateway}/sync"),
 
+	"POST /gateways/{gateway}/plan":               at("/gateways/{gateway}/plan"),
+	"GET /gateways/{gateway}/runs/{run}":          at("/gateways/{gateway}/runs/{run}"),
+	"GET /gateways/{gateway}/runs/{run}/apply":    at("/gateways/{gateway}/runs/{run}/apply"),
+	"POST /gateways/{gateway}/runs/{run}/apply":   at("/gateways/{gateway}/runs/{run}/apply"),
+	"GET /gateways/{gateway}/runs/{run}/discard":  at("/gateways/{gateway}/runs/{run}/discard"),
+	"POST /gateways/{gateway}/runs/{run}/discard": at("/gateways/{gateway}/runs/{run}/discard"),
+
 	"GET /jobs":            at("/jobs", "/jobs?kind=sync&state=failed"),
 	"GET /jobs/{job}":      at("/jobs/{job}"),
 	"POST /jobs/{job}/run": at("/jobs/{job}/run"),
@@ -181,6 +188,9 @@ var probes = map[string]probe{
 	"POST /api/v1/gateways/{id}/sync":      at("/api/v1/gateways/{gateway}/sync"),
 	"GET /api/v1/gateways/{id}/runs":       at("/api/v1/gateways/{gateway}/runs"),
 	"GET /api/v1/gateways/{id}/runs/{run}": at("/api/v1/gateways/{gateway}/runs/{run}"),
+
+	"POST /api/v1/gateways/{id}/runs/{run}/apply":   at("/api/v1/gateways/{gateway}/runs/{run}/apply"),
+	"POST /api/v1/gateways/{id}/runs/{run}/discard": at("/api/v1/gateways/{gateway}/runs/{run}/discard"),
 
 	"GET /api/v1/jobs":           at("/api/v1/jobs", "/api/v1/jobs?kind=sync&state=failed"),
 	"GET /api/v1/jobs/{id}":      at("/api/v1/jobs/{job}"),

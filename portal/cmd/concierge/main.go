@@ -27,7 +27,11 @@ func main() {
 	if err := command(os.Stdout, os.Stderr).ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "concierge:", err)
 		stop()
-		os.Exit(1)
+		status := 1
+		if own, ok := errors.AsType[*exit](err); ok {
+			status = own.status
+		}
+		os.Exit(status)
 	}
 }
 
@@ -42,7 +46,7 @@ func command(out, errs io.Writer) *cobra.Command {
 	root.SetOut(out)
 	root.SetErr(errs)
 	root.PersistentFlags().Var(&logFormat{"text"}, logFormatFlag, "form of the log: text or json")
-	root.AddCommand(serveCommand(), demoCommand(), workerCommand(), backupCommand(), restoreCommand(), doctorCommand(), healthcheckCommand(), newKeyCommand(), catalogCommand())
+	root.AddCommand(serveCommand(), demoCommand(), workerCommand(), syncCommand(), backupCommand(), restoreCommand(), doctorCommand(), healthcheckCommand(), newKeyCommand(), catalogCommand())
 	return root
 }
 

@@ -54,6 +54,7 @@ type server struct {
 	db        database
 	people    *people.Service
 	ingest    *ingest.Service
+	gateways  *ingest.Gateways
 	live      *routing.Live
 	search    *search.Index
 	limits    *v1.Limits
@@ -104,6 +105,7 @@ func (s *server) wire(ctx context.Context, registrations []ingest.Registration) 
 	catalogDB := store.Narrow[catalog.Tx](s.db)
 	gateways := ingest.NewGateways(catalogDB, kinds, box, s.log)
 	s.sites = site.New(store.Narrow[site.Tx](s.db), box, site.Options{Back: s.back, Log: s.log})
+	s.gateways = gateways
 	gateways.Through(s.sites)
 	gateways.Detect(ingest.EnvironmentNames(c.Environments, c.EnvironmentNames))
 	if err := gateways.Configure(ctx, registrations); err != nil {

@@ -84,7 +84,7 @@ func (s *server) state(ctx context.Context) (telemetry.State, error) {
 	status := s.live.Status()
 	state := telemetry.State{
 		Table: telemetry.Table{Version: s.live.Table().Version(), Current: status.Current, Rebuild: status.Rebuild},
-		Pools: s.db.Pools(),
+		Pools: s.db.Pools(), Traffic: s.traffic(),
 	}
 	var gateways []telemetry.Gateway
 	err := store.Narrow[catalog.Tx](s.db).View(ctx, func(tx catalog.Tx) error {
@@ -135,6 +135,14 @@ func (s *server) state(ctx context.Context) (telemetry.State, error) {
 	}
 	state.Jobs, err = s.countJobs(ctx)
 	return state, err
+}
+
+// traffic says how this process gets on with the gateways that it has called.
+func (s *server) traffic() (all []telemetry.Traffic) {
+	for id, p := range s.gateways.Paces() {
+		all = append(all, telemetry.Traffic{Gateway: string(id), Open: p.Open, Waiting: p.Waiting, Watching: s.ingest.Watching(id)})
+	}
+	return all
 }
 
 // countJobs counts those that are not over, a thousand at most.

@@ -21,8 +21,12 @@ import (
 	"concierge/portal/catalog"
 )
 
-// KeptRuns is how many runs of a gateway are kept.
-const KeptRuns = 200
+// KeptRuns is how many runs of a gateway are kept, KeptApplied how many of those that changed something: they are fewer,
+// and what they changed is asked for later.
+const (
+	KeptRuns    = 200
+	KeptApplied = 50
+)
 
 // Catalog implements catalog.Tx.
 func (tx *Tx) Catalog() catalog.Store { return catalogStore{tx} }
@@ -134,7 +138,7 @@ func (s catalogStore) Standing(ctx context.Context, id portal.GatewayID) (st cat
 		run   **catalog.Run
 		where string
 	}{
-		{&st.LastRun, ""},
+		{&st.LastRun, "AND state <> 'planned'"},
 		{&st.LastGood, "AND state IN ('applied', 'unchanged')"},
 	} {
 		found, err := s.runs(ctx, `SELECT report FROM runs WHERE gateway = $1 `+want.where+` ORDER BY started DESC, id DESC LIMIT 1`, string(id))
@@ -479,7 +483,11 @@ func (s catalogStore) runs(ctx context.Context, query string, args ...any) ([]ca
 func (s catalogStore) StartRun(ctx context.Context, r catalog.Run) error {
 	report, err := json.Marshal(r)
 	if err == nil {
-		err = s.tx.exec(ctx, `INSERT INTO runs (id, gateway, state, report, started, probed, ended) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		// The order of a gateway's runs is that in which they were started, also where the clock went back in between.
+		err = s.tx.exec(ctx, `INSERT INTO runs (id, gateway, state, report, started, probed, ended)
+			SELECT $1, $2, $3, $4, CASE WHEN newest < CAST($5 AS BIGINT) THEN CAST($5 AS BIGINT) ELSE newest + 1 END,
+				CAST($6 AS BIGINT), CAST($7 AS BIGINT)
+			FROM (SELECT coalesce(max(started), 0) AS newest FROM runs WHERE gateway = $2) AS before`,
 			string(r.ID), string(r.Gateway), string(r.State), string(report), micros(r.Started), micros(r.Probed), micros(r.Ended))
 	}
 	if err != nil {
@@ -504,13 +512,43 @@ func (s catalogStore) EndRun(ctx context.Context, r catalog.Run) error {
 	}
 	if err == nil {
 		err = s.tx.exec(ctx, `DELETE FROM runs WHERE gateway = $1 AND started < (SELECT started FROM runs WHERE gateway = $1 ORDER BY started DESC LIMIT 1 OFFSET $2)
-			AND id <> coalesce((SELECT id FROM runs WHERE gateway = $1 AND state IN ('applied', 'unchanged') ORDER BY started DESC, id DESC LIMIT 1), '')`,
-			string(r.Gateway), KeptRuns-1)
+			AND id <> coalesce((SELECT id FROM runs WHERE gateway = $1 AND state IN ('applied', 'unchanged') ORDER BY started DESC, id DESC LIMIT 1), '')
+			AND NOT (state = 'applied' AND started >= coalesce((SELECT started FROM runs WHERE gateway = $1 AND state = 'applied' ORDER BY started DESC LIMIT 1 OFFSET $3), 0))`,
+			string(r.Gateway), KeptRuns-1, KeptApplied-1)
 	}
 	if err != nil {
 		return fmt.Errorf("ending sync %s: %w", r.ID, err)
 	}
 	return nil
+}
+
+func (s catalogStore) DiscardRun(ctx context.Context, r catalog.Run) error {
+	report, err := json.Marshal(r)
+	if err == nil {
+		err = s.mustMeetOne(ctx, portal.ErrConflict, `UPDATE runs SET state = $1, report = $2 WHERE id = $3 AND state = 'waiting'`,
+			string(r.State), string(report), string(r.ID))
+	}
+	return doing(err, "discarding the plan of sync %s", r.ID)
+}
+
+func (s catalogStore) PutPlan(ctx context.Context, run portal.RunID, p catalog.Plan) error {
+	steps, err := json.Marshal(p)
+	if err == nil {
+		err = s.tx.exec(ctx, `INSERT INTO plans (run, steps) VALUES ($1, $2)`, string(run), string(steps))
+	}
+	return doing(err, "keeping the plan of sync %s", run)
+}
+
+func (s catalogStore) Plan(ctx context.Context, run portal.RunID) (p catalog.Plan, err error) {
+	var steps string
+	err = s.tx.one(ctx, []any{&steps}, `SELECT steps FROM plans WHERE run = $1`, string(run))
+	if errors.Is(err, portal.ErrNotFound) {
+		return p, nil
+	}
+	if err == nil {
+		err = json.Unmarshal([]byte(steps), &p)
+	}
+	return p, doing(err, "plan of sync %s", run)
 }
 
 func (s catalogStore) Run(ctx context.Context, gateway portal.GatewayID, id portal.RunID) (catalog.Run, error) {

@@ -30,6 +30,9 @@ var catalogRules = []Rule{
 	{"Documents", "a published document is written once and stays, one without a deployment is swept", one(documents)},
 	{"PackedDocuments", "a document is kept compressed, packed before or not; one from before is read, a damaged one is an error", one(packedDocuments)},
 	{"Runs", "one run at a time; the newest are kept, and the last good one", one(runs)},
+	{"RunsThatChangedSomethingAreKeptLonger", "beside the newest runs those are kept that changed something last, with their plans, which go with them", one(keptPlans)},
+	{"RunsKeepTheirOrder", "the run that was started last is the last one, also where the clock went back; one that only planned is none", one(runsInOrder)},
+	{"WaitingRunsAreDiscarded", "a person says no to a waiting run once, and to no other", one(discarded)},
 	{"RunsAreNotedWhileTheyRun", "how far a run is, and its lease, is what was noted last; once it has ended nothing is noted", one(runsAreNoted)},
 }
 
@@ -419,6 +422,109 @@ func runs(t T, db DB) {
 		st, err := s.Standing(ctx, "kong-eu")
 		if st.Deployments != 1 || st.Unclassified != 1 {
 			t.Errorf("%d deployments, %d unclassified", st.Deployments, st.Unclassified)
+		}
+		return err
+	})
+}
+
+func keptPlans(t T, db DB) {
+	seeded(t, db)
+	plan := func(n int) catalog.Plan {
+		return catalog.Plan{More: n, Steps: []catalog.Step{{
+			Kind: catalog.StepReclassify, Title: "é", RemoteID: "r", Was: "q", Audience: "partner", Fields: []catalog.Field{{Name: "audience", Is: "partner", Layer: portal.LayerGateway}},
+		}}}
+	}
+	id := func(n int) portal.RunID { return portal.RunID(fmt.Sprintf("run_%03d", n)) }
+	const applied = sqlstore.KeptApplied + 10
+	for n := range applied + sqlstore.KeptRuns + 5 {
+		inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+			run := catalog.Run{ID: id(n), Gateway: "kong-eu", State: catalog.Running, Started: noon.Add(time.Duration(n) * time.Minute)}
+			if err := s.StartRun(ctx, run); err != nil {
+				return err
+			}
+			run.State = catalog.Unchanged
+			if n < applied {
+				run.State = catalog.Applied
+				if err := s.PutPlan(ctx, run.ID, plan(n)); err != nil {
+					return err
+				}
+			}
+			return s.EndRun(ctx, run)
+		})
+	}
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		all, err := s.Runs(ctx, "kong-eu", "", 0)
+		if len(all) != sqlstore.KeptRuns+sqlstore.KeptApplied || all[len(all)-1].ID != id(10) {
+			t.Errorf("%d runs are kept, the oldest is %s", len(all), all[len(all)-1].ID)
+		}
+		for n, want := range map[int]catalog.Plan{9: {}, 10: plan(10), applied - 1: plan(applied - 1), applied: {}} {
+			got, planErr := s.Plan(ctx, id(n))
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("plan of run %d:\n%s", n, diff)
+			}
+			err = errors.Join(err, planErr)
+		}
+		return err
+	})
+}
+
+func runsInOrder(t T, db DB) {
+	seeded(t, db)
+	do := func(id portal.RunID, started time.Time, state catalog.RunState) {
+		inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+			run := catalog.Run{ID: id, Gateway: "kong-eu", State: catalog.Running, Started: started}
+			if err := s.StartRun(ctx, run); err != nil {
+				return err
+			}
+			run.State, run.Ended = state, started.Add(time.Second)
+			return s.EndRun(ctx, run)
+		})
+	}
+	do("run_1", noon.Add(48*time.Hour), catalog.Applied) // the clock was wrong
+	do("run_2", noon, catalog.Failed)
+	do("run_3", noon.Add(time.Minute), catalog.Unchanged)
+	do("run_4", noon.Add(2*time.Minute), catalog.Planned)
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		all, err := s.Runs(ctx, "kong-eu", "", 10)
+		var order []portal.RunID
+		for _, r := range all {
+			order = append(order, r.ID)
+		}
+		if want := []portal.RunID{"run_4", "run_3", "run_2", "run_1"}; !slices.Equal(order, want) {
+			t.Errorf("the newest first: %v, want %v", order, want)
+		}
+		st, standingErr := s.Standing(ctx, "kong-eu")
+		if st.LastRun == nil || st.LastRun.ID != "run_3" || st.LastGood == nil || st.LastGood.ID != "run_3" || !st.LastGood.Started.Equal(noon.Add(time.Minute)) {
+			t.Errorf("%+v", st)
+		}
+		return errors.Join(err, standingErr)
+	})
+}
+
+func discarded(t T, db DB) {
+	seeded(t, db)
+	run := catalog.Run{ID: "run_1", Gateway: "kong-eu", State: catalog.Running, Started: noon}
+	discard := func() error {
+		no := run
+		no.State, no.Decided = catalog.Discarded, "per_1"
+		return tryCatalog(t, db, func(ctx context.Context, s catalog.Store) error { return s.DiscardRun(ctx, no) })
+	}
+	conflicts(t, discard(), "one that is not there")
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error { return s.StartRun(ctx, run) })
+	conflicts(t, discard(), "one that is running")
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		waiting := run
+		waiting.State = catalog.Waiting
+		return s.EndRun(ctx, waiting)
+	})
+	if err := discard(); err != nil {
+		t.Fatal(err)
+	}
+	conflicts(t, discard(), "one that was discarded")
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		got, err := s.Run(ctx, "kong-eu", "run_1")
+		if got.State != catalog.Discarded || got.Decided != "per_1" {
+			t.Errorf("%+v", got)
 		}
 		return err
 	})

@@ -65,6 +65,7 @@ var seeds = []seed{
 		[]any{"rev_1", "join", "dep_1", "dep_1", "", "", "", 700, `[]`, "open", `["d"]`, 1, "", 0}},
 	{9, "decisions", "a, b, verdict, actor, at", []any{"dep_1", "dep_1", "apart", "per_1", 1}},
 	{9, "entry_acts", "id, kind, origin, target, detail, at, undone", []any{"eac_1", "split", "api_1", "api_1", `{}`, 1, 0}},
+	{12, "plans", "run, steps", []any{"run_1", `{"Steps":[]}`}},
 	{13, "search_rows", "id, api, fingerprint", []any{1, "api_1", "f"}},
 	{13, "search_operations", "row, operations", []any{1, "POST /refunds"}},
 	{13, "search_terms", "id, term", []any{1, "refunds"}},

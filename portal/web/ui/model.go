@@ -294,8 +294,15 @@ type Gateway struct {
 	Gone     bool
 	SiteSeen *time.Time
 	SiteHref string // address of the site's page; empty where it is not for the reader
-	LastGood *time.Time
-	LastRun  *Run
+	Away     bool   // it is reached from another site
+	// Every is the time between two syncs, NextSync when the next one is due; nil while one runs.
+	Every     string
+	NextSync  *time.Time
+	Discovery string // snapshot, since or watch; empty where it has not been asked yet
+	Budget    BudgetView
+	Traffic   *Traffic // nil where this process has not called it
+	LastGood  *time.Time
+	LastRun   *Run
 }
 
 // Fact is a name and a value.
@@ -312,8 +319,11 @@ type AbilityLine struct {
 // Run is one sync.
 type Run struct {
 	ID, State, Phase, Error            string
+	Dry                                bool // it only works out what a sync would do
 	Done, Total                        int
 	Added, Changed, Removed, Unchanged int
+	Removing                           int    // removals that wait for a person
+	Trigger, By, DecidedBy             string // what started it, who did, who said no
 	Warnings                           []string
 	Started                            time.Time
 	Ended                              *time.Time

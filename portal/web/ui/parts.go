@@ -33,7 +33,7 @@ var (
 		"requested": toneInfo, "approved": toneGood, "rejected": toneBad, "suspended": toneWarn,
 		"scheduled": toneInfo, "available": toneInfo, "retrying": toneWarn, "completed": toneGood,
 		"connected": toneGood, "gone": toneBad,
-		"running": toneInfo, "applied": toneGood, "unchanged": toneGood, "waiting": toneWarn, "invited": toneInfo,
+		"running": toneInfo, "applied": toneGood, "unchanged": toneGood, "waiting": toneWarn, "planned": toneInfo, "invited": toneInfo,
 	}
 	methodTones = map[string]string{"GET": toneInfo, "POST": toneGood, "PUT": toneWarn, "PATCH": toneWarn, "DELETE": toneBad}
 )
@@ -50,7 +50,7 @@ var (
 	}
 	runStateKeys = map[string]string{
 		"running": "run.state.running", "applied": "run.state.applied", "unchanged": "run.state.unchanged",
-		"waiting": "run.state.waiting", "failed": "run.state.failed",
+		"waiting": "run.state.waiting", "failed": "run.state.failed", "discarded": "run.state.discarded", "planned": "run.state.planned",
 	}
 	jobStateKeys = map[string]string{
 		"scheduled": "job.state.scheduled", "available": "job.state.available", "running": "job.state.running", "retrying": "job.state.retrying",
@@ -58,7 +58,7 @@ var (
 	}
 	// jobKindKeys say what a kind of job does. A kind that is not here is shown by its name alone.
 	jobKindKeys = map[string]string{
-		"sync": "job.kind.sync", "acts": "job.kind.acts", "sweep": "job.kind.sweep", "reconcile": "job.kind.reconcile",
+		"sync": "job.kind.sync", "schedule": "job.kind.schedule", "watch": "job.kind.watch", "acts": "job.kind.acts", "sweep": "job.kind.sweep", "reconcile": "job.kind.reconcile",
 		"forget-people": "job.kind.forget_people", "forget-requests": "job.kind.forget_requests",
 	}
 	workerStateKeys = map[string]string{

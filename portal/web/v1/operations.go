@@ -145,6 +145,7 @@ func (s *server) operations() {
 	s.catalog()
 	s.keys()
 	s.gateways()
+	s.syncs()
 	s.jobs()
 	s.sites()
 	s.people()
@@ -334,27 +335,6 @@ func (s *server) gateways() {
 		},
 	}.register(s)
 	read(s, "/gateways/{id}", "gateway", "One gateway", func(ctx context.Context, d api.Desk, in *Thing) (api.Gateway, error) { return d.Gateway(ctx, in.ID) })
-	post[OnceThing, api.Run]{
-		path: "/gateways/{id}/sync", id: "sync", summary: "Read the gateway now; answers the run, which goes on", status: http.StatusAccepted,
-		key: func(in *OnceThing) string { return in.Key }, body: func(*OnceThing) any { return nil },
-		do: func(ctx context.Context, d api.Desk, in *OnceThing) (api.Run, error) { return d.Sync(ctx, in.ID) },
-		of: func(r api.Run) string { return r.ID },
-		again: func(ctx context.Context, d api.Desk, in *OnceThing, id string) (api.Run, error) {
-			return d.Run(ctx, in.ID, id)
-		},
-	}.register(s)
-	type runsIn struct {
-		Thing
-		Paging
-	}
-	read(s, "/gateways/{id}/runs", "runs", "The syncs of a gateway, newest first", func(ctx context.Context, d api.Desk, in *runsIn) (api.Page[api.Run], error) {
-		return d.Runs(ctx, in.ID, in.paging())
-	})
-	type runIn struct {
-		Thing
-		Run string `path:"run"`
-	}
-	read(s, "/gateways/{id}/runs/{run}", "run", "One sync", func(ctx context.Context, d api.Desk, in *runIn) (api.Run, error) { return d.Run(ctx, in.ID, in.Run) })
 }
 
 func (s *server) people() {

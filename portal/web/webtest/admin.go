@@ -44,8 +44,11 @@ func (w *World) governed(p *person) ([]*api.Gateway, error) {
 }
 
 func (w *World) seen(g api.Gateway) api.Gateway {
-	if runs := w.history(g.ID); len(runs) > 0 {
-		g.LastRun = &runs[0]
+	for _, r := range w.history(g.ID) {
+		if !r.Dry || r.State == "running" {
+			g.LastRun = &r
+			break
+		}
 	}
 	return w.reached(g)
 }
@@ -136,7 +139,7 @@ func (d *desk) Sync(_ context.Context, id string) (api.Run, error) {
 			return r, nil
 		}
 	}
-	r := api.Run{ID: w.next("run"), Gateway: g.ID, State: "running", Phase: "Reading routes", Done: 12, Total: 64, Started: w.now()}
+	r := api.Run{ID: w.next("run"), Gateway: g.ID, State: "running", Phase: "documents", Trigger: "person", By: p.Name, Done: 12, Total: 64, Started: w.now()}
 	w.runs = append([]api.Run{r}, w.runs...)
 	return r, nil
 }

@@ -233,4 +233,5 @@ func (w *World) fillGateways() {
 	failed := ran("classic-paris", "failed", 20*time.Minute, 30*time.Second, 0, 0, 0, 0)
 	failed.Error = "GET /apiEndpoints: 401 Unauthorized: the admin token expired on 2026-11-19"
 	ran("classic-paris", "applied", 27*hour, 6*time.Second, 0, 2, 1, 28).Warnings = []string{"2 endpoints have no scopes, so keys cannot be confined there."}
+	w.fillPlans()
 }

@@ -1,0 +1,8 @@
+-- +goose Up
+-- What syncs did or would do, as people read it, for as long as their runs are kept.
+CREATE TABLE plans (
+	run   TEXT COLLATE "C" PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE,
+	steps TEXT COLLATE "C" NOT NULL -- catalog.Plan as JSON
+);
+
+CREATE INDEX runs_applied ON runs (gateway, started) WHERE state = 'applied';
