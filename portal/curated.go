@@ -2,14 +2,14 @@ package portal
 
 import "strings"
 
-// Texts are what the people who own an API say about it to one audience: whoever's audience may use that one reads them.
-// Those without an audience are read by nobody.
-type Texts struct {
-	Audience Audience `json:"audience"`
-	Summary  string   `json:"summary,omitempty"`
-	Contact  Contact  `json:"contact,omitzero"`
-	Tags     []string `json:"tags,omitempty"`
-	Links    []Link   `json:"links,omitempty"`
+// AudienceText is what the people who own an API say about it to one audience: whoever's audience may use that one reads it.
+// One without an audience is read by nobody.
+type AudienceText struct {
+	Audience Audience   `json:"audience"`
+	Summary  string     `json:"summary,omitempty"`
+	Contact  Contact    `json:"contact,omitempty,omitzero"`
+	Tags     []string   `json:"tags,omitempty"`
+	Links    []TextLink `json:"links,omitempty"`
 }
 
 // Contact is whom to ask about an API. Empty fields are not known.
@@ -23,15 +23,15 @@ type Contact struct {
 // IsZero reports whether there is nothing to show.
 func (c Contact) IsZero() bool { return c == Contact{} }
 
-// Link points to more about an API. Href is absolute, http or https.
-type Link struct {
+// TextLink points to more about an API. Href is absolute, http or https.
+type TextLink struct {
 	Title string `json:"title"`
 	Href  string `json:"href"`
 }
 
 // Guide is a page of the owners' own about an API, for one audience.
 type Guide struct {
-	ID       string   `json:"id"` // stays the same when the guide is edited
+	ID       string   `json:"id,omitempty"` // stays the same when the guide is edited
 	Title    string   `json:"title"`
 	Audience Audience `json:"audience"`
 	Body     string   `json:"body,omitempty"` // markdown: render it through document.Markdown only

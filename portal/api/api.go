@@ -52,6 +52,10 @@ type API struct {
 	Owner       string    `json:"owner,omitempty"`
 	Operation   string    `json:"operation,omitempty" doc:"The operation by which it was found; only in a list"`
 	Links       []Link    `json:"links,omitempty"`
+
+	Contact   *portal.Contact `json:"contact,omitempty" doc:"Whom to ask; only on a single API"`
+	Guides    []GuideHead     `json:"guides,omitempty" doc:"The owners' guides; only on a single API"`
+	CanCurate bool            `json:"can_curate,omitempty" doc:"Whether the caller may edit its texts and lifecycle; only on a single API"`
 }
 
 // Version is one line of an API. Environments are those that resolve for the caller, in their configured order.
@@ -59,12 +63,14 @@ type Version struct {
 	Version      string   `json:"version"`
 	Lifecycle    string   `json:"lifecycle"`
 	Environments []string `json:"environments"`
+	EndOfLife
 }
 
 // Link points somewhere that the caller may go.
 type Link struct {
-	Rel  string `json:"rel"`
-	Href string `json:"href"`
+	Rel   string `json:"rel"`
+	Href  string `json:"href"`
+	Title string `json:"title,omitempty"`
 }
 
 // ResolveQuery asks for the caller's endpoint. Version and region may be empty. With Application the answer honours its
@@ -89,11 +95,11 @@ type Decision struct {
 	Authentication portal.Authentication `json:"authentication"`
 	Plans          []portal.Plan         `json:"plans"`
 	Lifecycle      string                `json:"lifecycle"`
-	Sunset         *time.Time            `json:"sunset,omitempty"`
-	Try            string                `json:"try,omitempty" doc:"Path below base_url of a GET that needs no parameters"`
-	KeysRefused    string                `json:"keys_refused,omitempty" doc:"Why no key can be had here; empty where one can"`
-	Why            []Reason              `json:"why"`
-	Expires        time.Time             `json:"expires" doc:"When to ask again"`
+	EndOfLife
+	Try         string    `json:"try,omitempty" doc:"Path below base_url of a GET that needs no parameters"`
+	KeysRefused string    `json:"keys_refused,omitempty" doc:"Why no key can be had here; empty where one can"`
+	Why         []Reason  `json:"why"`
+	Expires     time.Time `json:"expires" doc:"When to ask again"`
 }
 
 // Reason is one step of a decision. Text is English; Code and Args let a client say it in another language.
@@ -117,6 +123,11 @@ type Document struct {
 	Content     []byte
 	ContentType string
 	ETag        string
+
+	// What is on its way out. Over HTTP it is told in the headers of the answer, and only there.
+	API     string
+	Version string
+	EndOfLife
 }
 
 // Application is what will call an API.
@@ -493,4 +504,7 @@ type Desk interface {
 	People
 	Jobs
 	Sites
+	Lifecycles
+	Curation
+	Teams
 }

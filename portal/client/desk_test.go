@@ -147,8 +147,38 @@ var (
 		"Jobs": func(ctx context.Context, d api.Desk) (any, error) {
 			return d.Jobs(ctx, api.JobsQuery{Paging: page, Kind: "sync", State: "failed"})
 		},
-		"Job":             func(ctx context.Context, d api.Desk) (any, error) { return d.Job(ctx, "42") },
-		"RunJob":          func(ctx context.Context, d api.Desk) (any, error) { return d.RunJob(ctx, "42") },
+		"Job":              func(ctx context.Context, d api.Desk) (any, error) { return d.Job(ctx, "42") },
+		"RunJob":           func(ctx context.Context, d api.Desk) (any, error) { return d.RunJob(ctx, "42") },
+		"Leaving":          func(ctx context.Context, d api.Desk) (any, error) { return d.Leaving(ctx) },
+		"VersionLifecycle": func(ctx context.Context, d api.Desk) (any, error) { return d.VersionLifecycle(ctx, "a/b", "2 x") },
+		"SetVersionLifecycle": func(ctx context.Context, d api.Desk) (any, error) {
+			n := api.NewLifecycle{}
+			fill(reflect.ValueOf(&n).Elem(), "new")
+			n.Lifecycle = "retired"
+			return d.SetVersionLifecycle(ctx, "payments", "-", n)
+		},
+		"Guide": func(ctx context.Context, d api.Desk) (any, error) { return d.Guide(ctx, "payments", "gde_1") },
+		"Texts": func(ctx context.Context, d api.Desk) (any, error) { return d.Texts(ctx, "payments", 7, "api_2") },
+		"SaveTexts": func(ctx context.Context, d api.Desk) (any, error) {
+			n := api.NewTexts{}
+			fill(reflect.ValueOf(&n).Elem(), "new")
+			return d.SaveTexts(ctx, "payments", n)
+		},
+		"PreviewTexts": func(ctx context.Context, d api.Desk) (any, error) {
+			n := api.NewTexts{}
+			fill(reflect.ValueOf(&n).Elem(), "new")
+			return d.PreviewTexts(ctx, "payments", "partner", n)
+		},
+		"TextsHistory": func(ctx context.Context, d api.Desk) (any, error) { return d.TextsHistory(ctx, "payments") },
+		"AssignTeam":   func(ctx context.Context, d api.Desk) (any, error) { return d.AssignTeam(ctx, "payments", "team_1") },
+		"Teams":        func(ctx context.Context, d api.Desk) (any, error) { return d.Teams(ctx) },
+		"Team":         func(ctx context.Context, d api.Desk) (any, error) { return d.Team(ctx, "team_1") },
+		"CreateTeam": func(ctx context.Context, d api.Desk) (any, error) {
+			return d.CreateTeam(ctx, api.NewTeam{Name: "Cards", Organisation: "org_1"})
+		},
+		"SetTeamMember": func(ctx context.Context, d api.Desk) (any, error) {
+			return d.SetTeamMember(ctx, "team_1", "per_1", true)
+		},
 		"Sites":           func(ctx context.Context, d api.Desk) (any, error) { return d.Sites(ctx) },
 		"Site":            func(ctx context.Context, d api.Desk) (any, error) { return d.Site(ctx, "paris") },
 		"CreateEnrolment": func(ctx context.Context, d api.Desk) (any, error) { return d.CreateEnrolment(ctx, "paris") },

@@ -105,7 +105,9 @@ func (s *stub) API(_ context.Context, id string) (api.API, error) {
 	return answer[api.API](s, "API", id)
 }
 func (s *stub) Spec(_ context.Context, q api.SpecQuery) (api.Document, error) {
-	return answer[api.Document](s, "Spec", q)
+	d, err := answer[api.Document](s, "Spec", q)
+	d.API, d.Version, d.EndOfLife = "", "", api.EndOfLife{} // told in headers only
+	return d, err
 }
 func (s *stub) Resolve(_ context.Context, q api.ResolveQuery) (api.Decision, error) {
 	return answer[api.Decision](s, "Resolve", q)
@@ -244,4 +246,44 @@ func (s *stub) RevokeEnrolment(_ context.Context, id string) error {
 }
 func (s *stub) RevokeWorker(_ context.Context, id string) (api.Worker, error) {
 	return answer[api.Worker](s, "RevokeWorker", id)
+}
+
+func (s *stub) Leaving(context.Context) ([]api.Leaving, error) {
+	return answer[[]api.Leaving](s, "Leaving")
+}
+func (s *stub) VersionLifecycle(_ context.Context, id, version string) (api.VersionLifecycle, error) {
+	return answer[api.VersionLifecycle](s, "VersionLifecycle", id, version)
+}
+func (s *stub) SetVersionLifecycle(_ context.Context, id, version string, n api.NewLifecycle) (api.VersionLifecycle, error) {
+	at := []time.Time{*n.Deprecation, *n.Sunset}
+	n.Deprecation, n.Sunset = nil, nil // told by value: an address says nothing
+	return answer[api.VersionLifecycle](s, "SetVersionLifecycle", id, version, n, at)
+}
+func (s *stub) Guide(_ context.Context, id, guide string) (api.GuidePage, error) {
+	return answer[api.GuidePage](s, "Guide", id, guide)
+}
+func (s *stub) Texts(_ context.Context, id string, revision int64, from string) (api.Texts, error) {
+	return answer[api.Texts](s, "Texts", id, revision, from)
+}
+func (s *stub) SaveTexts(_ context.Context, id string, n api.NewTexts) (api.Texts, error) {
+	return answer[api.Texts](s, "SaveTexts", id, n)
+}
+func (s *stub) PreviewTexts(_ context.Context, id, audience string, n api.NewTexts) (api.Curated, error) {
+	return answer[api.Curated](s, "PreviewTexts", id, audience, n)
+}
+func (s *stub) TextsHistory(_ context.Context, id string) ([]api.TextsRevision, error) {
+	return answer[[]api.TextsRevision](s, "TextsHistory", id)
+}
+func (s *stub) AssignTeam(_ context.Context, id, team string) (api.Texts, error) {
+	return answer[api.Texts](s, "AssignTeam", id, team)
+}
+func (s *stub) Teams(context.Context) ([]api.Team, error) { return answer[[]api.Team](s, "Teams") }
+func (s *stub) Team(_ context.Context, id string) (api.Team, error) {
+	return answer[api.Team](s, "Team", id)
+}
+func (s *stub) CreateTeam(_ context.Context, n api.NewTeam) (api.Team, error) {
+	return answer[api.Team](s, "CreateTeam", n)
+}
+func (s *stub) SetTeamMember(_ context.Context, team, person string, member bool) (api.Team, error) {
+	return answer[api.Team](s, "SetTeamMember", team, person, member)
 }

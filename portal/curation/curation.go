@@ -31,7 +31,7 @@ type Revision struct {
 	API       portal.APIID
 	Number    int64
 	Published bool // false: a draft, which only owners see
-	Texts     []portal.Texts
+	Texts     []portal.AudienceText
 	Guides    []portal.Guide // in their order
 	Author    portal.PersonID
 	At        time.Time

@@ -175,7 +175,7 @@ func (s *Service) Published(ctx context.Context, api portal.APIID) (r Revision, 
 type Draft struct {
 	Base    int64 // number of the revision that they started from; 0: there was none
 	Publish bool
-	Texts   []portal.Texts
+	Texts   []portal.AudienceText
 	Guides  []portal.Guide // one without an id is new
 }
 
@@ -242,14 +242,14 @@ func (s *Service) clean(d Draft) (Draft, error) {
 		say("there is one text for each audience")
 	}
 	seen := map[portal.Audience]bool{}
-	var texts []portal.Texts
+	var texts []portal.AudienceText
 	for _, t := range d.Texts {
 		audience("a text", t.Audience)
 		if seen[t.Audience] {
 			say("there is one text for %s", t.Audience)
 		}
 		seen[t.Audience] = true
-		clean := portal.Texts{Audience: t.Audience, Summary: line("a summary", t.Summary, maxSummary), Contact: portal.Contact{
+		clean := portal.AudienceText{Audience: t.Audience, Summary: line("a summary", t.Summary, maxSummary), Contact: portal.Contact{
 			Name: line("a contact's name", t.Contact.Name, maxField), Email: line("a contact's e-mail address", t.Contact.Email, maxField),
 			URL: href("a contact's page", t.Contact.URL), Chat: line("a contact's channel", t.Contact.Chat, maxField),
 		}}
@@ -264,9 +264,9 @@ func (s *Service) clean(d Draft) (Draft, error) {
 			}
 		}
 		for _, l := range t.Links {
-			l = portal.Link{Title: line("a link's title", l.Title, maxField), Href: href("a link", l.Href)}
+			l = portal.TextLink{Title: line("a link's title", l.Title, maxField), Href: href("a link", l.Href)}
 			switch {
-			case l == portal.Link{}:
+			case l == portal.TextLink{}:
 			case l.Title == "" || l.Href == "":
 				say("a link needs a title and an address")
 			default:

@@ -19,6 +19,7 @@ import (
 	"concierge/portal/access"
 	"concierge/portal/api"
 	"concierge/portal/catalog"
+	"concierge/portal/curation"
 	"concierge/portal/document"
 	"concierge/portal/ingest"
 	"concierge/portal/keys"
@@ -35,6 +36,7 @@ type Parts struct {
 	Keys     *keys.Service
 	Policy   keys.Policy
 	People   *people.Service
+	Curation *curation.Service
 	Ingest   *ingest.Service
 	Gateways *ingest.Gateways
 	Kinds    map[string]connectors.Kind
@@ -112,11 +114,17 @@ func texts[T ~string](in []T) []string {
 func (d *desk) summary(table *routing.Table, v routing.EntryView) api.API {
 	allowed, hidden := d.hosts(table, v.ID)
 	a := api.API{ID: v.Name, Title: v.Title, Summary: document.Text(v.Summary, allowed, hidden), Tags: slices.Clone(v.Tags), Owner: v.Owner, Versions: make([]api.Version, len(v.Versions))}
+	if len(v.Curated.Tags) > 0 {
+		a.Tags = scrubbed(v.Curated, hidden).Tags
+	}
 	if a.Tags == nil {
 		a.Tags = []string{}
 	}
 	for i, line := range v.Versions {
-		a.Versions[i] = api.Version{Version: line.Line, Lifecycle: string(line.Lifecycle), Environments: texts(line.Environments)}
+		a.Versions[i] = api.Version{
+			Version: line.Line, Lifecycle: string(line.Lifecycle), Environments: texts(line.Environments),
+			EndOfLife: d.ending(table, v.ID, line.Lifecycle, line.Deprecated, line.Sunset, line.Successor),
+		}
 	}
 	return a
 }
@@ -130,6 +138,10 @@ func (d *desk) API(ctx context.Context, id string) (api.API, error) {
 	allowed, hidden := d.hosts(table, v.ID)
 	a.Description = document.Text(v.Description, allowed, hidden)
 	a.Links = []api.Link{{Rel: "describedby", Href: "/api/v1/apis/" + url.PathEscape(a.ID) + "/spec"}}
+	d.curate(&a, v.Curated, hidden)
+	if entry, ok := table.Entry(v.ID); ok {
+		a.CanCurate = access.MayCurate(d.caller, access.Owner{Division: entry.Owner, Team: entry.Team})
+	}
 	return a, nil
 }
 
@@ -146,7 +158,7 @@ func (d *desk) Resolve(ctx context.Context, q api.ResolveQuery) (api.Decision, e
 		routing.Result
 		why []api.Reason
 	}
-	result, _, err := routing.Find(ctx, d.Live, func(t *routing.Table) (e explained, err error) {
+	result, table, err := routing.Find(ctx, d.Live, func(t *routing.Table) (e explained, err error) {
 		e.Result, e.why, err = t.Explain(d.caller.Consumer(portal.ApplicationID(q.Application)), routing.Request{
 			API: q.API, Version: q.Version, Environment: portal.Environment(q.Environment), Region: portal.Region(q.Region),
 		})
@@ -159,14 +171,11 @@ func (d *desk) Resolve(ctx context.Context, q api.ResolveQuery) (api.Decision, e
 	decision := api.Decision{
 		API: result.Name, Title: to.Title, Version: to.Line, Environment: string(to.Placement.Environment()),
 		BaseURL: to.BaseURL, Gateway: string(to.Gateway), Region: string(to.Placement.Region()),
-		Authentication: to.Authentication, Plans: d.plans(result.Name, to), Lifecycle: string(to.Lifecycle),
+		Authentication: to.Authentication, Plans: d.plans(result.Name, to), Lifecycle: string(to.Lifecycle), EndOfLife: d.endingOf(table, to),
 		Try: to.Try, KeysRefused: d.refused(to), Why: result.why, Expires: d.Now().UTC().Truncate(answerGrid).Add(answerGrid),
 	}
-	if !to.Sunset.IsZero() {
-		decision.Sunset = &to.Sunset
-		if to.Sunset.After(d.Now()) && to.Sunset.Before(decision.Expires) {
-			decision.Expires = to.Sunset
-		}
+	if to.Sunset.After(d.Now()) && to.Sunset.Before(decision.Expires) {
+		decision.Expires = to.Sunset
 	}
 	return decision, nil
 }
@@ -231,7 +240,10 @@ func (d *desk) Spec(ctx context.Context, q api.SpecQuery) (api.Document, error) 
 	}
 	contentType, _ := format.Media()
 	sum := sha256.Sum256(content)
-	return api.Document{Content: content, ContentType: contentType, ETag: `"` + hex.EncodeToString(sum[:16]) + `"`}, nil
+	return api.Document{
+		Content: content, ContentType: contentType, ETag: `"` + hex.EncodeToString(sum[:16]) + `"`,
+		API: result.Name, Version: result.Deployment.Line, EndOfLife: d.endingOf(table, result.Deployment),
+	}, nil
 }
 
 // document returns a deployment's description as the caller sees it, in the format wanted where its kind has a choice.

@@ -188,7 +188,7 @@ func (t *Table) view(audience portal.Audience, e *Entry, seen []candidate) view 
 			v.environments = append(v.environments, n)
 		}
 	}
-	v.project(t.axes, audience, e, seen, lines)
+	v.project(t, audience, e, seen, lines)
 	v.classify(t.axes, seen)
 	v.none = &portal.NoEndpointError{API: v.name, Environments: t.axes.names(v.environments)}
 	v.retired = &portal.NoEndpointError{API: v.name, Environments: v.none.Environments, Retired: true}

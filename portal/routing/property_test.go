@@ -60,9 +60,9 @@ func drawEntry(t *rapid.T, id portal.APIID) Entry {
 	}
 	words := rapid.SampledFrom([]string{"", "pay", "orders in full"})
 	for range rapid.IntRange(0, 3).Draw(t, "texts") {
-		text := portal.Texts{
+		text := portal.AudienceText{
 			Audience: portal.Audience(rapid.SampledFrom(drawnAudiences).Draw(t, "audience")), Summary: words.Draw(t, "summary"),
-			Contact: portal.Contact{Name: words.Draw(t, "contact")}, Links: []portal.Link{{Title: words.Draw(t, "link")}},
+			Contact: portal.Contact{Name: words.Draw(t, "contact")}, Links: []portal.TextLink{{Title: words.Draw(t, "link")}},
 		}
 		if tag := words.Draw(t, "tag"); tag != "" {
 			text.Tags = []string{tag}
@@ -572,7 +572,7 @@ func TestNothingHiddenIsTold(t *testing.T) {
 			for k := range e.Texts {
 				if text := &e.Texts[k]; !readable(c.Audience, text.Audience) {
 					text.Summary, text.Contact, text.Tags = canary, portal.Contact{Name: canary}, []string{canary}
-					text.Links = []portal.Link{{Title: canary, Href: "https://" + canary}}
+					text.Links = []portal.TextLink{{Title: canary, Href: "https://" + canary}}
 				}
 				if guide := &e.Guides[k]; !readable(c.Audience, guide.Audience) {
 					guide.ID, guide.Title, guide.Body = canary, canary, canary
@@ -657,7 +657,7 @@ func TestHiddenMakesNoDifference(t *testing.T) {
 		for i := range without.APIs {
 			e := &without.APIs[i]
 			e.Deployments = filter(e.Deployments, func(d portal.Deployment) bool { return usable(c.Audience, &d) })
-			e.Texts = slices.DeleteFunc(slices.Clone(e.Texts), func(text portal.Texts) bool { return !readable(c.Audience, text.Audience) })
+			e.Texts = slices.DeleteFunc(slices.Clone(e.Texts), func(text portal.AudienceText) bool { return !readable(c.Audience, text.Audience) })
 			e.Guides = slices.DeleteFunc(slices.Clone(e.Guides), func(g portal.Guide) bool { return !readable(c.Audience, g.Audience) })
 		}
 		all, visible := Build(in), Build(without)

@@ -53,7 +53,7 @@ type Entry struct {
 	Named []portal.DeploymentID
 	// Texts and Guides are the owners' own, published, each marked for its audience; see Curate. Guides come without their
 	// bodies.
-	Texts  []portal.Texts
+	Texts  []portal.AudienceText
 	Guides []portal.Guide
 	Team   portal.TeamID // that owns it; empty: its division alone does
 }
@@ -440,6 +440,15 @@ func (c class) with(gone, come []*view, values int) class {
 // not see.
 func (t *Table) Entry(id portal.APIID) (Entry, bool) {
 	if e := t.entries.get(id); e != nil {
+		return e.Entry, true
+	}
+	return Entry{}, false
+}
+
+// Named returns the first entry that answers to a name, as it was given, whoever may see it. It is for administrators and
+// owners.
+func (t *Table) Named(name string) (Entry, bool) {
+	if e := t.names.get(name).entry; e != nil {
 		return e.Entry, true
 	}
 	return Entry{}, false

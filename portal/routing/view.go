@@ -44,11 +44,15 @@ type VersionView struct {
 }
 
 // project fills in the descriptive part of a view.
-func (v *view) project(a *axes, audience portal.Audience, e *Entry, seen []candidate, lines []string) {
+func (v *view) project(t *Table, audience portal.Audience, e *Entry, seen []candidate, lines []string) {
+	a := t.axes
 	slices.SortFunc(seen, func(c, d candidate) int { return a.compareTelling(&c, &d) })
 	lead := seen[0].deployment
 	v.name = e.nameFor(seen)
-	curated := Curate(a.ladder, audience, e.Texts, e.Guides)
+	var curated Curated
+	if len(e.Texts)+len(e.Guides) > 0 {
+		curated = t.conceal(Curate(a.ladder, audience, e.Texts, e.Guides), e, seen)
+	}
 	v.shown = EntryView{
 		ID: e.ID, Name: v.name,
 		Title: lead.Title, Summary: cmp.Or(curated.Summary, lead.Summary), Description: lead.Description, Tags: lead.Tags, Owner: lead.Owner,

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -72,6 +73,7 @@ func (v *visit) renderAPI(status int, id string, at place, form ui.Form) error {
 		Title: a.Title, Summary: a.Summary, Owner: a.Owner, Tags: tags(a.Tags), Environment: at.environment,
 		Markdown: v.site.Markdown(a.Description),
 		Links:    links(a.Links),
+		Curated:  v.curated(a),
 	}
 	path := ui.Below(ui.APIsPath, a.ID)
 	var d api.Decision
@@ -134,7 +136,7 @@ func links(ls []api.Link) []ui.Link {
 	var kept []ui.Link
 	for _, l := range ls {
 		if u, err := url.Parse(l.Href); err == nil && (u.Scheme == "https" || u.Scheme == "http") {
-			kept = append(kept, ui.Link{Text: l.Rel, Href: l.Href})
+			kept = append(kept, ui.Link{Text: cmp.Or(l.Title, l.Rel), Href: l.Href})
 		}
 	}
 	return kept
@@ -144,9 +146,10 @@ func (v *visit) crumb(key, href string) ui.Link { return ui.Link{Text: v.text.T(
 
 func (v *visit) fillEndpoint(page *ui.APIPage, a api.API, d api.Decision, at place, mine []api.Application, form ui.Form) error {
 	path := ui.Below(ui.APIsPath, a.ID)
+	page.Ending = v.endingOf(d)
 	page.Endpoint = &ui.Endpoint{
 		BaseURL: d.BaseURL, Gateway: d.Gateway, Region: d.Region, Version: d.Version, Environment: d.Environment,
-		Lifecycle: d.Lifecycle, Sunset: d.Sunset, Refused: d.KeysRefused,
+		Lifecycle: d.Lifecycle, Refused: d.KeysRefused,
 		Authentication: v.authentication(d.Authentication),
 		Curl:           Curl(CallAddress(d.BaseURL, d.Try), v.placeholder(d.Authentication)),
 		Why:            each(d.Why, func(r api.Reason) string { return v.text.Reason(r.Code, r.Args, r.Text) }),

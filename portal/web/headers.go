@@ -6,8 +6,9 @@ import "net/http"
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// maxFormBytes bounds what a form may send. The largest of ours has a reason of 500 letters.
-const maxFormBytes = 64 << 10
+// maxFormBytes bounds what a form may send. The largest of ours has the guides of
+// an API, 192 KiB of text, in which every other letter may be written as three.
+const maxFormBytes = 512 << 10
 
 // Values that every answer shares.
 var noSniff, sameOrigin = []string{"nosniff"}, []string{"same-origin"}

@@ -29,6 +29,9 @@ func (s *site) home(v *visit) error {
 		return err
 	}
 	h.Applications, h.HasApplication = howMany(applications), len(applications.Items) > 0
+	if h.Leaving, err = v.leaving(""); err != nil {
+		return err
+	}
 	if h.Environments, err = v.desk.Environments(v.ctx()); err != nil {
 		return err
 	}

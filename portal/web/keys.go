@@ -61,9 +61,13 @@ func (s *site) application(v *visit) error {
 	if err != nil {
 		return err
 	}
+	leaving, err := v.leaving(id)
+	if err != nil {
+		return err
+	}
 	p := v.in(ui.ApplicationsPath, a.Name, v.crumb("nav.applications", ui.ApplicationsPath))
 	return v.render(ui.ApplicationPageView(p, ui.ApplicationPage{
-		Application: application(a), Subscriptions: each(subscriptions.Items, subscription), Keys: keys(credentials.Items),
+		Application: application(a), Leaving: leaving, Subscriptions: each(subscriptions.Items, subscription), Keys: keys(credentials.Items),
 	}))
 }
 
@@ -244,7 +248,11 @@ func (s *site) keys(v *visit) error {
 	if err != nil {
 		return err
 	}
-	l := ui.Keys{Items: keys(p.Items), States: v.states(ui.KeysPath, state, keyStates, v.text.KeyState)}
+	leaving, err := v.leaving("")
+	if err != nil {
+		return err
+	}
+	l := ui.Keys{Leaving: leaving, Items: keys(p.Items), States: v.states(ui.KeysPath, state, keyStates, v.text.KeyState)}
 	l.First, l.Next = v.pages(p.Next)
 	return v.render(ui.KeysPage(v.in(ui.KeysPath, v.text.T("nav.keys")), l))
 }

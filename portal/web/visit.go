@@ -152,6 +152,9 @@ func (v *visit) navigation() []ui.NavGroup {
 			ui.NavLink{Text: t.T("nav.sites"), Icon: "server", Href: ui.SitesPath},
 			ui.NavLink{Text: t.T("nav.jobs"), Icon: "activity", Href: ui.JobsPath})
 	}
+	if v.managesPeople() || v.decides() {
+		run = append(run, ui.NavLink{Text: t.T("nav.teams"), Icon: "users", Href: ui.TeamsPath})
+	}
 	if v.managesPeople() {
 		run = append(run,
 			ui.NavLink{Text: t.T("nav.organisations"), Icon: "building-2", Href: ui.OrganisationsPath},
@@ -267,6 +270,12 @@ var flashes = map[string]string{
 	"token-revoked":      "flash.token_revoked",
 	"job-runs":           "flash.job_runs",
 	"worker-revoked":     "flash.worker_revoked",
+	"lifecycle-decided":  "flash.lifecycle_decided",
+	"team-added":         "flash.team_added",
+	"team-assigned":      "flash.team_assigned",
+	"team-changed":       "flash.team_changed",
+	"texts-published":    "flash.texts_published",
+	"texts-saved":        "flash.texts_saved",
 }
 
 func (v *visit) cookie(name string) string {

@@ -136,6 +136,20 @@ func (s *site) register() {
 	mine("GET", ui.APIsPath+"/{api}/operations", s.operations)
 	mine("GET", ui.APIsPath+"/{api}/document", s.document)
 
+	mine("GET", ui.APIsPath+"/{api}/guides/{guide}", s.guide)
+	mine("GET", ui.APIsPath+"/{api}/texts", s.texts)
+	mine("POST", ui.APIsPath+"/{api}/texts", s.saveTexts)
+	mine("GET", ui.APIsPath+"/{api}/texts/history", s.textsHistory)
+	mine("POST", ui.APIsPath+"/{api}/team", s.assignTeam)
+	mine("GET", ui.APIsPath+"/{api}/lifecycle", s.lifecycle)
+	mine("POST", ui.APIsPath+"/{api}/lifecycle", s.decideLifecycle)
+
+	mine("GET", ui.TeamsPath, s.teams)
+	mine("GET", ui.NewTeamPath, s.newTeam)
+	mine("POST", ui.TeamsPath, s.createTeam)
+	mine("GET", ui.TeamsPath+"/{team}", s.team)
+	mine("POST", ui.TeamsPath+"/{team}/members", s.setTeamMember)
+
 	mine("GET", ui.ApplicationsPath, s.applications)
 	mine("GET", ui.NewApplicationPath, s.newApplication)
 	mine("POST", ui.ApplicationsPath, s.createApplication)

@@ -79,6 +79,20 @@ var probes = map[string]probe{
 	"GET /apis/{api}/document": at("/apis/{api}/document?environment=production&format=json", "/apis/{api}/document?environment=production&format=yaml",
 		"/apis/{own.api}/document?environment=test", "/apis/{own.api}/document?version=7", "/apis/{own.api}/document?environment=development"),
 
+	"GET /apis/{api}/guides/{guide}": at("/apis/{api}/guides/{guide}", "/apis/payments/guides/{guide}"),
+	"GET /apis/{api}/texts":          at("/apis/{api}/texts", "/apis/payments/texts", "/apis/{own.api}/texts?revision=1", "/apis/payments/texts?from={api}"),
+	"POST /apis/{api}/texts":         at("/apis/{api}/texts", "/apis/payments/texts").with("action=preview&audience=internal&revision=0"),
+	"GET /apis/{api}/texts/history":  at("/apis/{api}/texts/history", "/apis/payments/texts/history"),
+	"POST /apis/{api}/team":          at("/apis/{api}/team").with("team={team}"),
+	"GET /apis/{api}/lifecycle":      at("/apis/{api}/lifecycle", "/apis/payments/lifecycle?version=2", "/apis/{own.api}/lifecycle?version=7"),
+	"POST /apis/{api}/lifecycle":     at("/apis/{api}/lifecycle?version=7").with("lifecycle=deprecated"),
+
+	"GET /teams":                 at("/teams"),
+	"GET /add-team":              at("/add-team"),
+	"POST /teams":                at("/teams").with("name=Somebody's&organisation={organisation}"),
+	"GET /teams/{team}":          at("/teams/{team}"),
+	"POST /teams/{team}/members": at("/teams/{team}/members").with("person={person}&action=add"),
+
 	"GET /applications":               at("/applications"),
 	"GET /add-application":            at("/add-application"),
 	"POST /applications":              at("/applications").with("name=By page"),
@@ -162,6 +176,23 @@ var probes = map[string]probe{
 	"GET /api/v1/resolve": at("/api/v1/resolve?api={api}&environment=production", "/api/v1/resolve?api={api}&environment=test", "/api/v1/resolve?api={own.api}&environment=test",
 		"/api/v1/resolve?api={own.api}&environment=development", "/api/v1/resolve?api={own.api}&environment=production&version=7",
 		"/api/v1/resolve?api={own.api}&environment=production&region={api}", "/api/v1/resolve?api={own.api}&environment=production&application={application}"),
+
+	"GET /api/v1/leaving":                  at("/api/v1/leaving"),
+	"GET /api/v1/apis/{id}/guides/{guide}": at("/api/v1/apis/{api}/guides/{guide}", "/api/v1/apis/payments/guides/{guide}"),
+	"GET /api/v1/apis/{id}/texts":          at("/api/v1/apis/{api}/texts", "/api/v1/apis/payments/texts", "/api/v1/apis/payments/texts?from={api}"),
+	"PUT /api/v1/apis/{id}/texts":          at("/api/v1/apis/{api}/texts").with(`{"revision":7}`),
+	"POST /api/v1/apis/{id}/texts/preview": at("/api/v1/apis/{api}/texts/preview").with(`{"audience":"internal","revision":0}`),
+	"GET /api/v1/apis/{id}/texts/history":  at("/api/v1/apis/{api}/texts/history", "/api/v1/apis/payments/texts/history"),
+	"PUT /api/v1/apis/{id}/team":           at("/api/v1/apis/{api}/team").with(`{"team":"{team}"}`),
+	"GET /api/v1/apis/{id}/versions/{version}/lifecycle": at("/api/v1/apis/{api}/versions/7/lifecycle", "/api/v1/apis/payments/versions/2/lifecycle",
+		"/api/v1/apis/payments/versions/7/lifecycle"),
+	"PUT /api/v1/apis/{id}/versions/{version}/lifecycle": at("/api/v1/apis/{api}/versions/7/lifecycle").with(`{"lifecycle":"preview"}`),
+
+	"GET /api/v1/teams":                          at("/api/v1/teams"),
+	"POST /api/v1/teams":                         at("/api/v1/teams").with(`{"name":"By API","organisation":"{organisation}"}`),
+	"GET /api/v1/teams/{id}":                     at("/api/v1/teams/{team}"),
+	"PUT /api/v1/teams/{id}/members/{person}":    at("/api/v1/teams/{team}/members/{person}"),
+	"DELETE /api/v1/teams/{id}/members/{person}": at("/api/v1/teams/{team}/members/{person}"),
 
 	"GET /api/v1/applications":      at("/api/v1/applications"),
 	"POST /api/v1/applications":     at("/api/v1/applications").with(`{"name":"By API"}`),
@@ -583,6 +614,38 @@ paths:
 	rejected := w.request(t, w.insider, w.insider.own["application"], "payments", "production")
 	w.must(t, w.admin, "POST", "/api/v1/subscriptions/"+rejected+"/reject", map[string]any{"reason": w.private("reason")})
 
+	saved := w.must(t, w.admin, "PUT", "/api/v1/apis/payments/texts", map[string]any{"revision": 0, "publish": true,
+		"texts": []any{
+			map[string]any{
+				"audience": "internal",
+				"contact":  map[string]string{"name": w.internal("contactname"), "email": w.internal("contactmail") + "@alpenglow.example", "url": "https://" + w.internal("contactpage") + ".example", "chat": w.internal("chat")},
+				"links":    []any{map[string]string{"title": w.internal("linktitle"), "href": "https://" + w.internal("linkhref") + ".example"}},
+			},
+			map[string]any{
+				"audience": "partner", "summary": "Pay and be paid, not at " + innerHost, "tags": []string{"money"},
+				"links": []any{map[string]string{"title": "Help", "href": "https://" + innerHost + "/help"}},
+			},
+		},
+		"guides": []any{
+			map[string]string{"title": w.internal("guidetitle"), "audience": "internal", "body": w.internal("guidebody")},
+			map[string]string{"title": "Start", "audience": "partner", "body": "Not at https://" + innerHost + "/start"},
+		},
+	})
+	w.must(t, w.admin, "PUT", "/api/v1/apis/payments/texts", map[string]any{"revision": 1, "guides": []any{map[string]string{"title": w.internal("draft"), "audience": "partner"}}})
+	w.must(t, w.admin, "PUT", "/api/v1/apis/quokkaundocumented/texts", map[string]any{"revision": 0, "publish": true, "texts": []any{map[string]any{
+		"audience": "internal", "summary": w.internal("curatedsummary"), "tags": []string{w.internal("curatedtag")},
+	}}})
+	w.must(t, w.admin, "PUT", "/api/v1/apis/payments/versions/7/lifecycle", map[string]any{"lifecycle": "deprecated", "note": w.internal("note"), "successor": "quokkatitle"})
+	w.must(t, w.admin, "PUT", "/api/v1/apis/payments/versions/2/lifecycle", map[string]any{"lifecycle": "active", "note": w.internal("activenote")})
+	team := w.must(t, w.admin, "POST", "/api/v1/teams", map[string]any{"name": w.private("team"), "organisation": string(w.insider.organisation)})["id"].(string)
+	for _, who := range []*somebody{&w.insider, &w.rival, &w.partner, &w.dev} {
+		who.own["team"], who.own["guide"] = team, saved["guides"].([]any)[0].(map[string]any)["id"].(string)
+	}
+	partnerGuide := saved["guides"].([]any)[1].(map[string]any)["id"].(string)
+	if r := w.ask(w.partner, web.SurfaceAPI, "GET", "/api/v1/apis/payments/guides/"+partnerGuide, ""); r.status != http.StatusOK {
+		t.Fatalf("a partner's guide: %s", r)
+	}
+
 	w.insider.own["gateway"], w.insider.own["run"] = internalWord+"gateway", w.lastRun(t, internalWord+"gateway")
 	w.rival.own["gateway"], w.rival.own["run"] = "edge", w.lastRun(t, "edge")
 	w.partner.own["gateway"], w.partner.own["run"] = "edge", w.lastRun(t, "edge")
@@ -595,13 +658,13 @@ paths:
 	}
 	w.admin.own = w.insider.own
 	w.dev.forbidden = maps.Clone(w.insider.own)
-	w.dev.forbidden["api"] = "numbatunplaced"
+	w.dev.forbidden["api"], w.dev.forbidden["guide"] = "numbatunplaced", "gde_other" // a guide for internal people is theirs too
 	w.partner.forbidden, w.insider.forbidden, w.admin.forbidden = w.insider.own, nil, nil
 	w.partner.hidden = append([]string{internalWord, privateWord}, w.secret...)
 	w.dev.hidden = append([]string{privateWord}, w.secret[1:]...)
 	w.missing = ids{
 		"api": "no-such-api", "application": "app_missing", "subscription": "sub_missing", "key": "cred_missing", "gateway": "no-such-gateway", "run": "run_missing",
-		"job": "9999999", "site": "no-such-site", "enrolment": "enr_missing", "worker": "wrk_missing",
+		"team": "team_missing", "guide": "gde_missing", "job": "9999999", "site": "no-such-site", "enrolment": "enr_missing", "worker": "wrk_missing",
 		"organisation": "org_missing", "person": "per_missing", "token": "tok_missing", "invitation": "inv_missing", "email": "missing@nowhere.example", "organisationname": "Nowhere",
 	}
 	return w

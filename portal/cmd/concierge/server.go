@@ -22,6 +22,7 @@ import (
 	"concierge/portal/access"
 	"concierge/portal/api"
 	"concierge/portal/catalog"
+	"concierge/portal/curation"
 	"concierge/portal/desk"
 	"concierge/portal/document"
 	"concierge/portal/ingest"
@@ -128,7 +129,8 @@ func (s *server) wire(ctx context.Context, registrations []ingest.Registration) 
 	s.jobs = s.db.Jobs(s.log)
 	s.work(s.jobs)
 	d := desk.New(desk.Parts{
-		DB: s.db, Live: s.live, Keys: s.keys, Policy: c.policy(), People: s.people, Ingest: s.ingest, Gateways: gateways, Kinds: kinds, Sealer: box, Jobs: s.jobs, Sites: s.sites, Search: s.search,
+		Curation: curation.New(store.Narrow[curation.Tx](s.db), audiences(c.Audiences), nil),
+		DB:       s.db, Live: s.live, Keys: s.keys, Policy: c.policy(), People: s.people, Ingest: s.ingest, Gateways: gateways, Kinds: kinds, Sealer: box, Jobs: s.jobs, Sites: s.sites, Search: s.search,
 	})
 	s.limits = v1.NewLimits(0, 0, c.rates(s.db), s.log)
 	if err := s.routes(d, box); err != nil {

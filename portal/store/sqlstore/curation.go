@@ -20,7 +20,7 @@ var _ curation.Tx = (*Tx)(nil)
 
 // texts is the column content of api_texts; the bodies of guides are in a column of their own, by id.
 type texts struct {
-	Texts  []portal.Texts
+	Texts  []portal.AudienceText
 	Guides []portal.Guide
 }
 

@@ -40,9 +40,9 @@ func curated(t T, db DB) {
 func revision(api portal.APIID, n int64, published bool) curation.Revision {
 	return curation.Revision{
 		API: api, Number: n, Published: published, Author: "per_1", At: noon.Add(time.Duration(n) * time.Minute),
-		Texts: []portal.Texts{{
+		Texts: []portal.AudienceText{{
 			Audience: portal.Partner, Summary: fmt.Sprintf("Pay %d, très vite", n), Contact: portal.Contact{Name: "Cards", Email: "cards@example.com"},
-			Tags: []string{"money"}, Links: []portal.Link{{Title: "Status", Href: "https://status.example.com"}},
+			Tags: []string{"money"}, Links: []portal.TextLink{{Title: "Status", Href: "https://status.example.com"}},
 		}},
 		Guides: []portal.Guide{
 			{ID: "gde_2", Title: "Second", Audience: portal.Internal, Body: "# Two\n\nwords"},

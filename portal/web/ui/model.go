@@ -96,6 +96,8 @@ type APIPage struct {
 	Operations            string    // address of the list of operations
 	Keys                  []Key     // that the person holds here
 	GetKey                GetKey
+	Curated               Curated
+	Ending                *Ending // nil: it is not on its way out
 }
 
 // VersionTab is one version to choose.
@@ -108,7 +110,6 @@ type VersionTab struct {
 type Endpoint struct {
 	BaseURL, Gateway, Region, Version, Environment string
 	Lifecycle                                      string
-	Sunset                                         *time.Time
 	Authentication                                 Authentication
 	Curl                                           string
 	Refused                                        string // why no key can be had; empty where one can
@@ -169,6 +170,7 @@ func (k Key) Live() bool { return k.State == "active" || k.State == "retiring" }
 
 // Keys is the page that lists credentials.
 type Keys struct {
+	Leaving     []Leaving // what is on its way out
 	Items       []Key
 	States      []Link
 	First, Next string
@@ -256,12 +258,14 @@ type Applications struct {
 // ApplicationPage is one application.
 type ApplicationPage struct {
 	Application
+	Leaving       []Leaving // what it has to leave
 	Subscriptions []Subscription
 	Keys          []Key
 }
 
 // Home is the first page.
 type Home struct {
+	Leaving                 []Leaving // what the person uses and has to leave
 	Name                    string
 	Keys, Applications      string // how many; "50+" where there are more than one page
 	Waiting, ToDecide       string

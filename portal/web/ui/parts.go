@@ -67,7 +67,9 @@ var (
 	personStateKeys = map[string]string{
 		"invited": "person.state.invited", "active": "person.state.active", "disabled": "person.state.disabled",
 	}
-	lifecycleKeys   = map[string]string{"preview": "lifecycle.preview", "deprecated": "lifecycle.deprecated"}
+	lifecycleKeys = map[string]string{
+		"preview": "lifecycle.preview", "active": "lifecycle.active", "deprecated": "lifecycle.deprecated", "retired": "lifecycle.retired",
+	}
 	effectiveByKeys = map[string]string{"admin": "key.effective.admin", "drill": "key.effective.drill", "call": "key.effective.call"}
 )
 

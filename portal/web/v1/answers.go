@@ -3,6 +3,7 @@ package v1
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -16,6 +17,7 @@ import (
 type answer struct {
 	body                    []byte
 	etag, mediaType, length []string
+	more                    http.Header // others that belong to it; nil: none
 }
 
 func newAnswer(body []byte, mediaType, etag string) answer {
@@ -32,6 +34,7 @@ func hashed(body []byte) string {
 func (a answer) write(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h["Etag"] = a.etag
+	maps.Copy(h, a.more)
 	if match := r.Header.Get("If-None-Match"); match != "" && (match == "*" || strings.Contains(match, a.etag[0])) {
 		w.WriteHeader(http.StatusNotModified)
 		return

@@ -149,6 +149,8 @@ func (s *server) operations() {
 	s.jobs()
 	s.sites()
 	s.people()
+	s.lifecycles()
+	s.curation()
 }
 
 func (s *server) catalog() {
@@ -158,7 +160,6 @@ func (s *server) catalog() {
 		return api.Page[string]{Items: items}, err
 	})
 	s.search()
-	read(s, "/apis/{id}", "api", "One API", func(ctx context.Context, d api.Desk, in *Thing) (api.API, error) { return d.API(ctx, in.ID) })
 }
 
 func (s *server) keys() {

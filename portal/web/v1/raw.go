@@ -87,6 +87,7 @@ func (s *server) resolve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a := newAnswer(body, "application/json", hashed(body))
+	a.more = s.endingHeaders(d.API, d.Version, d.EndOfLife)
 	if !q.Has("application") { // whether it is the caller's is looked up each time
 		s.answers.put(state, key, a, d.Expires)
 	}
@@ -106,7 +107,9 @@ func (s *server) spec(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	newAnswer(d.Content, d.ContentType, d.ETag).write(w, r)
+	a := newAnswer(d.Content, d.ContentType, d.ETag)
+	a.more = s.endingHeaders(d.API, d.Version, d.EndOfLife)
+	a.write(w, r)
 }
 
 const linksetType = `application/linkset+json`

@@ -106,6 +106,7 @@ func (d *desk) API(_ context.Context, id string) (api.API, error) {
 	defer leave()
 	for _, a := range w.entries(p) {
 		if a.ID == id {
+			w.curate(p, &a)
 			return a, nil
 		}
 	}
@@ -124,9 +125,7 @@ func (d *desk) Resolve(_ context.Context, q api.ResolveQuery) (api.Decision, err
 		Gateway: found.gateway, Region: found.region, Authentication: found.Authentication, Plans: found.Plans,
 		Lifecycle: string(found.Lifecycle), KeysRefused: found.IssueRefused, Why: why, Expires: w.now().Add(time.Minute),
 	}
-	if !found.Sunset.IsZero() {
-		decision.Sunset = &found.Sunset
-	}
+	decision.EndOfLife = w.ending(&found)
 	return decision, nil
 }
 

@@ -64,6 +64,7 @@ type World struct {
 	tokens        map[string][]api.Token
 	invitations   map[string]string // token to person
 	sessions      map[string]map[any]any
+	curation      curation
 	patience      map[string]int // how often a thing is asked for before it is done
 }
 

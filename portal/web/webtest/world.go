@@ -65,6 +65,7 @@ func (w *World) fill() {
 	w.fillGateways()
 	w.fillJobs()
 	w.fillSites()
+	w.fillCuration()
 }
 
 func (w *World) fillPeople() {

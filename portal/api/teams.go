@@ -1,0 +1,41 @@
+package api
+
+import (
+	"context"
+	"time"
+)
+
+// Team is some of an organisation's people. A team of an internal organisation may own APIs.
+type Team struct {
+	ID             string       `json:"id"`
+	Name           string       `json:"name"`
+	Organisation   string       `json:"organisation"`
+	OrganisationID string       `json:"organisation_id"`
+	Size           int          `json:"size"`
+	Members        []TeamMember `json:"members,omitempty" doc:"Only on a single team"`
+	Others         []TeamMember `json:"others,omitempty" doc:"Only on a single team, for those who may manage it: people of its organisation who are not in it"`
+	CanManage      bool         `json:"can_manage"`
+	Created        time.Time    `json:"created"`
+}
+
+// TeamMember is somebody in a team.
+type TeamMember struct {
+	ID    string `json:"id"`
+	Name  string `json:"name"`
+	Email string `json:"email"`
+}
+
+// NewTeam asks for a team. An empty organisation means the caller's.
+type NewTeam struct {
+	Name         string `json:"name" minLength:"1" maxLength:"100"`
+	Organisation string `json:"organisation,omitempty" doc:"Its id"`
+}
+
+// Teams are those of the caller's organisation; who may see all people sees all.
+type Teams interface {
+	Teams(ctx context.Context) ([]Team, error)
+	Team(ctx context.Context, id string) (Team, error)
+	CreateTeam(ctx context.Context, n NewTeam) (Team, error)
+	// SetTeamMember is repeatable.
+	SetTeamMember(ctx context.Context, team, person string, member bool) (Team, error)
+}
