@@ -178,7 +178,7 @@ type ConfirmLifecycle struct {
 	Fields []Option // what was chosen: name and value
 }
 
-var layerKeys = map[string]string{
+var lifecycleLayerKeys = map[string]string{
 	"": "lifecycle.layer.none", "document": "lifecycle.layer.document", "gateway": "lifecycle.layer.gateway", "override": "lifecycle.layer.override",
 }
 
