@@ -119,6 +119,7 @@ var everyPage = []shown{
 	{name: "gateways-division", who: webtest.Division, path: "/gateways"},
 	{name: "gateway", who: webtest.Administrator, path: "/gateways/partner-edge"},
 	{name: "gateway-unclassified", who: webtest.Administrator, path: "/gateways/core-frankfurt"},
+	{name: "gateway-circuit", who: webtest.Administrator, path: "/gateways/public-edge"},
 	{name: "run-waiting", who: webtest.Administrator, path: "/gateways/core-frankfurt/runs/run_waiting"},
 	{name: "run-apply", who: webtest.Administrator, path: "/gateways/core-frankfurt/runs/run_waiting/apply"},
 	{name: "run-discard", who: webtest.Division, path: "/gateways/core-frankfurt/runs/run_waiting/discard"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -30,6 +31,7 @@ var catalogRules = []Rule{
 	{"Documents", "a published document is written once and stays, one without a deployment is swept", one(documents)},
 	{"PackedDocuments", "a document is kept compressed, packed before or not; one from before is read, a damaged one is an error", one(packedDocuments)},
 	{"Runs", "one run at a time; the newest are kept, and the last good one", one(runs)},
+	{"LongestKeysFit", "ids of the greatest length that is taken over fit into every index, however random they are", one(longestKeys)},
 	{"RunsThatChangedSomethingAreKeptLonger", "beside the newest runs those are kept that changed something last, with their plans, which go with them", one(keptPlans)},
 	{"RunsKeepTheirOrder", "the run that was started last is the last one, also where the clock went back; one that only planned is none", one(runsInOrder)},
 	{"WaitingRunsAreDiscarded", "a person says no to a waiting run once, and to no other", one(discarded)},
@@ -422,6 +424,29 @@ func runs(t T, db DB) {
 		st, err := s.Standing(ctx, "kong-eu")
 		if st.Deployments != 1 || st.Unclassified != 1 {
 			t.Errorf("%d deployments, %d unclassified", st.Deployments, st.Unclassified)
+		}
+		return err
+	})
+}
+
+func longestKeys(t T, db DB) {
+	r := seeded(t, db)
+	const longest = 1000 // bytes; see ingest
+	random := func() string {
+		b := make([]byte, longest)
+		for i := range b {
+			b[i] = byte('!' + rand.IntN('~'-'!')) // nothing that an engine could compress
+		}
+		return string(b)
+	}
+	r.Deployment.ID, r.Deployment.RemoteID, r.Deployment.Exposure = "dep_long", random(), random()
+	r.Discovered.Key = r.Key()
+	r.Fingerprint = r.Hash()
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error { return s.AddRecord(ctx, r) })
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		got, err := s.Record(ctx, r.Deployment.ID)
+		if got.Key() != r.Key() {
+			t.Error("its key comes back otherwise")
 		}
 		return err
 	})

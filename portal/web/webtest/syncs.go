@@ -63,6 +63,7 @@ func (w *World) fillPlans() {
 			g.Capabilities.Discovery = "watch"
 		case "classic-paris":
 			g.NextSync = before(-20 * time.Minute)
+		case "public-edge":
 			g.Traffic = &api.Traffic{Circuit: "open", Since: before(19 * time.Minute), Until: before(-time.Minute), Failures: 9, Why: "it answered 502", Waiting: 2}
 		}
 	}
