@@ -56,6 +56,7 @@ type API struct {
 	Contact   *portal.Contact `json:"contact,omitempty" doc:"Whom to ask; only on a single API"`
 	Guides    []GuideHead     `json:"guides,omitempty" doc:"The owners' guides; only on a single API"`
 	CanCurate bool            `json:"can_curate,omitempty" doc:"Whether the caller may edit its texts and lifecycle; only on a single API"`
+	Governed  bool            `json:"governed,omitempty" doc:"The caller decides about some of it and may see who uses it; only on a single API"`
 }
 
 // Version is one line of an API. Environments are those that resolve for the caller, in their configured order.
@@ -507,4 +508,5 @@ type Desk interface {
 	Lifecycles
 	Curation
 	Teams
+	Differences
 }

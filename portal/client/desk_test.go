@@ -183,7 +183,13 @@ var (
 		"Site":            func(ctx context.Context, d api.Desk) (any, error) { return d.Site(ctx, "paris") },
 		"CreateEnrolment": func(ctx context.Context, d api.Desk) (any, error) { return d.CreateEnrolment(ctx, "paris") },
 		"RevokeEnrolment": func(ctx context.Context, d api.Desk) (any, error) { return nil, d.RevokeEnrolment(ctx, "enr_1") },
-		"RevokeWorker":    func(ctx context.Context, d api.Desk) (any, error) { return d.RevokeWorker(ctx, "wrk_1") },
+		"Difference": func(ctx context.Context, d api.Desk) (any, error) {
+			return d.Difference(ctx, api.DifferenceQuery{API: "payments", From: api.SideQuery{Version: "2", Environment: "test"}, To: api.SideQuery{Deployment: "dep_1"}})
+		},
+		"Consumers": func(ctx context.Context, d api.Desk) (any, error) {
+			return d.Consumers(ctx, api.ConsumersQuery{Paging: page, API: "payments", Environment: "test", State: "approved"})
+		},
+		"RevokeWorker": func(ctx context.Context, d api.Desk) (any, error) { return d.RevokeWorker(ctx, "wrk_1") },
 		"Organisations": func(ctx context.Context, d api.Desk) (any, error) {
 			return d.Organisations(ctx, page)
 		},

@@ -287,3 +287,9 @@ func (s *stub) CreateTeam(_ context.Context, n api.NewTeam) (api.Team, error) {
 func (s *stub) SetTeamMember(_ context.Context, team, person string, member bool) (api.Team, error) {
 	return answer[api.Team](s, "SetTeamMember", team, person, member)
 }
+func (s *stub) Difference(_ context.Context, q api.DifferenceQuery) (api.Difference, error) {
+	return answer[api.Difference](s, "Difference", q)
+}
+func (s *stub) Consumers(_ context.Context, q api.ConsumersQuery) (api.Page[api.Consumed], error) {
+	return answer[api.Page[api.Consumed]](s, "Consumers", q)
+}

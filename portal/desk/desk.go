@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"slices"
 	"strings"
@@ -20,6 +21,7 @@ import (
 	"concierge/portal/api"
 	"concierge/portal/catalog"
 	"concierge/portal/curation"
+	"concierge/portal/difference"
 	"concierge/portal/document"
 	"concierge/portal/ingest"
 	"concierge/portal/keys"
@@ -29,7 +31,7 @@ import (
 	"concierge/portal/store"
 )
 
-// Parts are what a Desk is made of. All are needed but Now, Jobs and Sites.
+// Parts are what a Desk is made of. All are needed but Now, Jobs, Sites and Log.
 type Parts struct {
 	DB       store.DB
 	Live     *routing.Live
@@ -44,6 +46,7 @@ type Parts struct {
 	Jobs     JobBoard  // nil: this portal shows no jobs
 	Sites    SiteBoard // nil: every gateway is reached from the portal's own process
 	Search   *search.Index
+	Log      *slog.Logger // nil discards
 	Now      func() time.Time
 }
 
@@ -56,8 +59,9 @@ type Sealer interface {
 // Service makes a Desk for each caller. It is safe for concurrent use.
 type Service struct {
 	Parts
-	catalog catalog.DB
-	people  people.DB
+	catalog     catalog.DB
+	people      people.DB
+	differences *difference.Comparer
 }
 
 // New returns the desk.
@@ -65,7 +69,7 @@ func New(p Parts) *Service {
 	if p.Now == nil {
 		p.Now = time.Now
 	}
-	return &Service{Parts: p, catalog: store.Narrow[catalog.Tx](p.DB), people: store.Narrow[people.Tx](p.DB)}
+	return &Service{Parts: p, catalog: store.Narrow[catalog.Tx](p.DB), people: store.Narrow[people.Tx](p.DB), differences: difference.NewComparer(difference.Options{Log: p.Log})}
 }
 
 // For returns the whole service as one caller.
@@ -137,6 +141,7 @@ func (d *desk) API(ctx context.Context, id string) (api.API, error) {
 	a := d.summary(table, v)
 	allowed, hidden := d.hosts(table, v.ID)
 	a.Description = document.Text(v.Description, allowed, hidden)
+	a.Governed = d.governs(table, v.ID)
 	a.Links = []api.Link{{Rel: "describedby", Href: "/api/v1/apis/" + url.PathEscape(a.ID) + "/spec"}}
 	d.curate(&a, v.Curated, hidden)
 	if entry, ok := table.Entry(v.ID); ok {
@@ -248,7 +253,20 @@ func (d *desk) Spec(ctx context.Context, q api.SpecQuery) (api.Document, error) 
 
 // document returns a deployment's description as the caller sees it, in the format wanted where its kind has a choice.
 func (d *desk) document(ctx context.Context, table *routing.Table, result routing.Result, format document.Format) ([]byte, document.Format, error) {
-	to := result.Deployment
+	allowed, hidden := d.hosts(table, result.API)
+	s, err := d.documentFor(ctx, result.Deployment, format, allowed, hidden)
+	return s.content, s.format, err
+}
+
+// served is a description as it leaves the portal.
+type served struct {
+	content    []byte
+	format     document.Format
+	operations []document.Operation // of a kind that is not OpenAPI
+}
+
+// documentFor is a deployment's description, in which hosts that are allowed may be named and what is hidden may not.
+func (d *desk) documentFor(ctx context.Context, to *portal.Deployment, format document.Format, allowed, hidden []string) (served, error) {
 	if to.Document == "" {
 		var record catalog.Record
 		err := d.catalog.View(ctx, func(tx catalog.Tx) (err error) {
@@ -256,14 +274,14 @@ func (d *desk) document(ctx context.Context, table *routing.Table, result routin
 			return err
 		})
 		if err != nil {
-			return nil, "", err
+			return served{}, err
 		}
 		o := document.SynthesiseOptions{Title: to.Title, Version: to.Version, BaseURL: to.BaseURL, Key: &to.Authentication, Format: format}
 		for _, op := range record.Discovered.Operations {
 			o.Operations = append(o.Operations, document.Route{Method: op.Method, Path: op.Path})
 		}
 		content, err := document.Synthesise(o)
-		return content, format, err
+		return served{content: content, format: format}, err
 	}
 	var stored catalog.Document
 	o := document.ServeOptions{BaseURL: to.BaseURL, Format: format, Key: &to.Authentication}
@@ -272,14 +290,18 @@ func (d *desk) document(ctx context.Context, table *routing.Table, result routin
 		return err
 	})
 	if err != nil {
-		return nil, "", err
+		return served{}, err
 	}
 	if !stored.Description.Format.Tree() {
 		format = stored.Description.Format
 	}
-	o.AllowedHosts, o.Hidden = d.hosts(table, result.API)
+	o.AllowedHosts, o.Hidden = allowed, hidden
 	content, err := document.Serve(stored.Content, o)
-	return content, format, err
+	s := served{content: content, format: format}
+	if kind := stored.Description.Kind; kind != document.OpenAPI && kind != "" {
+		s.operations = stored.Description.Operations
+	}
+	return s, err
 }
 
 // hosts says which hosts texts about an entry may name to the caller and which not.

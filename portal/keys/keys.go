@@ -187,7 +187,11 @@ type Page struct {
 type SubscriptionFilter struct {
 	Organisation portal.OrganisationID
 	Application  portal.ApplicationID
+	API          portal.APIID
+	Line         *string // nil does not narrow, empty does
+	Environment  portal.Environment
 	State        SubscriptionState
+	Open         bool             // those that are neither rejected nor cancelled
 	Division     *portal.Division // nil does not narrow, empty does
 	Frozen       bool             // those that are frozen
 }

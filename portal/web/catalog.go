@@ -70,7 +70,7 @@ func (v *visit) renderAPI(status int, id string, at place, form ui.Form) error {
 		at.environment = environments[0]
 	}
 	page := ui.APIPage{
-		Title: a.Title, Summary: a.Summary, Owner: a.Owner, Tags: tags(a.Tags), Environment: at.environment,
+		APIHead: v.apiHead(a, tabOverview, at.environment, at.version), Environment: at.environment,
 		Markdown: v.site.Markdown(a.Description),
 		Links:    links(a.Links),
 		Curated:  v.curated(a),
@@ -147,20 +147,16 @@ func (v *visit) crumb(key, href string) ui.Link { return ui.Link{Text: v.text.T(
 func (v *visit) fillEndpoint(page *ui.APIPage, a api.API, d api.Decision, at place, mine []api.Application, form ui.Form) error {
 	path := ui.Below(ui.APIsPath, a.ID)
 	page.Ending = v.endingOf(d)
-	page.Endpoint = &ui.Endpoint{
-		BaseURL: d.BaseURL, Gateway: d.Gateway, Region: d.Region, Version: d.Version, Environment: d.Environment,
-		Lifecycle: d.Lifecycle, Refused: d.KeysRefused,
-		Authentication: v.authentication(d.Authentication),
-		Curl:           Curl(CallAddress(d.BaseURL, d.Try), v.placeholder(d.Authentication)),
-		Why:            each(d.Why, func(r api.Reason) string { return v.text.Reason(r.Code, r.Args, r.Text) }),
-		Application:    at.application,
-		Applications:   append([]ui.Option{{Text: v.text.T("endpoint.newcomer")}}, options(mine)...),
-		Reset:          path,
-	}
+	shown := v.endpoint(d)
+	shown.Application, shown.Reset = at.application, path
+	shown.Applications = append([]ui.Option{{Text: v.text.T("endpoint.newcomer")}}, options(mine)...)
+	page.Endpoint = &shown
+	page.Differs = v.differs(a, d.Version, d.Environment)
 	document := func(format string) string {
 		return ui.With(ui.Below(ui.APIsPath, a.ID, "document"), "environment", d.Environment, "version", d.Version, "format", format)
 	}
 	page.JSON, page.YAML = document("json"), document("yaml")
+	page.Reference = ui.With(ui.Below(ui.APIsPath, a.ID, string(tabReference)), "environment", d.Environment, "version", d.Version)
 	page.Operations = ui.With(ui.Below(ui.APIsPath, a.ID, "operations"), "environment", d.Environment, "version", d.Version)
 
 	held, err := v.keysFor(a.ID, d.Version, d.Environment)
@@ -175,6 +171,17 @@ func (v *visit) fillEndpoint(page *ui.APIPage, a api.API, d api.Decision, at pla
 		Able:         v.changesApplications(),
 	}
 	return nil
+}
+
+// endpoint shows a decision.
+func (v *visit) endpoint(d api.Decision) ui.Endpoint {
+	return ui.Endpoint{
+		BaseURL: d.BaseURL, Gateway: d.Gateway, Region: d.Region, Version: d.Version, Environment: d.Environment,
+		Lifecycle: d.Lifecycle, Refused: d.KeysRefused,
+		Authentication: v.authentication(d.Authentication),
+		Curl:           Curl(CallAddress(d.BaseURL, d.Try), v.placeholder(d.Authentication)),
+		Why:            each(d.Why, func(r api.Reason) string { return v.text.Reason(r.Code, r.Args, r.Text) }),
+	}
 }
 
 func options(applications []api.Application) []ui.Option {
@@ -252,6 +259,9 @@ func (s *site) operations(v *visit) error {
 	return v.render(ui.OperationsPage(p, o))
 }
 
+// methods of OpenAPI, in the order in which people read them.
+var methods = []string{"get", "query", "post", "put", "patch", "delete", "head", "options", "trace"}
+
 // operationsIn reads the operations of an OpenAPI document of any version, sorted by path and method. A document that
 // cannot be read has none.
 func operationsIn(document []byte) []ui.Operation {
@@ -261,7 +271,6 @@ func operationsIn(document []byte) []ui.Operation {
 	if json.Unmarshal(document, &doc) != nil {
 		return nil
 	}
-	methods := []string{"get", "post", "put", "patch", "delete", "head", "options", "trace"}
 	var found []ui.Operation
 	for path, item := range doc.Paths {
 		for method, raw := range item {

@@ -135,6 +135,10 @@ func (s *site) register() {
 	mine("GET", ui.APIsPath+"/{api}", s.showAPI)
 	mine("GET", ui.APIsPath+"/{api}/operations", s.operations)
 	mine("GET", ui.APIsPath+"/{api}/document", s.document)
+	mine("GET", ui.APIsPath+"/{api}/endpoints", s.endpoints)
+	mine("GET", ui.APIsPath+"/{api}/reference", s.reference)
+	mine("GET", ui.APIsPath+"/{api}/changes", s.changes)
+	admin("GET", ui.APIsPath+"/{api}/consumers", s.consumers)
 
 	mine("GET", ui.APIsPath+"/{api}/guides/{guide}", s.guide)
 	mine("GET", ui.APIsPath+"/{api}/texts", s.texts)

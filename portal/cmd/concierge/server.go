@@ -130,7 +130,7 @@ func (s *server) wire(ctx context.Context, registrations []ingest.Registration) 
 	s.work(s.jobs)
 	d := desk.New(desk.Parts{
 		Curation: curation.New(store.Narrow[curation.Tx](s.db), audiences(c.Audiences), nil),
-		DB:       s.db, Live: s.live, Keys: s.keys, Policy: c.policy(), People: s.people, Ingest: s.ingest, Gateways: gateways, Kinds: kinds, Sealer: box, Jobs: s.jobs, Sites: s.sites, Search: s.search,
+		DB:       s.db, Live: s.live, Keys: s.keys, Policy: c.policy(), People: s.people, Ingest: s.ingest, Gateways: gateways, Kinds: kinds, Sealer: box, Jobs: s.jobs, Sites: s.sites, Search: s.search, Log: s.log,
 	})
 	s.limits = v1.NewLimits(0, 0, c.rates(s.db), s.log)
 	if err := s.routes(d, box); err != nil {

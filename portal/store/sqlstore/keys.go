@@ -81,7 +81,15 @@ func (s keyStore) Subscriptions(ctx context.Context, f keys.SubscriptionFilter, 
 	q := newest("subscriptions", subscriptionColumns, p)
 	q.where("organisation", string(f.Organisation))
 	q.where("application", string(f.Application))
+	q.where("api", string(f.API))
+	if f.Line != nil {
+		q.and("line", *f.Line)
+	}
+	q.where("environment", string(f.Environment))
 	q.where("state", string(f.State))
+	if f.Open {
+		q.conds = append(q.conds, "state IN ('requested', 'approved', 'suspended')")
+	}
 	if f.Division != nil {
 		q.and("division", string(*f.Division))
 	}

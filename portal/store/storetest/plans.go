@@ -54,6 +54,10 @@ func hotPaths(t T, e Engine) {
 			_, err := tx.Keys().OpenSubscription(ctx, "app_1", "api_1", "2", portal.Test)
 			return err
 		},
+		"who uses an API": func(ctx context.Context, tx *sqlstore.Tx) error {
+			_, err := tx.Keys().Subscriptions(ctx, keys.SubscriptionFilter{API: "api_1"}, keys.Page{After: "sub_1", Limit: 20})
+			return err
+		},
 		"due acts": func(ctx context.Context, tx *sqlstore.Tx) error {
 			_, err := tx.Keys().DueActs(ctx, "", noon, 10)
 			return err

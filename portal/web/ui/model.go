@@ -83,21 +83,22 @@ type Catalog struct {
 
 // APIPage is one API.
 type APIPage struct {
-	Title, Summary, Owner string
-	Markdown              string // HTML made harmless by document.Markdown
-	Tags                  []Link
-	Links                 []Link
-	Versions              []VersionTab
-	Environments          []Link
-	Environment           string
-	Endpoint              *Endpoint // nil: none for this person here
-	Elsewhere             []Link    // environments that have one
-	JSON, YAML            string    // addresses of the document
-	Operations            string    // address of the list of operations
-	Keys                  []Key     // that the person holds here
-	GetKey                GetKey
-	Curated               Curated
-	Ending                *Ending // nil: it is not on its way out
+	APIHead
+	Markdown     string // HTML made harmless by document.Markdown
+	Links        []Link
+	Versions     []VersionTab
+	Environments []Link
+	Environment  string
+	Endpoint     *Endpoint // nil: none for this person here
+	Elsewhere    []Link    // environments that have one
+	JSON, YAML   string    // addresses of the document
+	Operations   string    // address of the list of operations
+	Reference    string    // address of all that the document says of them
+	Differs      *Differs  // nil: not known to differ from production
+	Keys         []Key     // that the person holds here
+	GetKey       GetKey
+	Curated      Curated
+	Ending       *Ending // nil: it is not on its way out
 }
 
 // VersionTab is one version to choose.

@@ -34,8 +34,8 @@ func TestHostileTextStaysText(t *testing.T) {
 		})
 		text := func() string { return hostile.Draw(t, "text") }
 		page := APIPage{
-			Title: text(), Summary: text(), Owner: text(), Environment: text(),
-			Tags: []Link{{Text: text(), Href: text()}}, Links: []Link{{Text: text(), Href: text()}},
+			APIHead:     APIHead{Title: text(), Summary: text(), Owner: text(), Tags: []Link{{Text: text(), Href: text()}}, Tabs: []Link{{Text: text(), Href: text()}}},
+			Environment: text(), Links: []Link{{Text: text(), Href: text()}},
 			Versions:     []VersionTab{{Link: Link{Text: text(), Href: text()}, Lifecycle: text()}, {Link: Link{Text: text()}}},
 			Environments: []Link{{Text: text(), Href: text()}},
 			Endpoint: &Endpoint{
@@ -64,7 +64,7 @@ func TestHostileTextStaysText(t *testing.T) {
 
 // TestOutsideTextIsNoHTMX: attributes in a description are not for htmx to find.
 func TestOutsideTextIsNoHTMX(t *testing.T) {
-	doc := render(t, english(), APIPageView(Page{}, APIPage{Title: "x", Markdown: `<p id="outside">text</p>`}))
+	doc := render(t, english(), APIPageView(Page{}, APIPage{APIHead: APIHead{Title: "x"}, Markdown: `<p id="outside">text</p>`}))
 	if doc.Find("[hx-ignore] #outside").Length() != 1 {
 		t.Error("a description is not kept from htmx")
 	}

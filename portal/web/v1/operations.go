@@ -151,6 +151,7 @@ func (s *server) operations() {
 	s.people()
 	s.lifecycles()
 	s.curation()
+	s.differences()
 }
 
 func (s *server) catalog() {

@@ -101,6 +101,9 @@ func classify(method, path string) web.Route {
 			route.Access = web.AccessAdministrator
 		}
 	}
+	if strings.HasSuffix(path, "/consumers") {
+		route.Access = web.AccessAdministrator
+	}
 	return route
 }
 

@@ -107,6 +107,7 @@ func (d *desk) API(_ context.Context, id string) (api.API, error) {
 	for _, a := range w.entries(p) {
 		if a.ID == id {
 			w.curate(p, &a)
+			a.Governed = governs(p)
 			return a, nil
 		}
 	}
@@ -179,18 +180,6 @@ func (w *World) resolve(p *person, q api.ResolveQuery) (deployment, []api.Reason
 	return best, why, nil
 }
 
-const document = `{
-  "openapi": "3.1.0",
-  "info": {"title": %q, "version": %q},
-  "servers": [{"url": %q}],
-  "paths": {
-    "/status": {"get": {"summary": "Whether the service is well"}},
-    "/items": {"get": {"summary": "List items"}, "post": {"summary": "Create an item"}},
-    "/items/{id}": {"get": {"summary": "One item"}, "put": {"summary": "Replace an item"}, "delete": {"summary": "Delete an item", "deprecated": true}}
-  }
-}
-`
-
 func (d *desk) Spec(_ context.Context, q api.SpecQuery) (api.Document, error) {
 	w, p, leave := d.enter()
 	defer leave()
@@ -205,6 +194,6 @@ func (d *desk) Spec(_ context.Context, q api.SpecQuery) (api.Document, error) {
 		}, nil
 	}
 	return api.Document{
-		Content: fmt.Appendf(nil, document, found.Title, found.Line, found.BaseURL), ContentType: "application/json", ETag: `"j"`,
+		Content: described(found), ContentType: "application/json", ETag: `"j"`,
 	}, nil
 }

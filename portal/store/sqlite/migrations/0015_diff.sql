@@ -1,0 +1,3 @@
+-- +goose Up
+-- Who uses an API, the newest first.
+CREATE INDEX subscriptions_consumers ON subscriptions (api, created, id);
