@@ -111,31 +111,42 @@ type found struct {
 	unfinished bool // the path's last segment goes on
 }
 
-// found asks the index: for the words as they are, which is cheap and enough where very many entries have them, for
-// what begins with them, and for operations.
-func (f *finder) found(ctx context.Context, q query) (found, error) {
+// found asks the index: for the words as they are, which is cheap and enough where very many entries have them; for what
+// begins with them, anywhere; and, where that is more, for what of it is in texts.
+func (f *finder) found(ctx context.Context, q query) (r found, err error) {
 	if len(q.path) > 0 {
 		return f.foundPath(ctx, q)
 	}
-	var r found
-	for _, s := range []stage{exactTexts, texts} {
-		hits, err := f.store.Find(ctx, q.expression(s), routing.MostFound+1)
-		if err != nil {
+	exact, err := f.store.Find(ctx, q.expression(exactTexts), routing.MostFound+1)
+	if err != nil {
+		return r, err
+	}
+	if len(exact) > routing.MostFound {
+		return r, f.titled(ctx, q, &r, exact, false)
+	}
+	all, err := f.store.Find(ctx, q.expression(anywhere), routing.MostFound+1)
+	if err != nil {
+		return r, err
+	}
+	inTexts := exact
+	if len(all) > len(exact) {
+		if inTexts, err = f.store.Find(ctx, q.expression(texts), routing.MostFound+1); err != nil {
 			return r, err
 		}
-		if len(hits) > routing.MostFound { // those in whose titles they are come first
-			titled, err := f.store.Find(ctx, q.expression(stage{[]string{titleToken}, s.prefixes}), routing.MostFound)
-			if err != nil {
-				return r, err
-			}
-			r.Texts, r.More = apis(append(titled, hits...)), true
-			return r, nil
+		if len(inTexts) > routing.MostFound {
+			return r, f.titled(ctx, q, &r, inTexts, true)
 		}
-		r.Texts = apis(hits)
 	}
-	hits, err := f.store.Find(ctx, q.expression(anywhere), routing.MostFound+1)
-	r.byOperation(hits)
-	return r, err
+	r.Texts = apis(inTexts)
+	r.byOperation(all)
+	return r, nil
+}
+
+// titled takes over some of very many hits. Those in whose titles the words are come first.
+func (f *finder) titled(ctx context.Context, q query, r *found, hits []Match, prefixes bool) error {
+	titled, err := f.store.Find(ctx, q.expression(stage{[]string{titleToken}, prefixes}), routing.MostFound)
+	r.Texts, r.More = apis(append(titled, hits...)), true
+	return err
 }
 
 func (f *finder) foundPath(ctx context.Context, q query) (r found, err error) {

@@ -189,11 +189,28 @@ func (x *Index) walk(ctx context.Context, p Progress, table *routing.Table) erro
 		p.Revision++
 		if !next.Building {
 			x.ready.Store(true)
+			if err := x.tidy(ctx); err != nil {
+				return err
+			}
 			x.log.InfoContext(ctx, "the search index is complete", "table_version", p.Version)
 			return nil
 		}
 		table = x.tables.Table() // what is newer need not be done twice
 	}
+}
+
+// tidy puts in order what the walk has written, in small transactions.
+func (x *Index) tidy(ctx context.Context) error {
+	for more := true; more; {
+		err := x.db.InTx(ctx, func(tx Tx) (err error) {
+			more, err = tx.Search().Tidy(ctx)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // follow takes over what has changed since.

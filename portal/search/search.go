@@ -71,6 +71,9 @@ type Store interface {
 	// Operations returns those of rows.
 	Operations(ctx context.Context, rows []int64) (map[int64][]string, error)
 
+	// Tidy does a part of what makes the index quicker to ask after much was written; more says that there is more to do.
+	Tidy(ctx context.Context) (more bool, err error)
+
 	// AddTerms notes words that are somewhere in the index; Terms lists those noted after a number, and the newest number.
 	AddTerms(ctx context.Context, words []string) error
 	Terms(ctx context.Context, after int64) (words []string, newest int64, err error)

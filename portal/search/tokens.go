@@ -21,7 +21,7 @@ const (
 	audienceToken = "a"
 	facetToken    = "f" // with the facet's name and "="
 	titleToken    = "t" // a word of title or name; it is a textToken too
-	textToken     = "w" // a word of title, name, tags, summary or guides' titles
+	textToken     = "w" // a word of title, name, tags, summary, guides' titles or the beginning of the description
 	wordToken     = "o" // a word of an operation: method, part of its path, part of its id
 	pathToken     = "/" // one segment of an operation's path, or two that follow each other
 	methodToken   = "." // the same with the operation's method before it
@@ -34,6 +34,7 @@ const (
 	tokenSigns    = "/{}_.=-"
 	maxToken      = 120     // bytes
 	maxTokens     = 400_000 // bytes of a row: PostgreSQL takes a megabyte
+	maxDescribed  = 600     // bytes of a description: its first lines say what an API is for, and the rest how it is used
 	maxOperations = 3000    // of a row; the document with the most has half as many
 )
 
@@ -80,6 +81,7 @@ func rowOf(face routing.Face, operations func(*portal.Deployment) []Operation, s
 	add(titleToken, title)
 	add(textToken, title)
 	add(textToken, wordsOf(shown(v.Summary)))
+	add(textToken, wordsOf(beginning(shown(v.Description))))
 	for _, tag := range v.Tags {
 		add(textToken, wordsOf(tag))
 	}
@@ -173,6 +175,14 @@ func clip(s string) string {
 		cut--
 	}
 	return s[:cut]
+}
+
+// beginning is the first part of a description, in whole words.
+func beginning(text string) string {
+	if len(text) <= maxDescribed {
+		return text
+	}
+	return text[:max(0, strings.LastIndexByte(text[:maxDescribed], ' '))]
 }
 
 // escape writes a value so that no other one is written alike.

@@ -15,35 +15,6 @@ import (
 	"concierge/portal/web/ui"
 )
 
-const catalogLimit = 24
-
-func (s *site) catalog(v *visit) error {
-	c := ui.Catalog{Query: v.query("q"), Environment: v.query("environment"), Tag: v.query("tag")}
-	environments, err := v.desk.Environments(v.ctx())
-	if err != nil {
-		return err
-	}
-	found, err := v.desk.APIs(v.ctx(), api.APIsQuery{Paging: v.paging(catalogLimit), Q: c.Query, Filter: v.facets()})
-	if err != nil {
-		return err
-	}
-	filtered := func(environment string) string {
-		return ui.With(ui.APIsPath, "q", c.Query, "tag", c.Tag, "environment", environment)
-	}
-	c.Environments = []ui.Link{{Text: v.text.T("catalog.all"), Href: filtered(""), Current: c.Environment == ""}}
-	for _, e := range environments {
-		c.Environments = append(c.Environments, ui.Link{Text: v.text.Environment(e), Href: filtered(e), Current: e == c.Environment})
-	}
-	if c.Query+c.Environment+c.Tag != "" {
-		c.Clear = ui.APIsPath
-	}
-	c.Items = each(found.Items, v.card)
-	c.First, c.Next = v.pages(found.Next)
-	p := v.in(ui.APIsPath, v.text.T("catalog.title"))
-	p.Searches = true
-	return v.render(ui.CatalogPage(p, c))
-}
-
 // showAPI is the page of one API. Without a choice of environment it shows the first one that has an endpoint.
 func (s *site) showAPI(v *visit) error {
 	return v.renderAPI(http.StatusOK, v.r.PathValue("api"), place{

@@ -35,6 +35,7 @@ var everyPage = []shown{
 	{name: "home-administrator", who: webtest.Administrator, path: "/"},
 	{name: "catalog", who: webtest.Partner, path: "/apis"},
 	{name: "catalog-filtered", who: webtest.Developer, path: "/apis?q=pay&environment=test"},
+	{name: "catalog-mistyped", who: webtest.Partner, path: "/apis?q=paymnts"},
 	{name: "catalog-nothing", who: webtest.Partner, path: "/apis?q=submarine"},
 	{name: "api-partner", who: webtest.Partner, path: "/apis/payments?environment=production"},
 	{name: "api-internal", who: webtest.Developer, path: "/apis/payments?environment=production"},

@@ -109,7 +109,7 @@ func (v *visit) plan(p portal.Plan) ui.Plan {
 
 func (v *visit) card(a api.API) ui.APICard {
 	return ui.APICard{
-		Title: a.Title, Summary: a.Summary, Href: ui.With(ui.Below(ui.APIsPath, a.ID), "environment", v.query("environment")),
+		Title: a.Title, Summary: a.Summary, Operation: a.Operation, Href: ui.With(ui.Below(ui.APIsPath, a.ID), "environment", v.query("environment")),
 		Tags: tags(a.Tags),
 		Lines: each(a.Versions, func(l api.Version) ui.Line {
 			return ui.Line{Version: l.Version, Lifecycle: l.Lifecycle, Environments: l.Environments}

@@ -681,7 +681,7 @@ func TestSearchFieldsAndFilters(t *testing.T) {
 	if strings.Join(titles, ", ") != "Fraud scores, Payments" {
 		t.Errorf("found %v", titles)
 	}
-	if doc.Find(".segments [aria-current=true]").First().Text() != "Test" || doc.Find("#q").AttrOr("value", "") != "pay" {
+	if doc.Find("[name=environment][checked]").AttrOr("value", "") != "test" || doc.Find("#q").AttrOr("value", "") != "pay" {
 		t.Error("the page does not say what it was asked")
 	}
 	if got := doc.Find(".api-card h2 a").First().AttrOr("href", ""); got != "/apis/fraud-scores?environment=test" {

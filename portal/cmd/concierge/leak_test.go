@@ -417,7 +417,7 @@ func (s *server) syncNow(t *testing.T, id portal.GatewayID) catalog.Run {
 }
 
 // enter makes a person and signs them in.
-func (s *server) enter(t *testing.T, name, email string, o people.NewOrganisation, roles ...access.Role) somebody {
+func (s *server) enter(t testing.TB, name, email string, o people.NewOrganisation, roles ...access.Role) somebody {
 	t.Helper()
 	password := portal.NewSecret(portal.NewID("pw"))
 	c, token, err := s.people.Seed(t.Context(), people.Seed{Organisation: o, Name: name, Email: email, Password: password, Roles: roles})
@@ -432,7 +432,7 @@ func (s *server) enter(t *testing.T, name, email string, o people.NewOrganisatio
 	return who
 }
 
-func (s *server) signIn(t *testing.T, email, password string) string {
+func (s *server) signIn(t testing.TB, email, password string) string {
 	t.Helper()
 	r := s.ask(somebody{}, web.SurfacePage, "POST", "/sign-in", url.Values{"email": {email}, "password": {password}}.Encode())
 	if r.status != http.StatusSeeOther {

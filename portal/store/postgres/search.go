@@ -38,3 +38,6 @@ func (querier) MatchRows(e search.Expression, limit int) (string, []any) {
 	}
 	return `WITH found AS MATERIALIZED (SELECT api, row FROM search_index WHERE tokens @@ $1::text::tsquery) SELECT api, row FROM found LIMIT $2`, []any{b.String(), limit}
 }
+
+// TidyRows implements sqlstore.Words: vacuum does it.
+func (querier) TidyRows() (statement, done string) { return "", "" }

@@ -20,6 +20,9 @@ type Words interface {
 	ForgetRows(api string) (query string, args []any)
 	// MatchRows selects entry and row of those that match, at most so many.
 	MatchRows(e search.Expression, limit int) (query string, args []any)
+	// TidyRows is a statement that does a part of what there is to tidy up, and a question that says how much was done
+	// since the connection was opened; empty: there is never anything.
+	TidyRows() (statement, done string)
 }
 
 // Search implements search.Tx.
@@ -134,6 +137,20 @@ func (s searchStore) Operations(ctx context.Context, numbers []int64) (map[int64
 		}
 	}
 	return found, nil
+}
+
+func (s searchStore) Tidy(ctx context.Context) (more bool, err error) {
+	statement, done := s.tx.q.TidyRows()
+	if statement == "" {
+		return false, nil
+	}
+	var before, after int64
+	if err = s.tx.one(ctx, []any{&before}, done); err == nil {
+		if err = s.tx.exec(ctx, statement); err == nil {
+			err = s.tx.one(ctx, []any{&after}, done)
+		}
+	}
+	return after-before > 1, doing(err, "tidying the search index")
 }
 
 func (s searchStore) AddTerms(ctx context.Context, words []string) error {

@@ -62,6 +62,7 @@ type Option struct {
 // APICard is one API in a list.
 type APICard struct {
 	Title, Summary, Href string
+	Operation            string // by which it was found; empty where it was not by one
 	Tags                 []Link
 	Lines                []Line
 }
@@ -74,11 +75,31 @@ type Line struct {
 
 // Catalog is the page that lists APIs.
 type Catalog struct {
-	Query, Environment, Tag string
-	Environments            []Link
-	Items                   []APICard
-	First, Next             string // addresses of pages; empty where there is none
-	Clear                   string // address without any filter; empty where none is set
+	Query       string
+	Instead     string // what was searched for, where nothing has the query; empty where that was searched for
+	Incomplete  bool   // titles, names and tags alone were looked at
+	Total       int
+	More        bool // there are more than Total
+	Facets      []Facet
+	Chosen      []Link // what the list is narrowed by; each leads to the list without it
+	Items       []APICard
+	First, Next string // addresses of pages; empty where there is none
+	Clear       string // address without any filter; empty where none is set
+}
+
+// Facet is a property by which the catalog is narrowed.
+type Facet struct {
+	Name, Title string
+	Open        bool
+	Values      []FacetValue
+	Rest        []FacetValue // seldom ones, shown when asked for
+	More        int          // values that are not listed
+}
+
+// FacetValue is one box to tick.
+type FacetValue struct {
+	ID, Value, Text, Count string
+	Checked                bool
 }
 
 // APIPage is one API.
