@@ -224,6 +224,9 @@ func (s *Shape) UnmarshalText(text []byte) error {
 	if err != nil {
 		return fmt.Errorf("shape of a document: %w", err)
 	}
+	if len(b) == 0 {
+		return errShape
+	}
 	if b[0] != shapeFormat {
 		return fmt.Errorf("shape of a document: format %d is not known", b[0])
 	}

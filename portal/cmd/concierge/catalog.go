@@ -346,7 +346,11 @@ func (t *trial) slug(j correlate.Joined, taken map[string]bool) string {
 		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
 	})
 	of, m := t.of[first], t.members[first]
-	title := cmp.Or(j.Explicit, strings.Join(titles[:min(1, len(titles))], ""), of.id)
+	title := cmp.Or(j.Explicit, strings.Join(titles[:min(1, len(titles))], ""))
+	if place := m.Sketch.Place; title == "" && place != nil {
+		title = place.Text
+	}
+	title = cmp.Or(title, of.id)
 	slug := ""
 	for _, slug = range catalog.Slugs(portal.APIID(m.ID), title, portal.Division(m.Division), portal.GatewayID(of.gateway), connectors.Key{RemoteID: of.id}) {
 		if !taken[slug] {
@@ -390,7 +394,7 @@ func (o outcome) writeText(w io.Writer) error {
 	for _, q := range o.questions {
 		fmt.Fprintf(w, "  %s and %s, likely by %.2f: %s\n", q.A, q.B, rounded(q.Score), strings.Join(inWords(q.Reasons), "; "))
 	}
-	_, err := fmt.Fprintf(w, "\n%d deployments are %d APIs; %d questions are left to a person.\n", o.deployments, len(o.entries), len(o.questions))
+	_, err := fmt.Fprintf(w, "\n%d deployments, %d APIs, questions for a person: %d\n", o.deployments, len(o.entries), len(o.questions))
 	return err
 }
 

@@ -46,6 +46,7 @@ func TestCatalogTry(t *testing.T) {
 {"gateway": "apigee", "id": "77", "title": "refunds-svc-prod", "version": "1.4", "document": null, "routes": [{"method": "GET", "path": "/shop/refunds"}, {"method": "POST", "path": "/shop/refunds"}, {"method": "GET", "path": "/shop/refunds/:id/disputes"}, {"path": "/shop/settlements"}]}
 
 {"gateway": "kong-eu", "id": "weather", "title": "Weather", "label": "what else an export tells is passed over"}
+{"gateway": "tyk", "id": "0815", "base_url": "https://c.example/prod/tide-tables/v3"}
 {"gateway": "tyk", "id": "r", "title": "Refunds API (Legacy)", "division": "wholesale", "document": "refunds.json"}`,
 	}
 	out, warnings, err := try(t, files, "--json")
@@ -60,12 +61,13 @@ func TestCatalogTry(t *testing.T) {
 		}
 		lines = append(lines, x)
 	}
-	if len(lines) != 4 {
+	if len(lines) != 5 {
 		t.Fatalf("got\n%s", out)
 	}
 	want := []string{
 		`{"entry":"refunds-api","versions":[{"deployments":["apigee/77"],"version":"1"},{"deployments":["kong-eu/refunds"],"version":"2"}]}`,
 		`{"entry":"refunds-api-wholesale","versions":[{"deployments":["tyk/r"],"version":"2"}]}`,
+		`{"entry":"tide-tables","versions":[{"deployments":["tyk/0815"],"version":"3"}]}`,
 		`{"entry":"weather","versions":[{"deployments":["kong-eu/weather"],"version":"1"}]}`,
 	}
 	for i, w := range want {
@@ -74,17 +76,17 @@ func TestCatalogTry(t *testing.T) {
 			t.Errorf("line %d\n got %s\nwant %s", i+1, got, w)
 		}
 	}
-	if diff := cmp.Diff([]any{"kong-eu/refunds", "tyk/r"}, lines[3]["review"]); diff != "" {
+	if diff := cmp.Diff([]any{"kong-eu/refunds", "tyk/r"}, lines[4]["review"]); diff != "" {
 		t.Error(diff)
 	}
-	score, _ := lines[3]["score"].(float64)
-	reasons, _ := lines[3]["reasons"].([]any)
+	score, _ := lines[4]["score"].(float64)
+	reasons, _ := lines[4]["reasons"].([]any)
 	if score < 0.5 || score > 1 || len(reasons) < 2 || reasons[len(reasons)-1] != "they belong to different divisions" {
-		t.Errorf("got %v", lines[3])
+		t.Errorf("got %v", lines[4])
 	}
 
 	out, _, err = try(t, files)
-	if err != nil || !strings.Contains(out, "refunds-api\n  version 1: apigee/77\n  version 2: kong-eu/refunds\n") || !strings.Contains(out, "4 deployments are 3 APIs; 1 questions") {
+	if err != nil || !strings.Contains(out, "refunds-api\n  version 1: apigee/77\n  version 2: kong-eu/refunds\n") || !strings.Contains(out, "5 deployments, 4 APIs, questions for a person: 1") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
