@@ -69,7 +69,7 @@ func afterwards() *fake {
 
 // killMe is the child: it syncs until it dies.
 func killMe(t *testing.T, path string) {
-	d := &desk{t: t, path: path, fakes: map[string]*fake{"fake://kong": afterwards()}, configs: map[string]connectors.Config{}}
+	d := &desk{t: t, path: path, fakes: map[string]connectors.Connector{"fake://kong": afterwards()}, configs: map[string]connectors.Config{}}
 	d.start(Options{})
 	run := d.sync("kong")
 	t.Fatalf("still alive: %+v", strings.TrimSpace(run.Error))
