@@ -502,6 +502,7 @@ type Desk interface {
 	Keys
 	Gateways
 	Syncs
+	Documents
 	People
 	Jobs
 	Sites

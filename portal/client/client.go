@@ -115,7 +115,7 @@ type request struct {
 	method string
 	path   []string // segments under the API's prefix
 	query  url.Values
-	body   any // nil: none
+	body   any // nil: none; bytes are sent as they are
 	accept string
 }
 
@@ -163,7 +163,10 @@ func (c *Client) do(ctx context.Context, r request) (answer, error) {
 		header.Set("Idempotency-Key", rand.Text())
 	}
 	var body []byte
-	if r.body != nil {
+	if file, ok := r.body.([]byte); ok {
+		body = file
+		header.Set("Content-Type", "application/octet-stream")
+	} else if r.body != nil {
 		var err error
 		if body, err = json.Marshal(r.body); err != nil {
 			return answer{}, fmt.Errorf("writing the request: %w", err)

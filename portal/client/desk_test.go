@@ -138,12 +138,19 @@ var (
 			fill(reflect.ValueOf(&n).Elem(), "new")
 			return d.CreateGateway(ctx, n)
 		},
-		"Sync":       func(ctx context.Context, d api.Desk) (any, error) { return d.Sync(ctx, "kong-eu") },
-		"Runs":       func(ctx context.Context, d api.Desk) (any, error) { return d.Runs(ctx, "kong-eu", page) },
-		"Run":        func(ctx context.Context, d api.Desk) (any, error) { return d.Run(ctx, "kong-eu", "run_1") },
-		"PlanSync":   func(ctx context.Context, d api.Desk) (any, error) { return d.PlanSync(ctx, "kong-eu") },
-		"ApplyRun":   func(ctx context.Context, d api.Desk) (any, error) { return d.ApplyRun(ctx, "kong-eu", "run_1") },
-		"DiscardRun": func(ctx context.Context, d api.Desk) (any, error) { return d.DiscardRun(ctx, "kong-eu", "run_1") },
+		"Sync":               func(ctx context.Context, d api.Desk) (any, error) { return d.Sync(ctx, "kong-eu") },
+		"Runs":               func(ctx context.Context, d api.Desk) (any, error) { return d.Runs(ctx, "kong-eu", page) },
+		"Run":                func(ctx context.Context, d api.Desk) (any, error) { return d.Run(ctx, "kong-eu", "run_1") },
+		"PlanSync":           func(ctx context.Context, d api.Desk) (any, error) { return d.PlanSync(ctx, "kong-eu") },
+		"ApplyRun":           func(ctx context.Context, d api.Desk) (any, error) { return d.ApplyRun(ctx, "kong-eu", "run_1") },
+		"DiscardRun":         func(ctx context.Context, d api.Desk) (any, error) { return d.DiscardRun(ctx, "kong-eu", "run_1") },
+		"GatewayDocuments":   func(ctx context.Context, d api.Desk) (any, error) { return d.GatewayDocuments(ctx, "kong-eu", page) },
+		"DeploymentDocument": func(ctx context.Context, d api.Desk) (any, error) { return d.DeploymentDocument(ctx, "dep_1") },
+		"OriginalDocument":   func(ctx context.Context, d api.Desk) (any, error) { return d.OriginalDocument(ctx, "dep_1") },
+		"UploadDocument": func(ctx context.Context, d api.Desk) (any, error) {
+			return d.UploadDocument(ctx, "dep_1", []byte(strings.Repeat("openapi: 3.0.0\n", 100_000)))
+		},
+		"RemoveDocument": func(ctx context.Context, d api.Desk) (any, error) { return d.RemoveDocument(ctx, "dep_1") },
 		"Jobs": func(ctx context.Context, d api.Desk) (any, error) {
 			return d.Jobs(ctx, api.JobsQuery{Paging: page, Kind: "sync", State: "failed"})
 		},

@@ -168,6 +168,21 @@ func (s *stub) CreateGateway(_ context.Context, n api.NewGateway) (api.Gateway, 
 	n.Bounds = nil // told by value: an address says nothing
 	return answer[api.Gateway](s, "CreateGateway", n, *bounds)
 }
+func (s *stub) GatewayDocuments(_ context.Context, gateway string, p api.Paging) (api.Page[api.DeploymentDocument], error) {
+	return answer[api.Page[api.DeploymentDocument]](s, "GatewayDocuments", gateway, p)
+}
+func (s *stub) DeploymentDocument(_ context.Context, id string) (api.DeploymentDocument, error) {
+	return answer[api.DeploymentDocument](s, "DeploymentDocument", id)
+}
+func (s *stub) OriginalDocument(_ context.Context, id string) (api.Document, error) {
+	return answer[api.Document](s, "OriginalDocument", id)
+}
+func (s *stub) UploadDocument(_ context.Context, id string, content []byte) (api.DeploymentDocument, error) {
+	return answer[api.DeploymentDocument](s, "UploadDocument", id, string(content))
+}
+func (s *stub) RemoveDocument(_ context.Context, id string) (api.DeploymentDocument, error) {
+	return answer[api.DeploymentDocument](s, "RemoveDocument", id)
+}
 func (s *stub) Sync(_ context.Context, id string) (api.Run, error) {
 	return answer[api.Run](s, "Sync", id)
 }

@@ -84,7 +84,11 @@ func (s *site) visit(w http.ResponseWriter, r *http.Request) *visit {
 }
 
 func (v *visit) parse() error {
-	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxFormBytes)
+	limit := int64(maxFormBytes)
+	if isUpload(v.r) {
+		limit = api.MaxDocumentBytes + maxFormBytes
+	}
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, limit)
 	if err := v.r.ParseForm(); err != nil {
 		var tooLarge *http.MaxBytesError
 		if errors.As(err, &tooLarge) {
@@ -265,6 +269,8 @@ var flashes = map[string]string{
 	"gateway-added":      "flash.gateway_added",
 	"organisation-added": "flash.organisation_added",
 	"disabled":           "flash.disabled",
+	"document-uploaded":  "flash.document_uploaded",
+	"document-removed":   "flash.document_removed",
 	"enabled":            "flash.enabled",
 	"roles-saved":        "flash.roles_saved",
 	"token-revoked":      "flash.token_revoked",

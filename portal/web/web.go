@@ -197,6 +197,12 @@ func (s *site) register() {
 	admin("POST", ui.GatewaysPath+"/{gateway}/runs/{run}/apply", s.applyRun)
 	admin("GET", ui.GatewaysPath+"/{gateway}/runs/{run}/discard", s.askDiscard)
 	admin("POST", ui.GatewaysPath+"/{gateway}/runs/{run}/discard", s.discardRun)
+	admin("GET", ui.GatewaysPath+"/{gateway}/documents", s.gatewayDocuments)
+	admin("GET", ui.DeploymentsPath+"/{deployment}/document", s.deploymentDocument)
+	admin("POST", ui.DeploymentsPath+"/{deployment}/document", s.uploadDocument)
+	admin("GET", ui.DeploymentsPath+"/{deployment}/document/content", s.originalDocument)
+	admin("GET", ui.DeploymentsPath+"/{deployment}/document/remove", s.askRemoveDocument)
+	admin("POST", ui.DeploymentsPath+"/{deployment}/document/remove", s.removeDocument)
 
 	admin("GET", ui.JobsPath, s.jobs)
 	admin("GET", ui.JobsPath+"/{job}", s.job)

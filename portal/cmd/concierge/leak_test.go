@@ -25,6 +25,7 @@ import (
 	"concierge/portal/ingest"
 	"concierge/portal/people"
 	"concierge/portal/site"
+	"concierge/portal/store"
 	"concierge/portal/web"
 )
 
@@ -129,12 +130,18 @@ var probes = map[string]probe{
 	"GET /gateways/{gateway}":       at("/gateways/{gateway}"),
 	"POST /gateways/{gateway}/sync": at("/gateways/{gateway}/sync"),
 
-	"POST /gateways/{gateway}/plan":               at("/gateways/{gateway}/plan"),
-	"GET /gateways/{gateway}/runs/{run}":          at("/gateways/{gateway}/runs/{run}"),
-	"GET /gateways/{gateway}/runs/{run}/apply":    at("/gateways/{gateway}/runs/{run}/apply"),
-	"POST /gateways/{gateway}/runs/{run}/apply":   at("/gateways/{gateway}/runs/{run}/apply"),
-	"GET /gateways/{gateway}/runs/{run}/discard":  at("/gateways/{gateway}/runs/{run}/discard"),
-	"POST /gateways/{gateway}/runs/{run}/discard": at("/gateways/{gateway}/runs/{run}/discard"),
+	"POST /gateways/{gateway}/plan":                  at("/gateways/{gateway}/plan"),
+	"GET /gateways/{gateway}/runs/{run}":             at("/gateways/{gateway}/runs/{run}"),
+	"GET /gateways/{gateway}/runs/{run}/apply":       at("/gateways/{gateway}/runs/{run}/apply"),
+	"POST /gateways/{gateway}/runs/{run}/apply":      at("/gateways/{gateway}/runs/{run}/apply"),
+	"GET /gateways/{gateway}/runs/{run}/discard":     at("/gateways/{gateway}/runs/{run}/discard"),
+	"POST /gateways/{gateway}/runs/{run}/discard":    at("/gateways/{gateway}/runs/{run}/discard"),
+	"GET /gateways/{gateway}/documents":              at("/gateways/{gateway}/documents"),
+	"GET /deployments/{deployment}/document":         at("/deployments/{deployment}/document"),
+	"POST /deployments/{deployment}/document":        at("/deployments/{deployment}/document").with("document=x"),
+	"GET /deployments/{deployment}/document/content": at("/deployments/{deployment}/document/content"),
+	"GET /deployments/{deployment}/document/remove":  at("/deployments/{deployment}/document/remove"),
+	"POST /deployments/{deployment}/document/remove": at("/deployments/{deployment}/document/remove"),
 
 	"GET /jobs":            at("/jobs", "/jobs?kind=sync&state=failed"),
 	"GET /jobs/{job}":      at("/jobs/{job}"),
@@ -220,13 +227,18 @@ var probes = map[string]probe{
 	"POST /api/v1/credentials/{id}/rotate": at("/api/v1/credentials/{key}/rotate").with(`{"overlap":"1h"}`),
 	"DELETE /api/v1/credentials/{id}":      at("/api/v1/credentials/{key}").last(),
 
-	"GET /api/v1/gateway-kinds":            at("/api/v1/gateway-kinds"),
-	"GET /api/v1/gateways":                 at("/api/v1/gateways"),
-	"POST /api/v1/gateways":                at("/api/v1/gateways").with(`{"id":"{gateway}","title":"A","kind":"sample","address":"http://127.0.0.1:1"}`),
-	"GET /api/v1/gateways/{id}":            at("/api/v1/gateways/{gateway}"),
-	"POST /api/v1/gateways/{id}/sync":      at("/api/v1/gateways/{gateway}/sync"),
-	"GET /api/v1/gateways/{id}/runs":       at("/api/v1/gateways/{gateway}/runs"),
-	"GET /api/v1/gateways/{id}/runs/{run}": at("/api/v1/gateways/{gateway}/runs/{run}"),
+	"GET /api/v1/gateway-kinds":                     at("/api/v1/gateway-kinds"),
+	"GET /api/v1/gateways":                          at("/api/v1/gateways"),
+	"POST /api/v1/gateways":                         at("/api/v1/gateways").with(`{"id":"{gateway}","title":"A","kind":"sample","address":"http://127.0.0.1:1"}`),
+	"GET /api/v1/gateways/{id}":                     at("/api/v1/gateways/{gateway}"),
+	"POST /api/v1/gateways/{id}/sync":               at("/api/v1/gateways/{gateway}/sync"),
+	"GET /api/v1/gateways/{id}/documents":           at("/api/v1/gateways/{gateway}/documents"),
+	"GET /api/v1/deployments/{id}/document":         at("/api/v1/deployments/{deployment}/document"),
+	"PUT /api/v1/deployments/{id}/document":         at("/api/v1/deployments/{deployment}/document").with("nonsense"),
+	"DELETE /api/v1/deployments/{id}/document":      at("/api/v1/deployments/{deployment}/document"),
+	"GET /api/v1/deployments/{id}/document/content": at("/api/v1/deployments/{deployment}/document/content"),
+	"GET /api/v1/gateways/{id}/runs":                at("/api/v1/gateways/{gateway}/runs"),
+	"GET /api/v1/gateways/{id}/runs/{run}":          at("/api/v1/gateways/{gateway}/runs/{run}"),
 
 	"POST /api/v1/gateways/{id}/runs/{run}/apply":   at("/api/v1/gateways/{gateway}/runs/{run}/apply"),
 	"POST /api/v1/gateways/{id}/runs/{run}/discard": at("/api/v1/gateways/{gateway}/runs/{run}/discard"),
@@ -658,6 +670,9 @@ paths:
 	w.rival.own["gateway"], w.rival.own["run"] = "edge", w.lastRun(t, "edge")
 	w.partner.own["gateway"], w.partner.own["run"] = "edge", w.lastRun(t, "edge")
 	w.dev.own["gateway"], w.dev.own["run"] = "lab", w.lastRun(t, "lab")
+	for _, who := range []*somebody{&w.insider, &w.rival, &w.partner, &w.dev} {
+		who.own["deployment"] = w.deploymentOf(t, who.own["gateway"])
+	}
 	site := w.private("site")
 	worker := w.enrol(t, site, w.private("worker"))
 	enrolment := w.must(t, w.admin, "POST", "/api/v1/sites/"+site+"/enrolments", nil)["id"].(string)
@@ -671,7 +686,7 @@ paths:
 	w.partner.hidden = append([]string{internalWord, privateWord}, w.secret...)
 	w.dev.hidden = append([]string{privateWord}, w.secret[1:]...)
 	w.missing = ids{
-		"api": "no-such-api", "application": "app_missing", "subscription": "sub_missing", "key": "cred_missing", "gateway": "no-such-gateway", "run": "run_missing",
+		"api": "no-such-api", "application": "app_missing", "subscription": "sub_missing", "key": "cred_missing", "gateway": "no-such-gateway", "run": "run_missing", "deployment": "dep_missing",
 		"team": "team_missing", "guide": "gde_missing", "job": "9999999", "site": "no-such-site", "enrolment": "enr_missing", "worker": "wrk_missing",
 		"organisation": "org_missing", "person": "per_missing", "token": "tok_missing", "invitation": "inv_missing", "email": "missing@nowhere.example", "organisationname": "Nowhere",
 	}
@@ -720,6 +735,20 @@ func (w *canaries) enrol(t *testing.T, site, name string) string {
 		t.Fatalf("joining %s: %s", site, r)
 	}
 	return joined.Worker
+}
+
+// deploymentOf returns a deployment of a gateway.
+func (w *canaries) deploymentOf(t *testing.T, gateway string) string {
+	t.Helper()
+	var found []catalog.Record
+	err := w.db.View(t.Context(), func(tx store.Tx) (err error) {
+		found, err = tx.(catalog.Tx).Catalog().Records(t.Context(), portal.GatewayID(gateway))
+		return err
+	})
+	if err != nil || len(found) == 0 {
+		t.Fatalf("deployments of %s: %d, %v", gateway, len(found), err)
+	}
+	return string(found[0].Deployment.ID)
 }
 
 func (w *canaries) lastRun(t *testing.T, gateway string) string {

@@ -146,6 +146,7 @@ func (s *server) operations() {
 	s.keys()
 	s.gateways()
 	s.syncs()
+	s.documents()
 	s.jobs()
 	s.sites()
 	s.people()

@@ -26,6 +26,7 @@ func (s *server) raw(r *web.Router) {
 		Parameters: append(query("version", "environment"), &huma.Param{Name: "id", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}}),
 		Responses:  s.responses("application/json", &huma.Schema{Type: huma.TypeObject, Description: "An OpenAPI document"}),
 	})
+	s.originals(r)
 	s.handle(r, "/.well-known/api-catalog", s.guard(s.linkset), huma.Operation{
 		OperationID: "api-catalog", Summary: "A link set of the APIs that are for me (RFC 9727)",
 		Responses: s.responses(linksetType, &huma.Schema{Type: huma.TypeObject, Description: "A link set (RFC 9264)"}),

@@ -96,7 +96,7 @@ func Register(r *web.Router, o Options) {
 // classify says who an operation of the API is for.
 func classify(method, path string) web.Route {
 	route := web.Route{Surface: web.SurfaceAPI, Access: web.AccessSignedIn, Mutates: method != http.MethodGet}
-	for _, admin := range []string{"/gateways", "/gateway-kinds", "/jobs", "/sites", "/enrolments", "/workers", "/organisations", "/people"} {
+	for _, admin := range []string{"/gateways", "/gateway-kinds", "/deployments", "/jobs", "/sites", "/enrolments", "/workers", "/organisations", "/people"} {
 		if strings.HasPrefix(path, prefix+admin) {
 			route.Access = web.AccessAdministrator
 		}
@@ -171,7 +171,7 @@ func (s *server) admit(w http.ResponseWriter, r *http.Request) (caller access.Ca
 func (s *server) as(caller access.Caller, w http.ResponseWriter, r *http.Request) *http.Request {
 	ctx := context.WithValue(r.Context(), callKey{}, call{desk: s.Desk(caller), caller: caller, path: r.URL.Path})
 	r = r.WithContext(ctx)
-	r.Body = http.MaxBytesReader(w, r.Body, maxBodyBytes)
+	r.Body = http.MaxBytesReader(w, r.Body, bodyLimit(r))
 	return r
 }
 

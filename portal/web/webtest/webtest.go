@@ -60,6 +60,7 @@ type World struct {
 	jobs          []api.Job
 	workers       []api.Worker
 	enrolments    []api.Enrolment
+	documents     []api.DeploymentDocument
 	waiting       map[string]int // calls, by site
 	tokens        map[string][]api.Token
 	invitations   map[string]string // token to person

@@ -66,6 +66,7 @@ func (w *World) fill() {
 	w.fillJobs()
 	w.fillSites()
 	w.fillCuration()
+	w.fillDocuments()
 }
 
 func (w *World) fillPeople() {

@@ -1,0 +1,141 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"concierge/portal"
+	"concierge/portal/access"
+	"concierge/portal/api"
+	"concierge/portal/web/ui"
+)
+
+func (s *site) gatewayDocuments(v *visit) error {
+	g, err := v.desk.Gateway(v.ctx(), v.r.PathValue("gateway"))
+	if err != nil {
+		return err
+	}
+	found, err := v.desk.GatewayDocuments(v.ctx(), g.ID, v.paging(listLimit))
+	if err != nil {
+		return err
+	}
+	l := ui.GatewayDocuments{Items: each(found.Items, v.documentView)}
+	l.First, l.Next = v.pages(found.Next)
+	p := v.in(ui.GatewaysPath, v.text.T("documents.title"), v.crumb("nav.gateways", ui.GatewaysPath), ui.Link{Text: g.Title, Href: ui.Below(ui.GatewaysPath, g.ID)})
+	return v.render(ui.GatewayDocumentsPage(p, l))
+}
+
+func (v *visit) documentView(d api.DeploymentDocument) ui.DeploymentDocument {
+	return ui.DeploymentDocument{
+		ID: d.Deployment, Title: d.Title, RemoteID: d.RemoteID, Exposure: d.Exposure, Gateway: d.Gateway, Source: d.Source, Unread: d.Unread,
+		Uploaded: d.Uploaded, UploadedBy: d.UploadedBy, CanChange: v.is(access.PlatformAdministrator, access.DivisionAdministrator),
+	}
+}
+
+func (s *site) deploymentDocument(v *visit) error { return v.renderDocument(http.StatusOK, ui.Form{}) }
+
+func (v *visit) renderDocument(status int, form ui.Form) error {
+	d, err := v.desk.DeploymentDocument(v.ctx(), v.r.PathValue("deployment"))
+	if err != nil {
+		return err
+	}
+	shown := v.documentView(d)
+	shown.Form = form
+	p := v.in(ui.GatewaysPath, v.text.T("document.of", "Title", d.Title), v.crumb("nav.gateways", ui.GatewaysPath),
+		ui.Link{Text: d.Gateway, Href: ui.Below(ui.GatewaysPath, d.Gateway)},
+		ui.Link{Text: v.text.T("documents.title"), Href: ui.Below(ui.GatewaysPath, d.Gateway, "documents")})
+	return v.renderAs(status, ui.DeploymentDocumentPage(p, shown))
+}
+
+// originalDocument hands out a document as it was published.
+func (s *site) originalDocument(v *visit) error {
+	id := v.r.PathValue("deployment")
+	d, err := v.desk.OriginalDocument(v.ctx(), id)
+	if err != nil {
+		return err
+	}
+	h := v.w.Header()
+	h.Set("Content-Type", d.ContentType)
+	h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", fileName(id, "", "", d.Ending())))
+	_, _ = v.w.Write(d.Content) // the reader is gone: nobody is left to tell
+	return nil
+}
+
+func (s *site) uploadDocument(v *visit) error {
+	id := v.r.PathValue("deployment")
+	if _, err := v.desk.DeploymentDocument(v.ctx(), id); err != nil { // before many bytes are read
+		return err
+	}
+	content, err := v.file("document")
+	if err != nil {
+		return err
+	}
+	d, err := v.desk.UploadDocument(v.ctx(), id, content)
+	var form ui.Form
+	if refused(&form, err) {
+		return v.renderDocument(http.StatusUnprocessableEntity, form)
+	}
+	if err != nil {
+		return err
+	}
+	return v.done(ui.Below(ui.DeploymentsPath, d.Deployment, "document"), "document-uploaded")
+}
+
+// isUpload reports whether a form brings a file. Only who asks for the file reads it.
+func isUpload(r *http.Request) bool {
+	return strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data")
+}
+
+// file returns the content of a form's one file; none is empty.
+func (v *visit) file(field string) ([]byte, error) {
+	unreadable := fmt.Errorf("the form cannot be read: %w", portal.ErrInvalid)
+	parts, err := v.r.MultipartReader()
+	if err != nil {
+		return nil, unreadable
+	}
+	for {
+		part, err := parts.NextPart()
+		if errors.Is(err, io.EOF) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, unreadable
+		}
+		if part.FormName() != field {
+			continue
+		}
+		content, err := io.ReadAll(part)
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			return nil, errTooLarge
+		}
+		if err != nil {
+			return nil, unreadable
+		}
+		return content, nil
+	}
+}
+
+func (s *site) askRemoveDocument(v *visit) error {
+	d, err := v.desk.DeploymentDocument(v.ctx(), v.r.PathValue("deployment"))
+	if err != nil {
+		return err
+	}
+	return v.confirm(ui.GatewaysPath, ui.Confirm{
+		Title: v.text.T("remove_document.title", "Title", d.Title), Text: v.text.T("remove_document.text"),
+		Points: []string{v.text.T("remove_document.point")},
+		Action: ui.Below(ui.DeploymentsPath, d.Deployment, "document", "remove"), Button: v.text.T("remove_document.submit"), Danger: true,
+		Back: ui.Below(ui.DeploymentsPath, d.Deployment, "document"),
+	})
+}
+
+func (s *site) removeDocument(v *visit) error {
+	d, err := v.desk.RemoveDocument(v.ctx(), v.r.PathValue("deployment"))
+	if err != nil {
+		return err
+	}
+	return v.done(ui.Below(ui.DeploymentsPath, d.Deployment, "document"), "document-removed")
+}
