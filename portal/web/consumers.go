@@ -27,7 +27,7 @@ func (s *site) consumers(v *visit) error {
 	}
 	path := ui.Below(ui.APIsPath, a.ID, string(tabConsumers))
 	page := ui.Consumers{APIHead: v.apiHead(a, tabConsumers, "", ""), Filtered: state+environment != "", Clear: path}
-	page.States = []ui.Link{{Text: v.text.T("catalog.all"), Href: ui.With(path, "environment", environment), Current: state == ""}}
+	page.States = []ui.Link{{Text: v.text.T("consumers.all"), Href: ui.With(path, "environment", environment), Current: state == ""}}
 	for _, name := range []string{"requested", "approved", "suspended", "rejected", "cancelled"} {
 		page.States = append(page.States, ui.Link{Text: v.text.SubscriptionState(name), Href: ui.With(path, "state", name, "environment", environment), Current: state == name})
 	}

@@ -25,6 +25,7 @@ var keyRules = []Rule{
 	{"NextDue", "when there is something to do next on a gateway", one(nextDue)},
 	{"DueActs", "revocations first, then the oldest, and a busy gateway leaves room for the others", one(dueActs)},
 	{"FrozenSubscriptions", "since when and why is kept, filtered by, and left alone by other updates", one(frozenSubscriptions)},
+	{"SubscriptionsByEndpoint", "who uses an API, a line of it, an environment: only those, and only open ones where asked", one(subscriptionsByEndpoint)},
 	{"Held", "subscriptions with a key on a gateway that works or may come to, each once for a deployment", one(heldOnAGateway)},
 	{"OpenActsAreCounted", "by kind and phase, with when the oldest was made; those that ended do not count", one(openActsAreCounted)},
 	{"Bindings", "an application is bound where it has a live credential; a successor wins over a retiring one", one(bindings)},
