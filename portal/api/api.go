@@ -510,4 +510,5 @@ type Desk interface {
 	Curation
 	Teams
 	Differences
+	Reviews
 }

@@ -186,6 +186,24 @@ var (
 		"SetTeamMember": func(ctx context.Context, d api.Desk) (any, error) {
 			return d.SetTeamMember(ctx, "team_1", "per_1", true)
 		},
+		"Reviews": func(ctx context.Context, d api.Desk) (any, error) {
+			return d.Reviews(ctx, api.ReviewsQuery{Paging: page, State: "open"})
+		},
+		"Review":       func(ctx context.Context, d api.Desk) (any, error) { return d.Review(ctx, "rev_1") },
+		"AcceptReview": func(ctx context.Context, d api.Desk) (any, error) { return d.AcceptReview(ctx, "rev_1") },
+		"RejectReview": func(ctx context.Context, d api.Desk) (any, error) { return d.RejectReview(ctx, "rev_1") },
+		"ReopenReview": func(ctx context.Context, d api.Desk) (any, error) { return d.ReopenReview(ctx, "rev_1") },
+		"Composition":  func(ctx context.Context, d api.Desk) (any, error) { return d.Composition(ctx, "pay") },
+		"SplitAPI": func(ctx context.Context, d api.Desk) (any, error) {
+			return d.SplitAPI(ctx, "pay", api.Chosen{Deployments: []string{"dep_1"}})
+		},
+		"JoinAPI": func(ctx context.Context, d api.Desk) (any, error) {
+			return d.JoinAPI(ctx, "pay", api.Target{Into: "payments"})
+		},
+		"ConfirmAPI": func(ctx context.Context, d api.Desk) (any, error) {
+			return d.ConfirmAPI(ctx, "pay", api.Chosen{Deployments: []string{"dep_1"}})
+		},
+		"UndoEntryAct":    func(ctx context.Context, d api.Desk) (any, error) { return d.UndoEntryAct(ctx, "pay", "eac_1") },
 		"Sites":           func(ctx context.Context, d api.Desk) (any, error) { return d.Sites(ctx) },
 		"Site":            func(ctx context.Context, d api.Desk) (any, error) { return d.Site(ctx, "paris") },
 		"CreateEnrolment": func(ctx context.Context, d api.Desk) (any, error) { return d.CreateEnrolment(ctx, "paris") },

@@ -308,3 +308,43 @@ func (s *stub) Difference(_ context.Context, q api.DifferenceQuery) (api.Differe
 func (s *stub) Consumers(_ context.Context, q api.ConsumersQuery) (api.Page[api.Consumed], error) {
 	return answer[api.Page[api.Consumed]](s, "Consumers", q)
 }
+
+func (s *stub) Reviews(_ context.Context, q api.ReviewsQuery) (api.ReviewList, error) {
+	return answer[api.ReviewList](s, "Reviews", q)
+}
+
+func (s *stub) Review(_ context.Context, id string) (api.Review, error) {
+	return answer[api.Review](s, "Review", id)
+}
+
+func (s *stub) AcceptReview(_ context.Context, id string) (api.Review, error) {
+	return answer[api.Review](s, "AcceptReview", id)
+}
+
+func (s *stub) RejectReview(_ context.Context, id string) (api.Review, error) {
+	return answer[api.Review](s, "RejectReview", id)
+}
+
+func (s *stub) ReopenReview(_ context.Context, id string) (api.Review, error) {
+	return answer[api.Review](s, "ReopenReview", id)
+}
+
+func (s *stub) Composition(_ context.Context, name string) (api.Composition, error) {
+	return answer[api.Composition](s, "Composition", name)
+}
+
+func (s *stub) SplitAPI(_ context.Context, name string, c api.Chosen) (api.Composition, error) {
+	return answer[api.Composition](s, "SplitAPI", name, c)
+}
+
+func (s *stub) JoinAPI(_ context.Context, name string, t api.Target) (api.Composition, error) {
+	return answer[api.Composition](s, "JoinAPI", name, t)
+}
+
+func (s *stub) ConfirmAPI(_ context.Context, name string, c api.Chosen) (api.Composition, error) {
+	return answer[api.Composition](s, "ConfirmAPI", name, c)
+}
+
+func (s *stub) UndoEntryAct(_ context.Context, name, act string) (api.Composition, error) {
+	return answer[api.Composition](s, "UndoEntryAct", name, act)
+}

@@ -436,10 +436,13 @@ func (c class) with(gone, come []*view, values int) class {
 	return class{names: c.names, views: append(views, rest...), endpoints: endpoints, counts: counts}
 }
 
-// Entry returns an entry as it was given, by its id. It is for administrators and for keys: it names what consumers may
+// Entry returns an entry as it was given, by its id or that of one that it took over. It is for administrators and for keys: it names what consumers may
 // not see.
 func (t *Table) Entry(id portal.APIID) (Entry, bool) {
 	if e := t.entries.get(id); e != nil {
+		return e.Entry, true
+	}
+	if e := t.names.get(string(id)).entry; e != nil {
 		return e.Entry, true
 	}
 	return Entry{}, false

@@ -147,6 +147,7 @@ func (v *visit) navigation() []ui.NavGroup {
 	var run []ui.NavLink
 	if v.decides() {
 		run = append(run, ui.NavLink{Text: t.T("nav.approvals"), Icon: "stamp", Href: ui.ApprovalsPath})
+		run = append(run, ui.NavLink{Text: t.T("nav.reviews"), Icon: "layers", Href: ui.ReviewsPath})
 	}
 	if v.operates() {
 		run = append(run, ui.NavLink{Text: t.T("nav.gateways"), Icon: "network", Href: ui.GatewaysPath})
@@ -282,6 +283,14 @@ var flashes = map[string]string{
 	"team-changed":       "flash.team_changed",
 	"texts-published":    "flash.texts_published",
 	"texts-saved":        "flash.texts_saved",
+	"review-agreed":      "flash.review_agreed",
+	"review-accepted":    "flash.review_accepted",
+	"review-rejected":    "flash.review_rejected",
+	"review-reopened":    "flash.review_reopened",
+	"api-split":          "flash.api_split",
+	"api-joined":         "flash.api_joined",
+	"api-confirmed":      "flash.api_confirmed",
+	"api-undone":         "flash.api_undone",
 }
 
 func (v *visit) cookie(name string) string {

@@ -124,6 +124,23 @@ var probes = map[string]probe{
 	"GET /approvals/{subscription}/reject":   at("/approvals/{subscription}/reject"),
 	"POST /approvals/{subscription}/reject":  at("/approvals/{subscription}/reject").with("reason=no"),
 
+	"GET /reviews":                     at("/reviews", "/reviews?state=accepted"),
+	"GET /reviews/{review}":            at("/reviews/{review}"),
+	"GET /reviews/{review}/accept":     at("/reviews/{review}/accept"),
+	"POST /reviews/{review}/accept":    at("/reviews/{review}/accept").last(),
+	"GET /reviews/{review}/reject":     at("/reviews/{review}/reject"),
+	"POST /reviews/{review}/reject":    at("/reviews/{review}/reject").last(),
+	"GET /reviews/{review}/reopen":     at("/reviews/{review}/reopen"),
+	"POST /reviews/{review}/reopen":    at("/reviews/{review}/reopen").last(),
+	"GET /apis/{api}/composition":      at("/apis/{api}/composition"),
+	"GET /apis/{api}/split":            at("/apis/{api}/split", "/apis/{api}/split?deployment=dep_none"),
+	"POST /apis/{api}/split":           at("/apis/{api}/split?deployment=dep_none").with("x=y"),
+	"POST /apis/{api}/confirm":         at("/apis/{api}/confirm").with("deployment=dep_none"),
+	"GET /apis/{api}/join":             at("/apis/{api}/join?into=rates"),
+	"POST /apis/{api}/join":            at("/apis/{api}/join?into={api}").with("x=y"),
+	"GET /apis/{api}/acts/{act}/undo":  at("/apis/{api}/acts/{act}/undo"),
+	"POST /apis/{api}/acts/{act}/undo": at("/apis/{api}/acts/{act}/undo"),
+
 	"GET /gateways":                 at("/gateways"),
 	"GET /add-gateway":              at("/add-gateway", "/add-gateway?kind=sample"),
 	"POST /gateways":                at("/gateways").with("id={gateway}&kind=sample&address=http://127.0.0.1:1"),
@@ -187,7 +204,18 @@ var probes = map[string]probe{
 		"/api/v1/apis/{own.api}/spec?version=7", "/api/v1/apis/{own.api}/spec?environment=test"),
 	"GET /api/v1/apis/{id}/difference": at("/api/v1/apis/{api}/difference?from_environment=test&to_environment=production", "/api/v1/apis/{own.api}/difference?from_environment=development&to_environment=production",
 		"/api/v1/apis/{own.api}/difference?from_environment=production&to_environment=production", "/api/v1/apis/{own.api}/difference?from_deployment={api}&to_environment=production"),
-	"GET /api/v1/apis/{id}/consumers": at("/api/v1/apis/{api}/consumers", "/api/v1/apis/{own.api}/consumers"),
+	"GET /api/v1/apis/{id}/consumers":        at("/api/v1/apis/{api}/consumers", "/api/v1/apis/{own.api}/consumers"),
+	"GET /api/v1/reviews":                    at("/api/v1/reviews", "/api/v1/reviews?state=accepted"),
+	"GET /api/v1/reviews/{id}":               at("/api/v1/reviews/{review}"),
+	"POST /api/v1/reviews/{id}/accept":       at("/api/v1/reviews/{review}/accept").last(),
+	"POST /api/v1/reviews/{id}/reject":       at("/api/v1/reviews/{review}/reject").last(),
+	"POST /api/v1/reviews/{id}/reopen":       at("/api/v1/reviews/{review}/reopen").last(),
+	"GET /api/v1/apis/{id}/composition":      at("/api/v1/apis/{api}/composition"),
+	"POST /api/v1/apis/{id}/split":           at("/api/v1/apis/{api}/split").with(`{"deployments":["dep_none"]}`),
+	"POST /api/v1/apis/{id}/join":            at("/api/v1/apis/{api}/join").with(`{"into":"{api}"}`),
+	"POST /api/v1/apis/{id}/confirm":         at("/api/v1/apis/{api}/confirm").with(`{"deployments":["dep_none"]}`),
+	"POST /api/v1/apis/{id}/acts/{act}/undo": at("/api/v1/apis/{api}/acts/{act}/undo"),
+
 	"GET /api/v1/resolve": at("/api/v1/resolve?api={api}&environment=production", "/api/v1/resolve?api={api}&environment=test", "/api/v1/resolve?api={own.api}&environment=test",
 		"/api/v1/resolve?api={own.api}&environment=development", "/api/v1/resolve?api={own.api}&environment=production&version=7",
 		"/api/v1/resolve?api={own.api}&environment=production&region={api}", "/api/v1/resolve?api={own.api}&environment=production&application={application}"),
@@ -675,9 +703,14 @@ paths:
 	}
 	site := w.private("site")
 	worker := w.enrol(t, site, w.private("worker"))
+	review := "rev_none"
+	if open := w.must(t, w.admin, "GET", "/api/v1/reviews", nil)["items"].([]any); len(open) > 0 {
+		review = open[0].(map[string]any)["id"].(string)
+	}
 	enrolment := w.must(t, w.admin, "POST", "/api/v1/sites/"+site+"/enrolments", nil)["id"].(string)
 	for _, who := range []*somebody{&w.insider, &w.rival, &w.partner, &w.dev} {
 		who.own["job"], who.own["site"], who.own["enrolment"], who.own["worker"] = "777777", site, enrolment, worker
+		who.own["review"], who.own["act"] = review, "eac_none"
 	}
 	w.admin.own = w.insider.own
 	w.dev.forbidden = maps.Clone(w.insider.own)
@@ -688,6 +721,7 @@ paths:
 	w.missing = ids{
 		"api": "no-such-api", "application": "app_missing", "subscription": "sub_missing", "key": "cred_missing", "gateway": "no-such-gateway", "run": "run_missing", "deployment": "dep_missing",
 		"team": "team_missing", "guide": "gde_missing", "job": "9999999", "site": "no-such-site", "enrolment": "enr_missing", "worker": "wrk_missing",
+		"review": "rev_missing", "act": "eac_missing",
 		"organisation": "org_missing", "person": "per_missing", "token": "tok_missing", "invitation": "inv_missing", "email": "missing@nowhere.example", "organisationname": "Nowhere",
 	}
 	return w

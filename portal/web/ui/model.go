@@ -292,6 +292,7 @@ type Home struct {
 	Keys, Applications      string // how many; "50+" where there are more than one page
 	Waiting, ToDecide       string
 	Decides                 bool
+	Reviews                 string         // how many wait; empty where that is not for the reader
 	Ready                   []Subscription // approved, without a key yet
 	Ending                  []Key
 	Operator                bool

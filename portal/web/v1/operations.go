@@ -149,6 +149,7 @@ func (s *server) operations() {
 	s.documents()
 	s.jobs()
 	s.sites()
+	s.reviews()
 	s.people()
 	s.lifecycles()
 	s.curation()

@@ -58,6 +58,8 @@ type World struct {
 	gateways      []api.Gateway
 	runs          []api.Run
 	jobs          []api.Job
+	reviews       []api.Review
+	compositions  []api.Composition
 	workers       []api.Worker
 	enrolments    []api.Enrolment
 	documents     []api.DeploymentDocument

@@ -67,6 +67,7 @@ func (w *World) fill() {
 	w.fillSites()
 	w.fillCuration()
 	w.fillDocuments()
+	w.fillReviews()
 }
 
 func (w *World) fillPeople() {

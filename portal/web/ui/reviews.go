@@ -1,0 +1,119 @@
+package ui
+
+import "time"
+
+// ReviewsPath is where people say what is one API.
+const ReviewsPath = "/reviews"
+
+// Reviews is the page that lists them.
+type Reviews struct {
+	Items       []Review
+	States      []Link
+	Open        bool // those that wait are listed
+	First, Next string
+}
+
+// Review is a question for a person.
+type Review struct {
+	ID, State  string
+	Rename     bool
+	Score      string
+	Reasons    []string
+	One        ReviewSide
+	Other      *ReviewSide
+	NewName    string
+	Across     bool // two divisions have to agree
+	Missing    []string
+	CanUndo    bool
+	Opened     time.Time
+	Decided    *time.Time
+	DecidedBy  string
+	Operations []ComparedOperation
+	Common     int // of them
+}
+
+// OtherTitle names the second of the two.
+func (r Review) OtherTitle() string {
+	if r.Other != nil {
+		return r.Other.Title
+	}
+	return r.NewName
+}
+
+// Name is what the page of a review is called.
+func (r Review) Name(t Text) string {
+	if r.Rename {
+		return t.T("review.rename_of", "One", r.One.Title)
+	}
+	return t.T("review.join_of", "One", r.One.Title, "Other", r.OtherTitle())
+}
+
+// ReviewSide is one of the two.
+type ReviewSide struct {
+	API, Title, Division string
+	Deployment           EntryDeployment
+}
+
+// ComparedOperation is one method of one path, and which document has it.
+type ComparedOperation struct {
+	Method, Path string
+	One, Other   bool
+}
+
+// EntryDeployment is a deployment as those who govern its entry see it.
+type EntryDeployment struct {
+	ID, Title, Gateway, RemoteID, Version, Environment, Audience, Division, BaseURL, Owner string
+	Published                                                                              bool
+	Since                                                                                  *time.Time
+	JoinedBy                                                                               string
+	Reasons                                                                                []string
+}
+
+// Composition is the page that says which deployments are one API.
+type Composition struct {
+	Form
+	API, Title, Division string
+	Aliases              []string
+	Deployments          []EntryDeployment
+	Unsettled            bool // some were joined automatically and are not confirmed
+	Acts                 []EntryAct
+	Path                 string
+}
+
+// EntryAct is what a person did to an entry.
+type EntryAct struct {
+	ID          string
+	Split       bool
+	Deployments int
+	By          string
+	At          time.Time
+	Undone      *time.Time
+	Undo        string // address of the question
+}
+
+var reviewStateKeys = map[string]string{"open": "review.open", "accepted": "review.accepted", "rejected": "review.rejected"}
+
+// ReviewState names one.
+func (t Text) ReviewState(state string) string { return t.named(reviewStateKeys, state) }
+
+// joinReasonKeys are the messages for what speaks for and against two deployments being one API.
+var joinReasonKeys = map[string]string{
+	"same-id": "joinreason.same_id", "other-id": "joinreason.other_id", "same-title": "joinreason.same_title", "similar-title": "joinreason.similar_title",
+	"other-title": "joinreason.other_title", "same-operations": "joinreason.same_operations", "some-operations": "joinreason.some_operations",
+	"few-operations": "joinreason.few_operations", "same-path": "joinreason.same_path", "path-names-it": "joinreason.path_names_it",
+	"same-upstream": "joinreason.same_upstream", "other-upstream": "joinreason.other_upstream", "same-owner": "joinreason.same_owner",
+	"other-owner": "joinreason.other_owner", "other-division": "joinreason.other_division", "several-fit": "joinreason.several_fit",
+}
+
+// JoinReason says what speaks for or against two deployments being one API. A code that these pages do not know is said by
+// the fallback, which is English.
+func (t Text) JoinReason(code string, args []string, fallback string) string {
+	key, known := joinReasonKeys[code]
+	if !known {
+		return fallback
+	}
+	for len(args) < 3 {
+		args = append(args[:len(args):len(args)], "")
+	}
+	return t.T(key, "A", args[0], "B", args[1], "C", args[2])
+}
