@@ -97,6 +97,12 @@ func MayAdministerGateway(c Caller, owner portal.Division) bool {
 // MayRegisterGateways: add a gateway, and widen bounds.
 func MayRegisterGateways(c Caller) bool { return c.Has(PlatformAdministrator) }
 
+// MayPlaceIn: say by rule or override that a deployment of an owner's gateway belongs to a division. To give one to another
+// division, or take one from it, is for the platform; so are the bounds, which no rule and no override leaves.
+func MayPlaceIn(c Caller, owner, division portal.Division) bool {
+	return c.Has(PlatformAdministrator) || division == owner
+}
+
 // MayOperate: see and steer the portal's own work: its jobs, its sites and their workers.
 func MayOperate(c Caller) bool { return c.Has(PlatformAdministrator) }
 

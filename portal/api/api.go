@@ -160,7 +160,8 @@ type Subscription struct {
 	RequestedBy     string    `json:"requested_by"`
 	DecidedBy       string    `json:"decided_by,omitempty"`
 	Created         time.Time `json:"created"`
-	CanDecide       bool      `json:"can_decide" doc:"Whether the caller may approve or reject it"`
+	CanDecide       bool      `json:"can_decide" doc:"Whether the caller may approve or reject it or, where it is frozen, thaw it"`
+	Frozen          *Frozen   `json:"frozen,omitempty" doc:"Its endpoint was classified anew: nothing new is made under it until a person decides"`
 }
 
 // NewSubscription asks for a subscription. An empty plan means the default one.
@@ -179,6 +180,7 @@ type SubscriptionsQuery struct {
 	Application string
 	State       string
 	ToDecide    bool
+	Frozen      bool // those that are frozen: that the caller may decide about or, where there are none such, of their organisation
 }
 
 // Credential is a key that exists on one gateway. It never carries a secret.
@@ -266,6 +268,7 @@ type Gateway struct {
 	Paused       bool              `json:"paused"`
 	Placement    map[string]string `json:"placement" doc:"Defaults for its deployments, by axis"`
 	Bounds       portal.Bounds     `json:"bounds"`
+	Fleet        string            `json:"fleet,omitempty" doc:"Gateways of one fleet stand behind one public address"`
 	Settings     map[string]string `json:"settings"`
 	Capabilities *Capabilities     `json:"capabilities,omitempty" doc:"As last probed"`
 	Deployments  int               `json:"deployments"`
@@ -330,6 +333,8 @@ type NewGateway struct {
 	Bounds    *portal.Bounds    `json:"bounds,omitempty"`
 	Settings  map[string]string `json:"settings,omitempty"`
 	Secrets   map[string]string `json:"secrets,omitempty" doc:"Write-only; sealed at rest"`
+	Detect    bool              `json:"detect,omitempty" doc:"Read environments from the usual names in stages, hosts, paths and titles"`
+	Fleet     string            `json:"fleet,omitempty" maxLength:"63" doc:"A name that gateways share which stand behind one public address and take the same keys there"`
 	// AllowPrivate lists the private networks that its admin side may be in.
 	AllowPrivate []string `json:"allow_private,omitempty" doc:"Private networks that its admin side may be in, such as 10.1.0.0/16"`
 	Every        string   `json:"every,omitempty" doc:"Between two syncs, such as 5m; the portal's default where it is absent"`
@@ -511,4 +516,5 @@ type Desk interface {
 	Teams
 	Differences
 	Reviews
+	Placement
 }

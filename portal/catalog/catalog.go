@@ -310,6 +310,8 @@ type Store interface {
 	// ChangeRecord replaces the record with that id if its fingerprint is still was; otherwise portal.ErrConflict. The
 	// entry that it is joined to stays, and is returned.
 	ChangeRecord(ctx context.Context, r Record, was string) (portal.APIID, error)
+	// Published returns the published records of a gateway by remote id and exposure, after the one given.
+	Published(ctx context.Context, gateway portal.GatewayID, after connectors.Key, limit int) ([]Record, error)
 	// Unclassified returns the published records of a gateway whose audience or environment is unknown, by id, after the
 	// one given.
 	Unclassified(ctx context.Context, gateway portal.GatewayID, after portal.DeploymentID, limit int) ([]Record, error)

@@ -89,6 +89,9 @@ func (c *Client) Subscriptions(ctx context.Context, q api.SubscriptionsQuery) (a
 	if q.ToDecide {
 		query.Set("to_decide", "true")
 	}
+	if q.Frozen {
+		query.Set("frozen", "true")
+	}
 	return get[api.Page[api.Subscription]](ctx, c, query, "subscriptions")
 }
 

@@ -92,7 +92,10 @@ var (
 	page  = api.Paging{Limit: 7, Cursor: "c/1&2"}
 	yes   = true
 	roles = []string{"developer"}
-	ask   = map[string]func(context.Context, api.Desk) (any, error){
+	draft = api.RulesDraft{Detect: true, Rules: []api.PlacementRule{{
+		Match: api.RuleMatch{Stage: "s", Host: "h", Path: "/p", Tag: "t", Name: "n"}, Set: map[string]string{"region": "eu"}, Public: "https://api.example",
+	}}}
+	ask = map[string]func(context.Context, api.Desk) (any, error){
 		"Me":           func(ctx context.Context, d api.Desk) (any, error) { return d.Me(ctx) },
 		"Environments": func(ctx context.Context, d api.Desk) (any, error) { return d.Environments(ctx) },
 		"APIs": func(ctx context.Context, d api.Desk) (any, error) {
@@ -114,7 +117,7 @@ var (
 			return d.CreateApplication(ctx, api.NewApplication{Name: "shop"})
 		},
 		"Subscriptions": func(ctx context.Context, d api.Desk) (any, error) {
-			return d.Subscriptions(ctx, api.SubscriptionsQuery{Paging: page, Application: "app_1", State: "approved", ToDecide: true})
+			return d.Subscriptions(ctx, api.SubscriptionsQuery{Paging: page, Application: "app_1", State: "approved", ToDecide: true, Frozen: true})
 		},
 		"Subscription": func(ctx context.Context, d api.Desk) (any, error) { return d.Subscription(ctx, "sub_1") },
 		"Subscribe": func(ctx context.Context, d api.Desk) (any, error) {
@@ -151,6 +154,19 @@ var (
 			return d.UploadDocument(ctx, "dep_1", []byte(strings.Repeat("openapi: 3.0.0\n", 100_000)))
 		},
 		"RemoveDocument": func(ctx context.Context, d api.Desk) (any, error) { return d.RemoveDocument(ctx, "dep_1") },
+		"GatewayRules":   func(ctx context.Context, d api.Desk) (any, error) { return d.GatewayRules(ctx, "kong-eu") },
+		"PreviewRules":   func(ctx context.Context, d api.Desk) (any, error) { return d.PreviewRules(ctx, "kong-eu", draft) },
+		"SetRules": func(ctx context.Context, d api.Desk) (any, error) {
+			return d.SetRules(ctx, "kong-eu", api.RulesChange{RulesDraft: draft, Preview: "0f"})
+		},
+		"Deployments": func(ctx context.Context, d api.Desk) (any, error) {
+			return d.Deployments(ctx, api.DeploymentsQuery{Paging: page, Gateway: "kong-eu", Unclassified: true})
+		},
+		"Deployment": func(ctx context.Context, d api.Desk) (any, error) { return d.Deployment(ctx, "dep_1") },
+		"OverrideDeployment": func(ctx context.Context, d api.Desk) (any, error) {
+			return d.OverrideDeployment(ctx, "dep_1", api.Override{Placement: map[string]string{"region": "eu"}, BaseURL: "https://cdn.example"})
+		},
+		"Thaw": func(ctx context.Context, d api.Desk) (any, error) { return d.Thaw(ctx, "sub_1", "as it was") },
 		"Jobs": func(ctx context.Context, d api.Desk) (any, error) {
 			return d.Jobs(ctx, api.JobsQuery{Paging: page, Kind: "sync", State: "failed"})
 		},

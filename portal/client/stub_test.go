@@ -348,3 +348,31 @@ func (s *stub) ConfirmAPI(_ context.Context, name string, c api.Chosen) (api.Com
 func (s *stub) UndoEntryAct(_ context.Context, name, act string) (api.Composition, error) {
 	return answer[api.Composition](s, "UndoEntryAct", name, act)
 }
+
+func (s *stub) GatewayRules(_ context.Context, gateway string) (api.GatewayRules, error) {
+	return answer[api.GatewayRules](s, "GatewayRules", gateway)
+}
+
+func (s *stub) PreviewRules(_ context.Context, gateway string, d api.RulesDraft) (api.RulesPreview, error) {
+	return answer[api.RulesPreview](s, "PreviewRules", gateway, d)
+}
+
+func (s *stub) SetRules(_ context.Context, gateway string, c api.RulesChange) (api.GatewayRules, error) {
+	return answer[api.GatewayRules](s, "SetRules", gateway, c)
+}
+
+func (s *stub) Deployments(_ context.Context, q api.DeploymentsQuery) (api.Page[api.PlacedDeployment], error) {
+	return answer[api.Page[api.PlacedDeployment]](s, "Deployments", q)
+}
+
+func (s *stub) Deployment(_ context.Context, id string) (api.PlacedDeployment, error) {
+	return answer[api.PlacedDeployment](s, "Deployment", id)
+}
+
+func (s *stub) OverrideDeployment(_ context.Context, id string, o api.Override) (api.PlacedDeployment, error) {
+	return answer[api.PlacedDeployment](s, "OverrideDeployment", id, o)
+}
+
+func (s *stub) Thaw(_ context.Context, id, reason string) (api.Subscription, error) {
+	return answer[api.Subscription](s, "Thaw", id, reason)
+}

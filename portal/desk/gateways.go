@@ -112,7 +112,7 @@ func (d *desk) gateway(ctx context.Context, g catalog.Gateway, reach *reach) (ap
 	}
 	shown := api.Gateway{
 		ID: string(g.ID), Title: g.Title, Kind: g.Kind, Address: g.Address, Division: string(g.Division), Site: string(g.Site),
-		Source: string(g.Source), Paused: g.Paused, Placement: map[string]string{}, Bounds: g.Bounds, Settings: g.Settings,
+		Source: string(g.Source), Paused: g.Paused, Placement: map[string]string{}, Bounds: g.Bounds, Fleet: g.Fleet, Settings: g.Settings,
 		Deployments: st.Deployments, Unclassified: st.Unclassified,
 	}
 	shown.Bounds.Audiences = append([]portal.Audience{}, g.Bounds.Audiences...)
@@ -158,7 +158,7 @@ func (d *desk) CreateGateway(ctx context.Context, n api.NewGateway) (api.Gateway
 	r := ingest.Registration{
 		Gateway: catalog.Gateway{
 			ID: portal.GatewayID(n.ID), Title: strings.TrimSpace(n.Title), Kind: n.Kind, Address: n.Address, Settings: n.Settings,
-			Division: portal.Division(n.Division), Defaults: map[portal.Axis]string{}, AllowPrivate: n.AllowPrivate, Budget: connectors.Budget(n.Budget),
+			Division: portal.Division(n.Division), Defaults: map[portal.Axis]string{}, Fleet: strings.TrimSpace(n.Fleet), AllowPrivate: n.AllowPrivate, Budget: connectors.Budget(n.Budget),
 		},
 		Credentials: map[string]portal.Secret{},
 	}
@@ -167,6 +167,9 @@ func (d *desk) CreateGateway(ctx context.Context, n api.NewGateway) (api.Gateway
 	}
 	if n.Division != "" && r.Defaults[portal.AxisDivision] == "" {
 		r.Defaults[portal.AxisDivision] = n.Division
+	}
+	if n.Detect {
+		r.Detect = map[string]portal.Environment{} // the registry has the names
 	}
 	if n.Bounds != nil {
 		r.Bounds = *n.Bounds

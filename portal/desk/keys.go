@@ -73,12 +73,18 @@ func (d *desk) CreateApplication(ctx context.Context, n api.NewApplication) (api
 
 func (d *desk) Subscriptions(ctx context.Context, q api.SubscriptionsQuery) (api.Page[api.Subscription], error) {
 	name := "subscriptions"
-	if q.ToDecide {
+	switch {
+	case q.Frozen:
+		name = "frozen"
+	case q.ToDecide:
 		name = "to-decide"
 	}
 	return list(d, name, q.Paging,
 		func(k keys.Page) ([]keys.Subscription, error) {
-			if q.ToDecide {
+			switch {
+			case q.Frozen:
+				return d.Keys.Frozen(ctx, d.caller, k)
+			case q.ToDecide:
 				return d.Keys.ToDecide(ctx, d.caller, k)
 			}
 			return d.Keys.Subscriptions(ctx, d.caller, portal.ApplicationID(q.Application), keys.SubscriptionState(q.State), k)
@@ -107,7 +113,8 @@ func (d *desk) subscriptions(ctx context.Context, found []keys.Subscription) ([]
 			ID: string(s.ID), Application: string(s.Application), ApplicationName: names[s.Application], Organisation: w.organisations[s.Organisation],
 			Version: s.Line, Environment: string(s.Environment), Plan: s.Plan, State: string(s.State), Reason: s.Reason,
 			RequestedBy: w.people[s.RequestedBy], DecidedBy: d.decider(w, s), Created: s.Created,
-			CanDecide: s.State == keys.Requested && access.MayDecide(d.caller, s.Division, s.RequestedBy),
+			CanDecide: (s.State == keys.Requested || !s.Frozen.IsZero()) && access.MayDecide(d.caller, s.Division, s.RequestedBy),
+			Frozen:    d.frozen(s),
 		}
 		items[i].API, items[i].Title = d.named(s)
 	}

@@ -35,7 +35,7 @@ func (s *site) home(v *visit) error {
 	if h.Environments, err = v.desk.Environments(v.ctx()); err != nil {
 		return err
 	}
-	for _, ask := range []func(*visit, *ui.Home) error{ready, waiting, toDecide, toReview, troubles, ownWork} {
+	for _, ask := range []func(*visit, *ui.Home) error{ready, waiting, toDecide, frozen, toReview, troubles, ownWork} {
 		if err := ask(v, &h); err != nil {
 			return err
 		}

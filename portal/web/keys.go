@@ -156,7 +156,7 @@ func (s *site) subscription(v *visit) error {
 	}
 	page := ui.SubscriptionPage{Subscription: subscription(sub), Keys: keys(credentials.Items)}
 	page.Held = holding(credentials.Items)
-	page.Claim = sub.State == "approved" && page.Held == ""
+	page.Claim = sub.State == "approved" && page.Held == "" && sub.Frozen == nil
 	p := v.in(ui.SubscriptionsPath, sub.Title, v.crumb("nav.subscriptions", ui.SubscriptionsPath))
 	return v.render(ui.SubscriptionPageView(p, page))
 }
@@ -263,6 +263,14 @@ func (s *site) key(v *visit) error {
 		return err
 	}
 	page := ui.KeyPage{Key: key(c), CanRotate: c.State == "active"}
+	if page.Live() && page.Subscription != "" {
+		sub, err := v.desk.Subscription(v.ctx(), page.Subscription)
+		if err != nil {
+			return err
+		}
+		page.Frozen = sub.Frozen != nil
+		page.CanRotate = page.CanRotate && !page.Frozen
+	}
 	if page.Live() {
 		d, err := v.desk.Resolve(v.ctx(), api.ResolveQuery{
 			API: c.API, Version: c.Version, Environment: c.Environment, Application: c.Application,

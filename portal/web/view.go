@@ -33,7 +33,7 @@ func subscription(s api.Subscription) ui.Subscription {
 		ID: s.ID, Title: s.Title, API: s.API, Version: s.Version, Environment: s.Environment, Plan: s.Plan,
 		Application: s.ApplicationName, ApplicationID: s.Application, Organisation: s.Organisation,
 		State: s.State, Reason: s.Reason, RequestedBy: s.RequestedBy, DecidedBy: s.DecidedBy,
-		Created: s.Created, CanDecide: s.CanDecide,
+		Created: s.Created, CanDecide: s.CanDecide, Frozen: s.Frozen != nil,
 	}
 }
 

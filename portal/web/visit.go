@@ -291,6 +291,10 @@ var flashes = map[string]string{
 	"api-joined":         "flash.api_joined",
 	"api-confirmed":      "flash.api_confirmed",
 	"api-undone":         "flash.api_undone",
+	"rules-saved":        "flash.rules_saved",
+	"override-saved":     "flash.override_saved",
+	"override-cleared":   "flash.override_cleared",
+	"thawed":             "flash.thawed",
 }
 
 func (v *visit) cookie(name string) string {

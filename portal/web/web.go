@@ -221,6 +221,16 @@ func (s *site) register() {
 	admin("GET", ui.DeploymentsPath+"/{deployment}/document/remove", s.askRemoveDocument)
 	admin("POST", ui.DeploymentsPath+"/{deployment}/document/remove", s.removeDocument)
 
+	admin("GET", ui.GatewaysPath+"/{gateway}/placement", s.rules)
+	admin("POST", ui.GatewaysPath+"/{gateway}/placement", s.setRules)
+	admin("GET", ui.GatewaysPath+"/{gateway}/deployments", s.deployments)
+	admin("GET", ui.UnclassifiedPath, s.unclassified)
+	admin("GET", ui.DeploymentsPath+"/{deployment}", s.deployment)
+	admin("POST", ui.DeploymentsPath+"/{deployment}/override", s.override)
+	mine("GET", ui.FrozenPath, s.frozen)
+	mine("GET", ui.FrozenPath+"/{subscription}/thaw", s.askThaw)
+	mine("POST", ui.FrozenPath+"/{subscription}/thaw", s.thaw)
+
 	admin("GET", ui.JobsPath, s.jobs)
 	admin("GET", ui.JobsPath+"/{job}", s.job)
 	admin("POST", ui.JobsPath+"/{job}/run", s.runJob)

@@ -160,6 +160,16 @@ var probes = map[string]probe{
 	"GET /deployments/{deployment}/document/remove":  at("/deployments/{deployment}/document/remove"),
 	"POST /deployments/{deployment}/document/remove": at("/deployments/{deployment}/document/remove"),
 
+	"GET /gateways/{gateway}/placement":       at("/gateways/{gateway}/placement"),
+	"POST /gateways/{gateway}/placement":      at("/gateways/{gateway}/placement").with("do=preview&rule.0.match.path=/x&rule.0.set.environment=test"),
+	"GET /gateways/{gateway}/deployments":     at("/gateways/{gateway}/deployments"),
+	"GET /unclassified":                       at("/unclassified"),
+	"GET /deployments/{deployment}":           at("/deployments/{deployment}"),
+	"POST /deployments/{deployment}/override": at("/deployments/{deployment}/override").with("set.audience=partner"),
+	"GET /frozen":                             at("/frozen"),
+	"GET /frozen/{subscription}/thaw":         at("/frozen/{subscription}/thaw"),
+	"POST /frozen/{subscription}/thaw":        at("/frozen/{subscription}/thaw").with("reason=no"),
+
 	"GET /jobs":            at("/jobs", "/jobs?kind=sync&state=failed"),
 	"GET /jobs/{job}":      at("/jobs/{job}"),
 	"POST /jobs/{job}/run": at("/jobs/{job}/run"),
@@ -241,7 +251,7 @@ var probes = map[string]probe{
 	"POST /api/v1/applications":     at("/api/v1/applications").with(`{"name":"By API"}`),
 	"GET /api/v1/applications/{id}": at("/api/v1/applications/{application}"),
 
-	"GET /api/v1/subscriptions": at("/api/v1/subscriptions", "/api/v1/subscriptions?application={application}", "/api/v1/subscriptions?to_decide=true", "/api/v1/subscriptions?state=rejected"),
+	"GET /api/v1/subscriptions": at("/api/v1/subscriptions", "/api/v1/subscriptions?application={application}", "/api/v1/subscriptions?to_decide=true", "/api/v1/subscriptions?frozen=true", "/api/v1/subscriptions?state=rejected"),
 	"POST /api/v1/subscriptions": at("/api/v1/subscriptions").
 		with(`{"application":"{own.application}","api":"{api}","environment":"production"}`),
 	"GET /api/v1/subscriptions/{id}":              at("/api/v1/subscriptions/{subscription}"),
@@ -270,6 +280,16 @@ var probes = map[string]probe{
 
 	"POST /api/v1/gateways/{id}/runs/{run}/apply":   at("/api/v1/gateways/{gateway}/runs/{run}/apply"),
 	"POST /api/v1/gateways/{id}/runs/{run}/discard": at("/api/v1/gateways/{gateway}/runs/{run}/discard"),
+
+	"GET /api/v1/gateways/{id}/rules":          at("/api/v1/gateways/{gateway}/rules"),
+	"PUT /api/v1/gateways/{id}/rules":          at("/api/v1/gateways/{gateway}/rules").with(`{"rules":[],"preview":"x"}`),
+	"POST /api/v1/gateways/{id}/rules/preview": at("/api/v1/gateways/{gateway}/rules/preview").with(`{"rules":[]}`),
+	"GET /api/v1/deployments":                  at("/api/v1/deployments", "/api/v1/deployments?unclassified=true", "/api/v1/deployments?gateway={gateway}"),
+	"GET /api/v1/deployments/{id}":             at("/api/v1/deployments/{deployment}"),
+	"GET /api/v1/deployments/{id}/override":    at("/api/v1/deployments/{deployment}/override"),
+	"PUT /api/v1/deployments/{id}/override":    at("/api/v1/deployments/{deployment}/override").with(`{"base_url":"https://x.example"}`),
+	"DELETE /api/v1/deployments/{id}/override": at("/api/v1/deployments/{deployment}/override"),
+	"POST /api/v1/subscriptions/{id}/thaw":     at("/api/v1/subscriptions/{subscription}/thaw"),
 
 	"GET /api/v1/jobs":           at("/api/v1/jobs", "/api/v1/jobs?kind=sync&state=failed"),
 	"GET /api/v1/jobs/{id}":      at("/api/v1/jobs/{job}"),

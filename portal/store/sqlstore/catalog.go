@@ -202,6 +202,13 @@ func (s catalogStore) Record(ctx context.Context, id portal.DeploymentID) (catal
 	return r, nil
 }
 
+func (s catalogStore) Published(ctx context.Context, gateway portal.GatewayID, after connectors.Key, limit int) ([]catalog.Record, error) {
+	all, err := rows(ctx, s.tx, func(r scanner) (catalog.Record, error) { return scanRecord(r.Scan) },
+		`SELECT `+recordColumns+` FROM deployments WHERE gateway = $1 AND (remote, exposure) > ($2, $3) AND removed = 0 ORDER BY remote, exposure LIMIT $4`,
+		string(gateway), after.RemoteID, after.Exposure, noLimit(limit))
+	return all, doing(err, "deployments of gateway %s", gateway)
+}
+
 func (s catalogStore) Unclassified(ctx context.Context, gateway portal.GatewayID, after portal.DeploymentID, limit int) ([]catalog.Record, error) {
 	all, err := rows(ctx, s.tx, func(r scanner) (catalog.Record, error) { return scanRecord(r.Scan) },
 		`SELECT `+recordColumns+` FROM deployments WHERE gateway = $1 AND id > $2 AND removed = 0 AND NOT classified ORDER BY id LIMIT $3`,

@@ -24,6 +24,7 @@ var catalogRules = []Rule{
 	{"GatewaysAreKept", "a registration comes back as it was; a new one leaves its capabilities", one(gatewaysAreKept)},
 	{"RegistrationsHoldNoSecrets", "sealed secrets have a column of their own", one(registrationsHoldNoSecrets)},
 	{"RecordsAreKept", "a record comes back as it was, with the same fingerprint, and a gateway has one per key", one(recordsAreKept)},
+	{"PublishedRecords", "the published ones of a gateway, page by page", one(published)},
 	{"UnclassifiedRecords", "the published ones of a gateway without audience or environment, by id", one(unclassified)},
 	{"RecordsChangeByFingerprint", "a change on top of another one is a conflict", one(changeRecordComparesTheFingerprint)},
 	{"EntriesAreLoaded", "an entry comes with its slugs and its published deployments", one(loadEntry)},
@@ -654,6 +655,42 @@ func unclassified(t T, db DB) {
 			}
 		}
 		if want := "dep_kong-eu_2 dep_kong-eu_3 dep_kong-eu_4"; strings.Join(got, " ") != want {
+			t.Errorf("got %v, want %s", got, want)
+		}
+		return nil
+	})
+}
+
+func published(t T, db DB) {
+	seeded(t, db)
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		err := s.PutGateway(ctx, testGateway("other"))
+		for n := 2; n < 6; n++ {
+			r := testRecord("kong-eu", "api_1", n)
+			if n == 4 {
+				r.Removed = noon
+			}
+			err = errors.Join(err, s.AddRecord(ctx, r))
+		}
+		return errors.Join(err, s.AddRecord(ctx, testRecord("other", "api_1", 9)))
+	})
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		var got []string
+		var after connectors.Key
+		for {
+			page, err := s.Published(ctx, "kong-eu", after, 2)
+			if err != nil {
+				return err
+			}
+			if len(page) == 0 {
+				break
+			}
+			for _, r := range page {
+				after = r.Key()
+				got = append(got, after.RemoteID)
+			}
+		}
+		if want := "svc-1 svc-2 svc-3 svc-5"; strings.Join(got, " ") != want {
 			t.Errorf("got %v, want %s", got, want)
 		}
 		return nil

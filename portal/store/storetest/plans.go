@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"concierge/connectors"
 	"concierge/portal"
 	"concierge/portal/catalog"
 	"concierge/portal/keys"
@@ -115,6 +116,10 @@ func hotPaths(t T, e Engine) {
 		},
 		"deployment": func(ctx context.Context, tx *sqlstore.Tx) error {
 			_, err := tx.Catalog().Record(ctx, "dep_1")
+			return err
+		},
+		"deployments of a gateway": func(ctx context.Context, tx *sqlstore.Tx) error {
+			_, err := tx.Catalog().Published(ctx, "north", connectors.Key{}, 10)
 			return err
 		},
 		"unclassified deployments of a gateway": func(ctx context.Context, tx *sqlstore.Tx) error {

@@ -203,6 +203,7 @@ type KeyPage struct {
 	Key
 	Curl      string
 	CanRotate bool
+	Frozen    bool // its subscription is
 }
 
 // Rotate is the question before a key is replaced.
@@ -237,6 +238,7 @@ type Subscription struct {
 	State, Reason, RequestedBy, DecidedBy      string
 	Created                                    time.Time
 	CanDecide                                  bool
+	Frozen                                     bool // nothing new is made under it until somebody decides
 }
 
 // Subscriptions is the page that lists them.
@@ -291,6 +293,7 @@ type Home struct {
 	Name                    string
 	Keys, Applications      string // how many; "50+" where there are more than one page
 	Waiting, ToDecide       string
+	Frozen                  string // subscriptions to decide about, or of the person's own; empty: none
 	Decides                 bool
 	Reviews                 string         // how many wait; empty where that is not for the reader
 	Ready                   []Subscription // approved, without a key yet

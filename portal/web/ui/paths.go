@@ -14,6 +14,8 @@ const (
 	SubscriptionsPath = "/subscriptions"
 	ApprovalsPath     = "/approvals"
 	GatewaysPath      = "/gateways"
+	UnclassifiedPath  = "/unclassified"
+	FrozenPath        = "/frozen"
 	JobsPath          = "/jobs"
 	SitesPath         = "/sites"
 	WorkersPath       = "/workers"

@@ -154,6 +154,7 @@ func (s *server) operations() {
 	s.lifecycles()
 	s.curation()
 	s.differences()
+	s.placement()
 }
 
 func (s *server) catalog() {
@@ -189,9 +190,10 @@ func (s *server) keys() {
 		Application string `query:"application"`
 		State       string `query:"state" enum:"requested,approved,rejected,suspended,cancelled"`
 		ToDecide    bool   `query:"to_decide" doc:"Those that wait for my decision instead of my own"`
+		Frozen      bool   `query:"frozen" doc:"Those that are frozen: that I may decide about or, where I decide about none, my organisation's"`
 	}
 	read(s, "/subscriptions", "subscriptions", "Subscriptions", func(ctx context.Context, d api.Desk, in *subscriptionsIn) (api.Page[api.Subscription], error) {
-		return d.Subscriptions(ctx, api.SubscriptionsQuery{Paging: in.paging(), Application: in.Application, State: in.State, ToDecide: in.ToDecide})
+		return d.Subscriptions(ctx, api.SubscriptionsQuery{Paging: in.paging(), Application: in.Application, State: in.State, ToDecide: in.ToDecide, Frozen: in.Frozen})
 	})
 	read(s, "/subscriptions/{id}", "subscription", "One subscription", func(ctx context.Context, d api.Desk, in *Thing) (api.Subscription, error) {
 		return d.Subscription(ctx, in.ID)

@@ -58,7 +58,7 @@ func decides(p *person) bool {
 }
 
 func (w *World) decidable(p *person, s api.Subscription) bool {
-	return decides(p) && s.State == "requested" && s.Organisation != p.Organisation
+	return decides(p) && (s.State == "requested" || s.Frozen != nil) && s.Organisation != p.Organisation
 }
 
 func (d *desk) Subscriptions(_ context.Context, q api.SubscriptionsQuery) (api.Page[api.Subscription], error) {
@@ -68,8 +68,10 @@ func (d *desk) Subscriptions(_ context.Context, q api.SubscriptionsQuery) (api.P
 	for _, s := range w.subscriptions {
 		s.CanDecide = w.decidable(p, s)
 		wanted := w.isMine(p, s.Application)
-		if q.ToDecide {
-			wanted = s.CanDecide
+		if q.Frozen {
+			wanted = s.Frozen != nil && (wanted || decides(p))
+		} else if q.ToDecide {
+			wanted = s.CanDecide && s.State == "requested"
 		}
 		if wanted && (q.Application == "" || q.Application == s.Application) && (q.State == "" || q.State == s.State) {
 			found = append(found, s)

@@ -57,6 +57,8 @@ type World struct {
 	credentials   []api.Credential
 	gateways      []api.Gateway
 	runs          []api.Run
+	rules         map[string]api.RulesDraft // by gateway
+	placed        []api.PlacedDeployment
 	jobs          []api.Job
 	reviews       []api.Review
 	compositions  []api.Composition

@@ -68,6 +68,7 @@ func (w *World) fill() {
 	w.fillCuration()
 	w.fillDocuments()
 	w.fillReviews()
+	w.fillPlacement()
 }
 
 func (w *World) fillPeople() {
