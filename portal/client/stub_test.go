@@ -175,7 +175,8 @@ func (s *stub) DeploymentDocument(_ context.Context, id string) (api.DeploymentD
 	return answer[api.DeploymentDocument](s, "DeploymentDocument", id)
 }
 func (s *stub) OriginalDocument(_ context.Context, id string) (api.Document, error) {
-	return answer[api.Document](s, "OriginalDocument", id)
+	d, err := answer[api.Document](s, "OriginalDocument", id)
+	return api.Document{Content: d.Content, ContentType: d.ContentType, ETag: d.ETag}, err
 }
 func (s *stub) UploadDocument(_ context.Context, id string, content []byte) (api.DeploymentDocument, error) {
 	return answer[api.DeploymentDocument](s, "UploadDocument", id, string(content))
