@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -22,6 +23,7 @@ import (
 type press struct {
 	fake
 	documents [][]byte
+	own       bool // each has paths of its own, for an API of its own; else they are editions of a few APIs
 }
 
 func (p *press) OpenDocument(_ context.Context, ref connectors.DocumentRef) (io.ReadCloser, error) {
@@ -30,6 +32,9 @@ func (p *press) OpenDocument(_ context.Context, ref connectors.DocumentRef) (io.
 		return nil, portal.ErrNotFound
 	}
 	doc := p.documents[n%len(p.documents)]
+	if p.own {
+		doc = bytes.ReplaceAll(doc, []byte("things"), fmt.Appendf(nil, "t%05d", n))
+	}
 	mark := fmt.Sprintf(`{"x-number":%d,`, n)
 	return io.NopCloser(io.MultiReader(strings.NewReader(mark), strings.NewReader(string(doc[1:])))), nil
 }
@@ -43,12 +48,15 @@ func (p *press) size(n int) float64 {
 	return float64(sum) / float64(n)
 }
 
-func benchmarkDocuments(b *testing.B, documents [][]byte) {
+func benchmarkDocuments(b *testing.B, documents [][]byte, own bool) {
 	for b.Loop() {
 		b.StopTimer()
 		d := newDesk(b, Options{})
-		p := &press{fake: fake{able: able(), deployments: many()}, documents: documents}
+		p := &press{fake: fake{able: able(), deployments: many()}, documents: documents, own: own}
 		for i := range p.deployments {
+			if own {
+				p.deployments[i].Title = fmt.Sprintf("Service of t%05d", i)
+			}
 			p.deployments[i].Document = connectors.DocumentRef{ID: strconv.Itoa(i), Revision: "1"}
 		}
 		d.registerAs("big", p)
@@ -75,7 +83,7 @@ func BenchmarkSmallDocuments(b *testing.B) {
 	for operations := range 17 {
 		documents = append(documents, smallDocument(operations+1))
 	}
-	benchmarkDocuments(b, documents)
+	benchmarkDocuments(b, documents, true)
 }
 
 // smallDocument has some 300 bytes for each operation.
@@ -120,7 +128,7 @@ func BenchmarkRealDocuments(b *testing.B) {
 	if len(documents) == 0 {
 		b.Fatalf("no documents in %s", folder)
 	}
-	benchmarkDocuments(b, documents)
+	benchmarkDocuments(b, documents, false)
 }
 
 // cpu is the time that the process has used on all cores, in seconds.
