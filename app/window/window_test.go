@@ -170,7 +170,8 @@ func TestOtherSitesCannotConnect(t *testing.T) {
 	}
 }
 
-// TestNoFilesInForms: a file in a form ends the process on Linux and is empty on macOS, so no template has one.
+// TestNoFilesInForms: a file in a form ends the process on Linux and is empty on macOS, so no page of the window has one.
+// The one template that has one for browsers leaves it out here, which the tests of package web hold.
 func TestNoFilesInForms(t *testing.T) {
 	templates, err := filepath.Glob("../../portal/web/ui/*.templ")
 	if err != nil || len(templates) == 0 {
@@ -180,6 +181,9 @@ func TestNoFilesInForms(t *testing.T) {
 		content, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if guard := []byte("if d.CanChange && !desktop(ctx) {"); filepath.Base(name) == "documents.templ" && bytes.Contains(content, guard) {
+			content, _, _ = bytes.Cut(content, guard) // what follows is for browsers
 		}
 		for _, fatal := range []string{`type="file"`, `"file",`, "multipart"} {
 			if bytes.Contains(content, []byte(fatal)) {

@@ -101,7 +101,8 @@ type desk struct {
 	gateways *Gateways
 	service  *Service
 	fakes    map[string]connectors.Connector
-	configs  map[string]connectors.Config // as opened last, by address
+	mu       sync.Mutex
+	configs  map[string]connectors.Config // as opened last, by address; under mu
 }
 
 func newDesk(t testing.TB, opts Options) *desk {
@@ -131,6 +132,8 @@ func (d *desk) open(cfg connectors.Config) (connectors.Connector, error) {
 	if f == nil {
 		return nil, fmt.Errorf("there is no fake at %q: %w", cfg.Address, portal.ErrInvalid)
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.configs[cfg.Address] = cfg
 	return f, nil
 }

@@ -666,6 +666,11 @@ func TestDesktop(t *testing.T) {
 			}
 		})
 	}
+	for desktop, want := range map[*browser]int{b: 0, as(t, site(t), webtest.Administrator): 1} { // a file in a form ends the window
+		if n := document(t, desktop.get("/deployments/dep_tariffs/document")).Find("[type=file]").Length(); n != want {
+			t.Errorf("%d inputs for files, want %d", n, want)
+		}
+	}
 	if document(t, partner.get("/subscriptions/sub_6")).Find("[data-desktop-action=claim][data-id=sub_6]").Length() != 1 {
 		t.Error("no way to claim")
 	}
