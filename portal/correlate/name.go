@@ -115,9 +115,8 @@ func singular(w string) string {
 // likeness is what two names have in common, in bits: shared, and what only the one or the other says.
 type likeness struct{ shared, onlyA, onlyB float64 }
 
-func (l likeness) same() bool    { return l.shared > 0 && l.onlyA == 0 && l.onlyB == 0 }
-func (l likeness) within() bool  { return l.shared > 0 && (l.onlyA == 0 || l.onlyB == 0) }
-func (l likeness) differs() bool { return l.onlyA > 0 && l.onlyB > 0 }
+func (l likeness) same() bool   { return l.shared > 0 && l.onlyA == 0 && l.onlyB == 0 }
+func (l likeness) within() bool { return l.shared > 0 && (l.onlyA == 0 || l.onlyB == 0) }
 
 // net is what the names speak for being one (positive) or two.
 func (l likeness) net() float64 {

@@ -122,14 +122,13 @@ type gate struct {
 
 // served is one deployment.
 type served struct {
-	api         int
-	id, title   string
-	host, base  string
-	line        int
-	without     int // the operation that is left out; -1: none
-	bare        bool
-	revision    int
-	environment portal.Environment
+	api        int
+	id, title  string
+	host, base string
+	line       int
+	without    int // the operation that is left out; -1: none
+	bare       bool
+	revision   int
 }
 
 // Probe implements connectors.Connector.
@@ -287,24 +286,19 @@ func (m *maker) shares() []int {
 
 func (m *maker) api(n int, used map[string]bool) API {
 	a := API{Division: m.division(n)}
-	for {
-		a.Rare = m.coin()
-		words := []string{title(m.word(subjects)), title(m.word(matters))}
-		if m.rand.IntN(3) == 0 {
-			words[0] = title(a.Rare)
-		}
-		if m.rand.IntN(2) == 0 {
-			words = append(words, title(m.word(kinds)))
-		}
-		a.Title = strings.Join(words, " ")
-		if key := string(a.Division) + a.Title; !used[key] {
-			used[key] = true
-			break
-		}
-		a.Title += " " + title(a.Rare)
-		used[string(a.Division)+a.Title] = true
-		break
+	a.Rare = m.coin()
+	words := []string{title(m.word(subjects)), title(m.word(matters))}
+	if m.rand.IntN(3) == 0 {
+		words[0] = title(a.Rare)
 	}
+	if m.rand.IntN(2) == 0 {
+		words = append(words, title(m.word(kinds)))
+	}
+	a.Title = strings.Join(words, " ")
+	if used[string(a.Division)+a.Title] {
+		a.Title += " " + title(a.Rare)
+	}
+	used[string(a.Division)+a.Title] = true
 	a.Summary = fmt.Sprintf("Everything about %s and %s for the %s of %s, once known as %s.",
 		m.word(subjects), m.word(matters), m.word(kinds), a.Division, a.Rare)
 	for len(a.Resources) < 2+m.rand.IntN(4) {
