@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"concierge/connectors"
@@ -239,10 +240,13 @@ func TestUpload(t *testing.T) {
 
 // TestFetch: a document that is elsewhere is fetched where an administrator has allowed it, and from nowhere else.
 func TestFetch(t *testing.T) {
+	var mu sync.Mutex // of asked
 	var asked []string
 	var server *httptest.Server
 	server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
 		asked = append(asked, r.URL.Path+r.Header.Get("Authorization")+r.Header.Get("Cookie"))
+		mu.Unlock()
 		switch r.URL.Path {
 		case "/doc":
 			_, _ = w.Write([]byte(openAPI("Fetched", "")))
@@ -275,7 +279,9 @@ func TestFetch(t *testing.T) {
 			map[string]string{"doc": "", "moved": "redirects are not followed", "closed": "denied", "none": "not found", "odd": "cannot be fetched"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			mu.Lock()
 			asked = nil
+			mu.Unlock()
 			d := newDesk(t, Options{})
 			f := &fake{able: able(), deployments: all}
 			d.fakes["fake://kong"] = f
@@ -298,6 +304,8 @@ func TestFetch(t *testing.T) {
 			if f.opened != 0 {
 				t.Error("the gateway was asked for what is elsewhere")
 			}
+			mu.Lock()
+			defer mu.Unlock()
 			if allowed := tc.unread["doc"] == ""; !allowed && len(asked) > 0 || allowed && len(asked) != 4 {
 				t.Errorf("asked for %q", asked)
 			}

@@ -100,9 +100,9 @@ type desk struct {
 	raw      storetest.DB
 	gateways *Gateways
 	service  *Service
-	fakes    map[string]connectors.Connector
-	mu       sync.Mutex
-	configs  map[string]connectors.Config // as opened last, by address; under mu
+	mu       sync.Mutex                      // of what follows, once syncs run
+	fakes    map[string]connectors.Connector // by address
+	configs  map[string]connectors.Config    // as opened last, by address
 }
 
 func newDesk(t testing.TB, opts Options) *desk {
@@ -128,12 +128,12 @@ func (d *desk) stop() {
 }
 
 func (d *desk) open(cfg connectors.Config) (connectors.Connector, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	f := d.fakes[cfg.Address]
 	if f == nil {
 		return nil, fmt.Errorf("there is no fake at %q: %w", cfg.Address, portal.ErrInvalid)
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	d.configs[cfg.Address] = cfg
 	return f, nil
 }
@@ -149,7 +149,9 @@ func (d *desk) register(id portal.GatewayID, deployments ...connectors.Deploymen
 // registerAs adds a gateway that is c.
 func (d *desk) registerAs(id portal.GatewayID, c connectors.Connector) {
 	d.t.Helper()
+	d.mu.Lock()
 	d.fakes["fake://"+string(id)] = c
+	d.mu.Unlock()
 	if _, err := d.gateways.Register(context.Background(), "per_admin", registration(id)); err != nil {
 		d.t.Fatal(err)
 	}
