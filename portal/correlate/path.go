@@ -14,6 +14,11 @@ var (
 	extension      = regexp.MustCompile(`\.(json|xml|csv|php|aspx?|ashx|svc|html?|do|jsonp|ya?ml|rss|txt)$|[.]?\{\.?(format|extension|ext)\}$`)
 )
 
+// isVersion reports whether a segment in lower case is a version.
+func isVersion(s string) bool {
+	return (strings.ContainsAny(s, "0123456789") || strings.Contains(s, "version")) && versionSegment.MatchString(s)
+}
+
 // segments returns the parts of a path template that say what it is about, in lower case: without versions, without the
 // words that every API has ("api", "rest"), with every parameter written alike. open is true for a path that stands for
 // all below it ("/orders/*").
@@ -32,10 +37,12 @@ func segments(path string) (parts []string, open bool) {
 		if open {
 			continue
 		}
-		if versionSegment.MatchString(s) || s == "api" || s == "apis" || s == "rest" {
+		if isVersion(s) || s == "api" || s == "apis" || s == "rest" {
 			continue
 		}
-		s = extension.ReplaceAllString(s, "")
+		if strings.Contains(s, ".") || s[len(s)-1] == '}' { // else it has none
+			s = extension.ReplaceAllString(s, "")
+		}
 		switch {
 		case s == "":
 			continue

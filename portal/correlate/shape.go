@@ -6,8 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/fnv"
-	"maps"
 	"math"
 	"math/bits"
 	"slices"
@@ -44,14 +42,24 @@ func (p path) tells() float64  { return float64(uint8(p)) / 8 }
 const hashMask = 1<<40 - 1
 
 // before continues the hash of a path with a segment in front of it.
-func before(segment string, rest uint64) uint64 {
-	h := fnv.New64a()
-	h.Write([]byte(segment))
-	x := h.Sum64() ^ bits.RotateLeft64(rest*0x9E3779B97F4A7C15, 23)
+func before(segment string, rest uint64) uint64 { return continued(textHash(segment), rest) }
+
+// continued is before, for a segment whose hash is known.
+func continued(segment, rest uint64) uint64 {
+	x := segment ^ bits.RotateLeft64(rest*0x9E3779B97F4A7C15, 23)
 	x ^= x >> 29
 	x *= 0xBF58476D1CE4E5B9
 	x ^= x >> 32
 	return x & hashMask
+}
+
+// textHash is FNV-1a of 64 bits.
+func textHash(text string) uint64 {
+	h := uint64(14695981039346656037)
+	for i := range len(text) {
+		h = (h ^ uint64(text[i])) * 1099511628211
+	}
+	return h
 }
 
 const anyMethod = 0xFF
@@ -86,106 +94,160 @@ const (
 	minMarkWeight = 4 // bits; what says less is no way to find anything
 )
 
+// route is one path of a set of operations.
+type route struct {
+	key     string // the segments as one word
+	parts   []segment
+	methods uint8
+}
+
+// segment is a part of a path that says what it is about.
+type segment struct {
+	text   string
+	hash   uint64
+	weight float64 // bits
+}
+
 // NewShape condenses operations; their order does not matter. Paths that stand for all below them say where an API is,
 // not what it can do: they are no part of its shape.
 func NewShape(operations []Operation) Shape {
-	byPath := map[string]uint8{}
-	split := map[string][]string{}
-	for _, op := range operations {
-		parts, open := segments(op.Path)
-		if open || len(parts) == 0 {
-			continue
-		}
-		key := strings.Join(parts, "/")
-		byPath[key] |= methodMask(op.Method)
-		split[key] = parts
-	}
-	s := Shape{prefix: commonPrefix(split)}
+	routes := routesOf(operations)
+	slices.SortFunc(routes, func(a, b route) int { // the shorter ones first
+		return cmp.Or(cmp.Compare(len(a.parts), len(b.parts)), cmp.Compare(a.key, b.key))
+	})
+	s := Shape{prefix: commonPrefix(routes)}
 	told := map[string]bool{}
-	for _, key := range slices.SortedFunc(maps.Keys(byPath), func(a, b string) int { // the shorter ones first
-		return cmp.Or(cmp.Compare(len(split[a]), len(split[b])), cmp.Compare(a, b))
-	}) {
+	s.paths = make([]path, 0, len(routes))
+	for _, r := range routes {
 		var hash uint64
 		var weight, tells float64
-		for _, part := range slices.Backward(split[key][len(s.prefix):]) {
-			hash = before(part, hash)
-			w := segmentWeight(part)
-			if weight += w; !told[part] {
-				told[part] = true
-				tells += w
+		for _, part := range slices.Backward(r.parts[len(s.prefix):]) {
+			hash = continued(part.hash, hash)
+			if weight += part.weight; !told[part.text] {
+				told[part.text] = true
+				tells += part.weight
 			}
 		}
-		s.paths = append(s.paths, newPath(hash, byPath[key], min(weight, maxPathWeight), min(tells, maxPathWeight)))
+		s.paths = append(s.paths, newPath(hash, r.methods, min(weight, maxPathWeight), min(tells, maxPathWeight)))
 	}
 	slices.Sort(s.paths)
 	s.paths = slices.CompactFunc(s.paths, func(a, b path) bool { return a.hash() == b.hash() })
 	if len(s.paths) > maxPaths {
 		s.paths = slices.Clip(s.paths[:maxPaths])
 	}
-	s.marks = draw(split)
+	s.marks = draw(routes)
 	return s
+}
+
+// routesOf gathers the methods of each path. Operations of one path often follow each other, and paths of one API share
+// their segments: each is looked at once.
+func routesOf(operations []Operation) []route {
+	var routes []route
+	at, known := map[string]int{}, map[string]segment{} // by key; by text
+	last, i := "", -1
+	for _, op := range operations {
+		if op.Path != last {
+			last, i = op.Path, -1
+			if parts, open := segments(op.Path); !open && len(parts) > 0 {
+				key := strings.Join(parts, "/")
+				var ok bool
+				if i, ok = at[key]; !ok {
+					i = len(routes)
+					at[key] = i
+					routes = append(routes, route{key: key, parts: weighed(parts, known)})
+				}
+			}
+		}
+		if i >= 0 {
+			routes[i].methods |= methodMask(op.Method)
+		}
+	}
+	return routes
+}
+
+func weighed(parts []string, known map[string]segment) []segment {
+	out := make([]segment, len(parts))
+	for i, text := range parts {
+		s, ok := known[text]
+		if !ok {
+			s = segment{text, textHash(text), segmentWeight(text)}
+			known[text] = s
+		}
+		out[i] = s
+	}
+	return out
 }
 
 // commonPrefix returns the segments that all paths begin with. The last segment of a path stays out of it, unless it is
 // where the paths fork: "/payments" beside "/payments/refunds" and "/payments/charges" is the root of them.
-func commonPrefix(paths map[string][]string) []string {
-	var short, long []string
-	first := true
-	for _, parts := range paths {
-		static := parts
-		if i := slices.Index(parts, parameter); i >= 0 {
-			static = parts[:i]
+func commonPrefix(routes []route) []string {
+	var short, long []segment
+	for n, r := range routes {
+		static := r.parts
+		if i := slices.IndexFunc(static, func(s segment) bool { return s.text == parameter }); i >= 0 {
+			static = static[:i]
 		}
-		inner := static[:min(len(static), len(parts)-1)]
-		if first {
-			short, long, first = inner, static, false
+		inner := static[:min(len(static), len(r.parts)-1)]
+		if n == 0 {
+			short, long = inner, static
 			continue
 		}
 		short, long = short[:shared(short, inner)], long[:shared(long, static)]
 	}
 	if len(long) > len(short) {
 		forks := map[string]bool{}
-		for _, parts := range paths {
-			if len(parts) > len(long) && parts[len(long)] != parameter {
-				forks[parts[len(long)]] = true
+		for _, r := range routes {
+			if len(r.parts) > len(long) && r.parts[len(long)].text != parameter {
+				forks[r.parts[len(long)].text] = true
 			}
 		}
 		if len(forks) > 1 {
-			return slices.Clone(long)
+			short = long
 		}
 	}
-	return slices.Clone(short)
+	var prefix []string
+	for _, s := range short {
+		prefix = append(prefix, s.text)
+	}
+	return prefix
 }
 
 // shared is how many segments two paths begin with alike.
-func shared(a, b []string) int {
+func shared(a, b []segment) int {
 	n := 0
-	for n < len(a) && n < len(b) && a[n] == b[n] {
+	for n < len(a) && n < len(b) && a[n].text == b[n].text {
 		n++
 	}
 	return n
 }
 
 // draw makes the marks. The end of a path is its last two segments: it stays the same where a prefix moves.
-func draw(paths map[string][]string) []uint64 {
-	ranks := map[uint64]float64{}
-	for _, parts := range paths {
+func draw(routes []route) []uint64 {
+	type lot struct {
+		rank float64
+		end  uint64
+	}
+	lots := make([]lot, 0, len(routes))
+	for _, r := range routes {
 		var end uint64
 		var weight float64
-		for _, part := range slices.Backward(parts[max(0, len(parts)-2):]) {
-			end = before(part, end)
-			weight += segmentWeight(part)
+		for _, part := range slices.Backward(r.parts[max(0, len(r.parts)-2):]) {
+			end = continued(part.hash, end)
+			weight += part.weight
 		}
 		if weight < minMarkWeight {
 			continue
 		}
-		lot := (float64(before("lot", end)) + 1) / (hashMask + 2) // evenly between 0 and 1
-		ranks[end] = -math.Log(lot) / weight
+		drawn := (float64(before("lot", end)) + 1) / (hashMask + 2) // evenly between 0 and 1
+		lots = append(lots, lot{-math.Log(drawn) / weight, end})
 	}
-	ends := slices.SortedFunc(maps.Keys(ranks), func(a, b uint64) int {
-		return cmp.Or(cmp.Compare(ranks[a], ranks[b]), cmp.Compare(a, b))
-	})
-	return slices.Clip(ends[:min(maxMarks, len(ends))])
+	slices.SortFunc(lots, func(a, b lot) int { return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.end, b.end)) })
+	lots = slices.Compact(lots)
+	ends := make([]uint64, min(maxMarks, len(lots)))
+	for i := range ends {
+		ends[i] = lots[i].end
+	}
+	return ends
 }
 
 // IsZero reports whether there are no operations.
