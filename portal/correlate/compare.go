@@ -49,6 +49,11 @@ func weighUp(a, b *Sketch) weighing {
 	if compareSketches(a, b) > 0 { // so that no rule below can depend on which comes first
 		a, b = b, a
 	}
+	return weighInOrder(a, b)
+}
+
+// weighInOrder is weighUp for sketches of which the second does not come before the first.
+func weighInOrder(a, b *Sketch) weighing {
 	e := weighing{a: a, b: b}
 	if a.Explicit != "" && b.Explicit != "" {
 		if a.Explicit == b.Explicit {

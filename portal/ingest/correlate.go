@@ -137,7 +137,7 @@ func (a *applier) place(ctx context.Context, fresh []catalog.Record) error {
 	for _, m := range members {
 		isFresh[m.ID] = true
 	}
-	decided := remembered{ctx: ctx, store: a.store, fresh: isFresh, of: map[string][]catalog.Decided{}}
+	decided := remembered{ctx: ctx, store: a.store, fresh: isFresh}
 	result, err := correlate.Place(members, near, decided.apart)
 	if err = errors.Join(err, decided.err); err != nil {
 		return err
@@ -163,27 +163,25 @@ type remembered struct {
 	ctx   context.Context
 	store catalog.Store
 	fresh map[string]bool
-	of    map[string][]catalog.Decided
 	err   error
 }
 
-// apart reports whether a person keeps two apart; each is the id of a deployment or of an entry.
-func (d *remembered) apart(a, b string) bool {
-	return d.says(a, b) || d.says(b, a)
-}
-
-func (d *remembered) says(deployment, other string) bool {
-	if d.err != nil || d.fresh[deployment] || d.fresh[other] || strings.HasPrefix(deployment, "api_") {
-		return false
+// apart returns what a person keeps apart from a deployment; of entries it is told by their deployments.
+func (d *remembered) apart(id string) []string {
+	if d.err != nil || d.fresh[id] || strings.HasPrefix(id, "api_") {
+		return nil
 	}
-	all, ok := d.of[deployment]
-	if !ok {
-		all, d.err = d.store.Decisions(d.ctx, portal.DeploymentID(deployment))
-		d.of[deployment] = all
+	var all []catalog.Decided
+	if all, d.err = d.store.Decisions(d.ctx, portal.DeploymentID(id)); d.err != nil {
+		return nil
 	}
-	return slices.ContainsFunc(all, func(x catalog.Decided) bool {
-		return x.Verdict == catalog.Apart && (string(x.Other) == other || string(x.Entry) == other)
-	})
+	var kept []string
+	for _, x := range all {
+		if x.Verdict == catalog.Apart {
+			kept = append(kept, string(x.Other), string(x.Entry))
+		}
+	}
+	return kept
 }
 
 // joined adds new deployments to their entry, or makes one for them.

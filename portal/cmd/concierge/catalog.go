@@ -307,7 +307,7 @@ type triedVersion struct {
 }
 
 func (t *trial) outcome() (outcome, error) {
-	placed, err := correlate.Place(t.members, &correlate.Memory{}, func(a, b string) bool { return false })
+	placed, err := correlate.Place(t.members, &correlate.Memory{}, func(string) []string { return nil })
 	if err != nil {
 		return outcome{}, err
 	}

@@ -21,7 +21,7 @@ func BenchmarkScale(b *testing.B) {
 		members[i] = d.Member()
 	}
 	b.ReportMetric(float64(time.Since(start).Microseconds())/float64(len(estate)), "µs/sketch")
-	none := func(a, b string) bool { return false }
+	none := func(string) []string { return nil }
 	var r correlate.Result
 	b.ResetTimer()
 	for range b.N {

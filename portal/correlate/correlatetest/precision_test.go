@@ -16,7 +16,7 @@ func place(tb testing.TB, estate []Deployment) correlate.Result {
 	for i, d := range estate {
 		members[i] = d.Member()
 	}
-	r, err := correlate.Place(members, &correlate.Memory{}, func(a, b string) bool { return false })
+	r, err := correlate.Place(members, &correlate.Memory{}, func(string) []string { return nil })
 	if err != nil {
 		tb.Fatal(err)
 	}

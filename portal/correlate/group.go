@@ -1,0 +1,287 @@
+package correlate
+
+import (
+	"cmp"
+	"hash/fnv"
+	"math"
+	"slices"
+)
+
+// group is what one entry holds, as far as it is known here.
+type group struct {
+	nodes    []int32 // in no order
+	heard    []int32 // those that speak for it: up to sample, drawn by lot
+	rivals   []int32 // its strongest edges to other groups, at most one to each, the strongest first
+	division string
+	entry    string
+	explicit string
+	link     *edge // the weakest that holds it together
+	told     bool
+
+	unasked []int32  // nodes of which it was not asked yet what is kept apart from them
+	asked   string   // the entry of which that was asked
+	not     []string // what is kept apart from it
+}
+
+const (
+	sample    = 5   // members that speak for a group
+	maxRivals = 128 // edges that a group keeps to others
+	maxThird  = 16  // other groups that are heard before two are joined
+	margin    = 3.0 // bits by which a link must be better than one to another entry
+)
+
+// start makes the groups that there are: an entry, or a new member alone.
+func (p *placing) start() {
+	p.parent, p.groups, p.passed = make([]int32, len(p.nodes)), make([]group, len(p.nodes)), make([]int32, len(p.nodes))
+	p.refused = map[uint64][2]int{}
+	for i := range p.nodes {
+		p.parent[i] = int32(i)
+	}
+	self := slices.Clone(p.parent)
+	entries := map[string]int{}
+	for i := range p.nodes {
+		n, alone := &p.nodes[i], self[i:i+1:i+1]
+		p.groups[i] = group{nodes: alone, heard: alone, unasked: alone, division: n.Division, entry: n.Entry, explicit: n.Sketch.Explicit}
+		h := fnv.New64a()
+		h.Write([]byte(n.ID))
+		n.lot = before("", h.Sum64())
+	}
+	for i := range slices.Backward(p.nodes) { // known ones first: what a new member says of its entry does not count against it
+		n := &p.nodes[i]
+		if n.Entry == "" {
+			continue
+		}
+		first, ok := entries[n.Entry]
+		if !ok {
+			entries[n.Entry] = i
+			continue
+		}
+		if x := p.groups[p.root(first)].explicit; i < p.fresh && n.Sketch.Explicit != "" && x != "" && x != n.Sketch.Explicit {
+			p.groups[i].entry = "" // it names another
+			continue
+		}
+		p.union(first, i, nil)
+	}
+}
+
+func (p *placing) root(i int) int {
+	for int(p.parent[i]) != i {
+		p.parent[i] = p.parent[p.parent[i]]
+		i = int(p.parent[i])
+	}
+	return i
+}
+
+// union makes one group of two; link is what speaks for it.
+func (p *placing) union(i, j int, link *edge) {
+	i, j = p.root(i), p.root(j)
+	if i == j {
+		return
+	}
+	if len(p.groups[i].nodes) < len(p.groups[j].nodes) || len(p.groups[i].nodes) == len(p.groups[j].nodes) && j < i {
+		i, j = j, i
+	}
+	a, b := &p.groups[i], &p.groups[j]
+	p.parent[j] = int32(i)
+	a.nodes = append(a.nodes, b.nodes...)
+	a.heard = p.drawn(a.heard, b.heard)
+	a.rivals = p.strongest(i, a.rivals, b.rivals)
+	a.unasked, a.not = append(a.unasked, b.unasked...), append(a.not, b.not...)
+	a.entry, a.explicit, a.asked = cmp.Or(a.entry, b.entry), cmp.Or(a.explicit, b.explicit), cmp.Or(a.asked, b.asked)
+	for _, l := range []*edge{b.link, link} {
+		if l != nil && (a.link == nil || l.score < a.link.score) {
+			a.link = l
+		}
+	}
+	*b = group{}
+}
+
+// drawn are the members of two groups whose lots are the lowest. Who they are does not depend on the order in which a
+// group came about, and hardly changes any more when it is large.
+func (p *placing) drawn(a, b []int32) []int32 {
+	both := slices.Concat(a, b)
+	slices.SortFunc(both, func(i, j int32) int {
+		return cmp.Or(cmp.Compare(p.nodes[i].lot, p.nodes[j].lot), cmp.Compare(i, j))
+	})
+	return both[:min(sample, len(both))]
+}
+
+// strongest merges the rivals of two groups that are one now.
+func (p *placing) strongest(group int, a, b []int32) []int32 {
+	var out []int32
+	p.passes++
+	p.passed[group] = p.passes
+	for len(out) < maxRivals && len(a)+len(b) > 0 {
+		from := &a
+		if len(a) == 0 || len(b) > 0 && b[0] < a[0] {
+			from = &b
+		}
+		e := (*from)[0]
+		*from = (*from)[1:]
+		other := p.root(int(p.edges[e].a))
+		if other == group {
+			other = p.root(int(p.edges[e].b))
+		}
+		if p.passed[other] != p.passes {
+			p.passed[other] = p.passes
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// byID joins what names the same id, in one division.
+func (p *placing) byID() {
+	type id struct{ division, explicit string }
+	named := map[id]int{}
+	for i := range slices.Backward(p.nodes) { // known ones first
+		n := &p.nodes[i]
+		if n.Sketch.Explicit == "" {
+			continue
+		}
+		to, ok := named[id{n.Division, n.Sketch.Explicit}]
+		if !ok {
+			named[id{n.Division, n.Sketch.Explicit}] = i
+			continue
+		}
+		a, b := p.root(to), p.root(i)
+		if i < p.fresh && p.groups[b].entry != "" && p.groups[a].entry != "" && p.groups[b].entry != p.groups[a].entry && len(p.groups[b].nodes) == 1 {
+			p.groups[b].entry = "" // its id names another
+		}
+		if a == b || p.bars(a, b) {
+			continue
+		}
+		p.union(a, b, &edge{a: int32(min(i, to)), b: int32(max(i, to)), judgement: judgement{score: 1}, join: true})
+	}
+}
+
+// bars reports whether two groups can never be one: of two divisions, two entries, two ids, or kept apart by a person.
+func (p *placing) bars(i, j int) bool {
+	a, b := &p.groups[i], &p.groups[j]
+	return a.division != b.division ||
+		a.entry != "" && b.entry != "" && a.entry != b.entry ||
+		a.explicit != "" && b.explicit != "" && a.explicit != b.explicit ||
+		p.kept(i, j)
+}
+
+// kept reports whether a person keeps two groups apart.
+func (p *placing) kept(i, j int) bool {
+	a, b := &p.groups[i], &p.groups[j]
+	p.ask(a)
+	p.ask(b)
+	return p.among(a.not, j) || p.among(b.not, i)
+}
+
+// ask completes what is kept apart from a group.
+func (p *placing) ask(g *group) {
+	for _, i := range g.unasked {
+		g.not = append(g.not, p.apart(p.nodes[i].ID)...)
+	}
+	g.unasked = nil
+	if g.entry != g.asked {
+		g.not, g.asked = append(g.not, p.apart(g.entry)...), g.entry
+	}
+}
+
+// among reports whether a group is the entry, or has one of the members, with one of the ids.
+func (p *placing) among(ids []string, g int) bool {
+	if len(ids) == 0 {
+		return false
+	}
+	if p.known == nil {
+		p.known = make(map[string]int, len(p.nodes))
+		for i := range p.nodes {
+			p.known[p.nodes[i].ID] = i
+		}
+	}
+	return slices.ContainsFunc(ids, func(id string) bool {
+		i, ok := p.known[id]
+		return ok && p.root(i) == g || id != "" && id == p.groups[g].entry
+	})
+}
+
+// link tells every group its edges.
+func (p *placing) link() {
+	for i := range p.edges {
+		a, b := p.root(int(p.edges[i].a)), p.root(int(p.edges[i].b))
+		for _, g := range []*group{&p.groups[a], &p.groups[b]} {
+			if a != b && len(g.rivals) < maxRivals {
+				g.rivals = append(g.rivals, int32(i))
+			}
+		}
+	}
+}
+
+// join makes groups larger, the strongest links first.
+func (p *placing) join() {
+	for i := range p.edges {
+		e := &p.edges[i]
+		if !e.join {
+			break
+		}
+		a, b := p.root(int(e.a)), p.root(int(e.b))
+		if a == b {
+			continue
+		}
+		a, b = min(a, b), max(a, b)
+		sizes := [2]int{len(p.groups[a].nodes), len(p.groups[b].nodes)}
+		if p.refused[pairOf(a, b)] == sizes { // and nobody came since who could say otherwise
+			continue
+		}
+		if p.bars(a, b) || !p.agree(a, b) || p.torn(a, b, e) || p.torn(b, a, e) {
+			p.refused[pairOf(a, b)] = sizes
+			continue
+		}
+		p.union(a, b, e)
+	}
+}
+
+// agree reports whether two groups are one by all that their members say, not by one pair alone.
+func (p *placing) agree(a, b int) bool {
+	score, contradicted := p.hear(a, b)
+	return !contradicted && score >= ReviewScore
+}
+
+// contradicted reports whether the members of two groups speak so clearly against each other that there is nothing to ask.
+func (p *placing) contradicted(a, b int) bool {
+	_, contradicted := p.hear(a, b)
+	return contradicted
+}
+
+// hear asks members of two groups about each other: the mean of their scores, and whether what they can do, or their
+// titles, rule out that the groups are one.
+func (p *placing) hear(a, b int) (score float64, contradicted bool) {
+	n, deeds := 0, 0
+	for _, i := range p.groups[a].heard {
+		for _, j := range p.groups[b].heard {
+			m := p.judge(int(i), int(j))
+			score, n, deeds, contradicted = score+m.score, n+1, deeds+int(m.deeds), contradicted || m.clash
+		}
+	}
+	return score / float64(n), contradicted || deeds < 0
+}
+
+// torn reports whether a, about to join b, fits a third group nearly as well which is not one with b.
+func (p *placing) torn(a, b int, e *edge) bool {
+	heard := 0
+	for _, at := range p.groups[a].rivals {
+		other := &p.edges[at]
+		if !other.join || bitsOf(e.score)-bitsOf(other.score) > margin || heard == maxThird {
+			break
+		}
+		c := p.root(int(other.a))
+		if c == a {
+			c = p.root(int(other.b))
+		}
+		if c == a || c == b || p.groups[c].division != p.groups[a].division || p.kept(a, c) {
+			continue
+		}
+		if heard++; p.bars(b, c) || !p.agree(b, c) {
+			return true
+		}
+	}
+	return false
+}
+
+// bitsOf is the score as it was added up.
+func bitsOf(score float64) float64 { return math.Log2(score / (1 - score)) }

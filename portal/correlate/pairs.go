@@ -1,0 +1,172 @@
+package correlate
+
+import (
+	"cmp"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// judgement is what is kept of a weighing.
+type judgement struct {
+	score float64
+	clash bool
+	deeds int8
+}
+
+func pairOf(i, j int) uint64 { return uint64(min(i, j))<<32 | uint64(max(i, j)) }
+
+// weigh compares two nodes.
+func (p *placing) weigh(i, j int) weighing {
+	p.compared.Add(1)
+	a, b := &p.nodes[i], &p.nodes[j]
+	if a.rank > b.rank {
+		a, b = b, a
+	}
+	return weighInOrder(&a.Sketch, &b.Sketch)
+}
+
+// judge compares two nodes, unless that was done.
+func (p *placing) judge(i, j int) judgement {
+	p.heard++
+	known, ok := p.judged[pairOf(i, j)]
+	if !ok {
+		e := p.weigh(i, j)
+		known = judgement{e.score, e.clash, e.deeds}
+		p.judged[pairOf(i, j)] = known
+	}
+	return known
+}
+
+// parallel calls do for every number below n, on all processors, a share of them at a time.
+func parallel(n, share int, do func(from, to int)) {
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), (n+share-1)/share) {
+		workers.Go(func() {
+			for {
+				to := int(next.Add(int64(share)))
+				from := to - share
+				if from >= n {
+					return
+				}
+				do(from, min(to, n))
+			}
+		})
+	}
+	workers.Wait()
+}
+
+// each calls do for every node from the first on, on all processors.
+func (p *placing) each(first int, do func(*node)) {
+	parallel(len(p.nodes)-first, 256, func(from, to int) {
+		for i := from; i < to; i++ {
+			do(&p.nodes[first+i])
+		}
+	})
+}
+
+// compare judges the pairs that share a key, on all processors.
+func (p *placing) compare() {
+	order := make([]int32, len(p.nodes))
+	roots := make([]int, len(p.nodes))
+	for i := range p.nodes {
+		order[i], roots[i] = int32(i), p.root(i)
+	}
+	slices.SortFunc(order, func(i, j int32) int { return compareSketches(&p.nodes[i].Sketch, &p.nodes[j].Sketch) })
+	for rank, i := range order {
+		p.nodes[i].rank = int32(rank)
+	}
+	beside := p.neighbours()
+	const share = 64
+	parts := make([][]edge, (p.fresh+share-1)/share)
+	parallel(p.fresh, share, func(from, to int) {
+		var others []int32
+		for i := from; i < to; i++ {
+			others = beside.of(i, others[:0])
+			for _, j := range others {
+				if int(j) <= i && int(j) < p.fresh || roots[i] == roots[j] {
+					continue
+				}
+				e := p.weigh(i, int(j))
+				if v := e.verdict(); v != Apart {
+					parts[from/share] = append(parts[from/share], edge{int32(i), j, judgement{e.score, e.clash, e.deeds}, v == Join})
+				}
+			}
+		}
+	})
+	p.edges = slices.Concat(parts...)
+	p.judged = make(map[uint64]judgement, len(p.edges))
+	for i := range p.edges {
+		e := &p.edges[i]
+		p.judged[pairOf(int(e.a), int(e.b))] = e.judgement
+	}
+	slices.SortFunc(p.edges, func(x, y edge) int { // nodes stand in the order of their ids
+		return cmp.Or(cmp.Compare(y.score, x.score), cmp.Compare(x.a, y.a), cmp.Compare(x.b, y.b))
+	})
+}
+
+// window is how many neighbours on either side a member is compared with among those that share a key which is too common.
+const window = 8
+
+// neighbours are the nodes that share keys.
+type neighbours struct {
+	holders []int32 // nodes, those of one key beside each other
+	spans   []span  // of holders
+	first   []int32 // of the spans of each node
+}
+
+type span struct{ from, to int32 }
+
+// of appends those that a node shares a key with to a list: ascending, each once, the node itself too.
+func (n *neighbours) of(node int, list []int32) []int32 {
+	for _, s := range n.spans[n.first[node]:n.first[node+1]] {
+		list = append(list, n.holders[s.from:s.to]...)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// neighbours finds for every node those that share a key with it: all of them where they are few, else those that are most
+// alike in all their keys.
+func (p *placing) neighbours() *neighbours {
+	type holder struct {
+		key  uint64
+		node int32
+	}
+	var holders []holder
+	n := &neighbours{first: make([]int32, len(p.nodes)+1)}
+	for i := range p.nodes {
+		for _, k := range p.nodes[i].keys {
+			holders = append(holders, holder{k, int32(i)})
+		}
+		n.first[i+1] = int32(len(holders))
+	}
+	slices.SortFunc(holders, func(a, b holder) int {
+		return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.node, b.node))
+	})
+	n.holders, n.spans = make([]int32, len(holders)), make([]span, len(holders))
+	filled := slices.Clone(n.first)
+	for from := 0; from < len(holders); {
+		to := from + 1
+		for to < len(holders) && holders[to].key == holders[from].key {
+			to++
+		}
+		same, reach := holders[from:to], len(holders)
+		if len(same) > Common {
+			// Too many to try every pair: neighbours, once they stand in an order that brings together what is alike.
+			slices.SortFunc(same, func(a, b holder) int {
+				return cmp.Or(slices.Compare(p.nodes[a.node].keys, p.nodes[b.node].keys), cmp.Compare(a.node, b.node))
+			})
+			reach = window
+		}
+		for at, h := range same {
+			n.holders[from+at] = h.node
+			n.spans[filled[h.node]] = span{int32(max(from, from+at-reach)), int32(min(to, from+at+reach+1))}
+			filled[h.node]++
+		}
+		from = to
+	}
+	return n
+}
