@@ -227,6 +227,10 @@ const (
 	ScopeNone   Scope = "none"
 )
 
+// MaxSnapshotBytes is what the answers may hold together that one Discover reads: some kilobytes for each deployment of the
+// largest gateway. Whoever calls it gives it a context that ends there.
+const MaxSnapshotBytes = 512 << 20
+
 // Snapshot is what a gateway publishes: metadata only, never document bytes.
 type Snapshot struct {
 	Complete    bool

@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"concierge/connectors"
 	"concierge/portal"
@@ -93,11 +95,18 @@ func some(keys []connectors.Key) string {
 	return names
 }
 
+// maxDeployments is more than the largest installation that the portal is planned for has in all its gateways.
+const maxDeployments = 200_000
+
 // clean checks a snapshot and tidies the deployments in it: order that means nothing is made firm, control characters go
 // and texts are cut. Those whose id cannot be used are left out and named in left, sorted; a deployment that the answer
 // names as removed under such an id was never known. An error wraps portal.ErrInvalid: an answer in which two deployments
-// are the same one, or more than a tenth cannot be told apart, or all, is not believed at all.
+// are the same one, or more than a tenth cannot be told apart, or all, is not believed at all, and neither is one that has
+// more of them than any gateway.
 func clean(s connectors.Snapshot) (all []connectors.Deployment, left []string, err error) {
+	if n := len(s.Deployments); n > maxDeployments {
+		return nil, nil, fmt.Errorf("the answer makes no sense: it holds %d deployments, and at most %d are taken over from one gateway: %w", n, maxDeployments, portal.ErrInvalid)
+	}
 	seen := make(map[connectors.Key]bool, len(s.Deployments))
 	all = make([]connectors.Deployment, 0, len(s.Deployments))
 	for _, d := range s.Deployments {
@@ -120,7 +129,9 @@ func clean(s connectors.Snapshot) (all []connectors.Deployment, left []string, e
 
 // usable reports whether a part of a key can be kept and looked for on every engine. Two of the longest fit into a row of
 // PostgreSQL's index.
-func usable(id string) bool { return len(id) <= maxID && text(id, maxID) == id }
+func usable(id string) bool {
+	return len(id) <= maxID && utf8.ValidString(id) && !strings.ContainsFunc(id, func(r rune) bool { return !plain(r) })
+}
 
 // unusable says which deployment is left out: always the same for the same.
 func unusable(d connectors.Deployment) string {

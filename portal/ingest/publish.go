@@ -43,7 +43,7 @@ func publish(g catalog.Gateway, c connectors.Capabilities, f Found, o catalog.Ov
 		Summary:     cmp.Or(f.Summary, f.Described.Summary),
 		Description: cmp.Or(f.Description, f.Described.Description),
 		Version:     version,
-		Line:        Line(f.Described.Words["line"], pathOf(address, f.Paths), version),
+		Line:        text(Line(f.Described.Words["line"], pathOf(address, f.Paths), version), maxLine),
 		Tags:        slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(f.Tags), f.Described.Tags...)))),
 		Owner:       f.Owner,
 		BaseURL:     address, Authentication: f.Authentication, Plans: plans(f.Plans), Document: f.Document,
@@ -108,8 +108,11 @@ func issueRefused(g catalog.Gateway, c connectors.Capabilities, d connectors.Dep
 const (
 	maxID          = 1000 // bytes
 	maxText        = 1000
+	maxLine        = 100
 	maxDescription = 64 << 10
 	maxList        = 1000 // elements
+	maxPlans       = 100
+	maxRoutes      = 20_000
 )
 
 func tidy(d connectors.Deployment) connectors.Deployment {
@@ -128,11 +131,35 @@ func tidy(d connectors.Deployment) connectors.Deployment {
 		}
 	}
 	d.Words = words
-	d.Operations = slices.Clone(d.Operations)
+	auth := &d.Authentication
+	for _, s := range []*string{&auth.Type, &auth.In, &auth.Name, &auth.Prefix} {
+		*s = text(*s, maxText)
+	}
+	d.Plans = tidyPlans(d.Plans)
+	d.Operations = slices.Clone(d.Operations[:min(len(d.Operations), maxRoutes)])
+	for i := range d.Operations {
+		o := &d.Operations[i]
+		o.Method, o.Path = text(o.Method, maxText), text(o.Path, maxText)
+	}
 	slices.SortFunc(d.Operations, func(a, b connectors.Operation) int {
 		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Method, b.Method))
 	})
 	return d
+}
+
+// tidyPlans leaves out plans whose id cannot be handed back to the gateway as it is.
+func tidyPlans(all []portal.Plan) []portal.Plan {
+	var usables []portal.Plan
+	for _, p := range all {
+		if len(usables) == maxPlans {
+			break
+		}
+		if p.ID == "" || usable(p.ID) {
+			p.Title, p.Limits = text(p.Title, maxText), texts(p.Limits)
+			usables = append(usables, p)
+		}
+	}
+	return usables
 }
 
 // firm sorts a list whose order means nothing.
@@ -153,10 +180,11 @@ func texts(all []string) []string {
 	return out
 }
 
-// text drops what is not UTF-8 and control characters but line breaks and tabs, and cuts to a number of bytes.
+// text drops what is not UTF-8, control characters but line breaks and tabs, and characters that show the text after them
+// in another order than it has; it cuts to a number of bytes.
 func text(s string, limit int) string {
 	s = strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || unicode.IsControl(r) && r != '\n' && r != '\t' {
+		if !plain(r) || reorders(r) {
 			return -1
 		}
 		return r
@@ -168,4 +196,15 @@ func text(s string, limit int) string {
 		limit--
 	}
 	return s[:limit]
+}
+
+// plain reports whether a character is text, a line break or a tab.
+func plain(r rune) bool {
+	return r != utf8.RuneError && (!unicode.IsControl(r) || r == '\n' || r == '\t')
+}
+
+// reorders reports whether a character opens or ends a stretch of another direction of writing (Unicode Standard Annex 9,
+// explicit formatting characters). What is open at the end of a title would turn around what a page says after it.
+func reorders(r rune) bool {
+	return '\u202a' <= r && r <= '\u202e' || '\u2066' <= r && r <= '\u2069'
 }

@@ -673,7 +673,7 @@ func (s *Service) sync(ctx context.Context, g catalog.Gateway, p *progress, may 
 		return err
 	}
 	since := cursor(g, able, st.LastGood)
-	snapshot, err := conn.Discover(ctx, since)
+	snapshot, err := conn.Discover(outbound.Together(ctx, connectors.MaxSnapshotBytes), since)
 	if err != nil {
 		return failed("Discover", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -139,6 +140,7 @@ func (t *transport) once(req *http.Request) (*http.Response, error) {
 		}
 	}
 	ctx, cancel := context.WithTimeout(req.Context(), t.timeout)
+	together, _ := req.Context().Value(togetherKey{}).(*together)
 	resp, err := t.base.RoundTrip(req.WithContext(ctx))
 	if err != nil {
 		cancel()
@@ -146,7 +148,7 @@ func (t *transport) once(req *http.Request) (*http.Response, error) {
 		return nil, kind(req, err)
 	}
 	resp.Body = &body{
-		ReadCloser: resp.Body, req: req, left: t.maxBody, max: t.maxBody, cancel: cancel,
+		ReadCloser: resp.Body, req: req, left: t.maxBody, max: t.maxBody, together: together, cancel: cancel,
 		leave: func(err error) { leave(outcomeOf(req, resp, err)) },
 	}
 	return resp, nil
@@ -167,11 +169,35 @@ func kind(req *http.Request, err error) error {
 	return fmt.Errorf("%w: %w", portal.ErrUnavailable, err)
 }
 
+// together bounds what several answers hold.
+type together struct {
+	max  int64
+	left atomic.Int64
+}
+
+type togetherKey struct{}
+
+// Together bounds what the answers to all calls made with the context hold, decompressed: a receiver that hands out page
+// after page ends somewhere. Reading more is portal.ErrUnavailable.
+func Together(ctx context.Context, maxBytes int64) context.Context {
+	t := &together{max: maxBytes}
+	t.left.Store(maxBytes)
+	return context.WithValue(ctx, togetherKey{}, t)
+}
+
+func (t *together) take(n int) error {
+	if t != nil && t.left.Add(-int64(n)) < 0 {
+		return fmt.Errorf("%w: the answers are larger than %d bytes together, and the rest was not read", portal.ErrUnavailable, t.max)
+	}
+	return nil
+}
+
 // body is an answer's body with a limit, whose call's time ends with it.
 type body struct {
 	io.ReadCloser
 	req       *http.Request
 	left, max int64
+	together  *together // with other answers; nil: unlimited
 	cancel    func()
 	leave     func(error)
 	once      sync.Once
@@ -195,6 +221,9 @@ func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if b.left -= int64(n); b.left < 0 {
 		return n - 1, tooLarge(b.max) // the one byte over the limit is not handed out
+	}
+	if err := b.together.take(n); err != nil {
+		return 0, err
 	}
 	switch {
 	case errors.Is(err, io.EOF):

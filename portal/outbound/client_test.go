@@ -267,6 +267,32 @@ func TestBodyLimits(t *testing.T) {
 	}
 }
 
+// A receiver that hands out page after page is read up to a limit.
+func TestTogether(t *testing.T) {
+	srv, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 1000)) })
+	ctx, client := Together(t.Context(), 2500), newClient(t, local, Options{})
+	read := func(ctx context.Context) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, srv.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := Do(client, req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = ReadAll(resp, 1<<20)
+		return err
+	}
+	for n, want := range []bool{true, true, false, false} {
+		if err := read(ctx); (err == nil) != want || err != nil && (!errors.Is(err, portal.ErrUnavailable) || !strings.Contains(err.Error(), "together")) {
+			t.Errorf("answer %d: %v", n+1, err)
+		}
+	}
+	if err := read(t.Context()); err != nil {
+		t.Errorf("another caller's: %v", err)
+	}
+}
+
 func TestTrailers(t *testing.T) {
 	srv, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Trailer", "Etag")

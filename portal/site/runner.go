@@ -275,7 +275,7 @@ func (r *Runner) act(ctx context.Context, o order) (said reply, document io.Read
 		caps, err := c.Probe(outbound.Background(ctx))
 		return reply{Capabilities: &caps}, nil, err
 	case opDiscover:
-		snapshot, err := c.Discover(outbound.Background(ctx), q.Since)
+		snapshot, err := c.Discover(outbound.Together(outbound.Background(ctx), connectors.MaxSnapshotBytes), q.Since)
 		return reply{Snapshot: &snapshot}, nil, err
 	case opDocument:
 		document, err := c.OpenDocument(outbound.Background(ctx), q.Document)
