@@ -1,6 +1,7 @@
 package document
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -21,26 +22,7 @@ var specHosts = []string{"json-schema.org", "spec.openapis.org", "example.com", 
 type scrubber struct {
 	hosts  map[string]bool // exact, "host" or "host:port", lower case
 	suffix []string        // ".example.com" for the pattern "*.example.com"
-	words  *trie           // nil: none
-}
-
-// A trie holds words, lower case, by their bytes, so that looking for thousands of them costs as much as looking for one.
-type trie struct {
-	next map[byte]*trie
-	word string // that ends here
-}
-
-func (t *trie) add(word string) {
-	for i := range len(word) {
-		if t.next == nil {
-			t.next = map[byte]*trie{}
-		}
-		if t.next[word[i]] == nil {
-			t.next[word[i]] = &trie{}
-		}
-		t = t.next[word[i]]
-	}
-	t.word = word
+	words  []string        // lower case, in order: looking for thousands costs little more than looking for one
 }
 
 func newScrubber(allowed, hidden []string) *scrubber {
@@ -54,14 +36,11 @@ func newScrubber(allowed, hidden []string) *scrubber {
 		}
 	}
 	for _, word := range hidden {
-		if word = lower(strings.TrimSpace(word)); len(word) < 3 {
-			continue
+		if word = lower(strings.TrimSpace(word)); len(word) >= 3 {
+			s.words = append(s.words, word)
 		}
-		if s.words == nil {
-			s.words = &trie{}
-		}
-		s.words.add(word)
 	}
+	slices.Sort(s.words)
 	return s
 }
 
@@ -173,7 +152,7 @@ func hostAt(text string, i int) string {
 // word with a dot or colon is a host: it counts as a whole host or as the end of a longer one, and all of that host
 // goes, unless the longer one may be named.
 func (s *scrubber) cleanWords(text string) string {
-	if s.words == nil {
+	if len(s.words) == 0 {
 		return text
 	}
 	var b strings.Builder
@@ -197,13 +176,17 @@ func (s *scrubber) cleanWords(text string) string {
 
 // anyWordAt finds the shortest hidden word that counts at i, and from where to where it goes.
 func (s *scrubber) anyWordAt(text string, i int) (start, end int, found bool) {
-	t := s.words
-	for j := i; j < len(text) && !found; j++ {
-		if t = t.next[lowerByte(text[j])]; t == nil {
-			break
-		}
-		if t.word != "" {
-			start, end, found = s.wordAt(text, i, t.word)
+	left := s.words // those that begin as the text does at i
+	for j := i; j < len(text) && len(left) > 0 && !found; j++ {
+		at, c := j-i, int(lowerByte(text[j]))
+		compare := func(word string, c int) int { return cmp.Compare(int(word[at]), c) }
+		first, _ := slices.BinarySearchFunc(left, c, compare)
+		past, _ := slices.BinarySearchFunc(left, c+1, compare)
+		left = left[first:past]
+		for ; len(left) > 0 && len(left[0]) == at+1; left = left[1:] { // the shorter ones come first
+			if !found {
+				start, end, found = s.wordAt(text, i, left[0])
+			}
 		}
 	}
 	return start, end, found

@@ -34,8 +34,11 @@ const gatewayKey = "gatewayKey"
 
 // Text returns a text, such as a summary, as Serve would write it in a description: without the URLs of hosts that are not allowed,
 // and without what is hidden.
-func Text(text string, allowed, hidden []string) string {
-	return newScrubber(allowed, hidden).clean(text)
+func Text(text string, allowed, hidden []string) string { return Texts(allowed, hidden)(text) }
+
+// Texts is Text for many texts.
+func Texts(allowed, hidden []string) func(text string) string {
+	return newScrubber(allowed, hidden).clean
 }
 
 // Serve returns the description as one consumer sees it. The same input gives the same bytes; keys keep their order.

@@ -47,7 +47,7 @@ func rowsOf(table *routing.Table, id portal.APIID, operations func(*portal.Deplo
 	var groups []group
 	for _, face := range table.Faces(id) {
 		allowed, hidden := table.Hosts(portal.Consumer{Audience: face.Audience}, id)
-		row := rowOf(face, operations, func(text string) string { return document.Text(text, allowed, hidden) })
+		row := rowOf(face, operations, document.Texts(allowed, hidden))
 		same := slices.IndexFunc(groups, func(g group) bool {
 			return slices.Equal(g.Tokens, row.Tokens) && slices.Equal(g.Operations, row.Operations)
 		})
