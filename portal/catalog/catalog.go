@@ -291,6 +291,12 @@ type Run struct {
 	Again time.Time
 }
 
+// Head is an entry without its slugs and deployments.
+type Head struct {
+	Entry
+	Subscribed int // subscriptions that are wanted or held
+}
+
 // Store keeps the catalog within one transaction. Methods that ask for one thing answer portal.ErrNotFound where there is
 // none.
 type Store interface {
@@ -305,8 +311,9 @@ type Store interface {
 	// Records returns all records of a gateway, removed ones too, by remote id and exposure.
 	Records(ctx context.Context, gateway portal.GatewayID) ([]Record, error)
 	Record(ctx context.Context, id portal.DeploymentID) (Record, error)
-	// AddRecord is portal.ErrConflict where the gateway has a record with that key.
+	// AddRecord is portal.ErrConflict where the gateway has a record with that key. AddRecords adds many.
 	AddRecord(ctx context.Context, r Record) error
+	AddRecords(ctx context.Context, all []Record) error
 	// ChangeRecord replaces the record with that id if its fingerprint is still was; otherwise portal.ErrConflict. The
 	// entry that it is joined to stays, and is returned.
 	ChangeRecord(ctx context.Context, r Record, was string) (portal.APIID, error)
@@ -324,8 +331,15 @@ type Store interface {
 	LoadAll(ctx context.Context) ([]Entry, error)
 	// EntryBySlug finds the owner of a slug or alias, without its deployments.
 	EntryBySlug(ctx context.Context, slug string) (Entry, error)
+	// Heads returns those of the entries that there are, without their slugs and deployments, and how many subscriptions
+	// each has that are wanted or held.
+	Heads(ctx context.Context, ids []portal.APIID) ([]Head, error)
+	// Taken returns those of some slugs that an entry answers to.
+	Taken(ctx context.Context, slugs []string) ([]string, error)
 	// AddEntry is portal.ErrConflict where its slug or, in its division, its explicit id is taken.
+	// AddEntries adds many.
 	AddEntry(ctx context.Context, e Entry) error
+	AddEntries(ctx context.Context, all []Entry) error
 	// SetExplicit gives an entry the id by which deployments name it.
 	SetExplicit(ctx context.Context, id portal.APIID, explicit string) error
 
@@ -362,6 +376,7 @@ type Tx interface {
 	Keys() keys.Store // whose subscriptions are frozen with what is classified anew
 	Audit() audit.Store
 	Changed(kind store.ChangeKind, id string)
+	Turn(ctx context.Context) error
 	Enqueue(ctx context.Context, j store.Job) error
 }
 

@@ -21,7 +21,7 @@ type Joining struct {
 	Reasons []correlate.Reason `json:"reasons,omitempty"`
 }
 
-// Sketched is a deployment's sketch, by which others find it.
+// Sketched is a deployment's sketch, by which it is compared with others.
 type Sketched struct {
 	Deployment portal.DeploymentID
 	Sketch     correlate.Sketch
@@ -125,10 +125,14 @@ type Joins interface {
 	PutSketches(ctx context.Context, all []Sketched) error
 	// Unsketched lists published deployments that have no sketch of the present form.
 	Unsketched(ctx context.Context, limit int) ([]portal.DeploymentID, error)
-	// Near is that of correlate.Index: deployments that share a key, removed ones too, with the owner division of their entry.
-	Near(ctx context.Context, keys []string) ([]correlate.Member, error)
-	// Members returns all that have a sketch.
-	Members(ctx context.Context) ([]correlate.Member, error)
+	// Members calls each for all that have a sketch of the present form, removed ones too, with the owner division of their
+	// entry, in no order. version is that of the newest change, as of store.DB.
+	Members(ctx context.Context, each func(correlate.Member)) (version int64, err error)
+	// MembersOf returns those of entries. Where known says so, by the sum of its sketch, a member comes without it.
+	MembersOf(ctx context.Context, apis []portal.APIID, known func(id string, sum int64) bool) ([]correlate.Member, error)
+	// ChangedEntries is store.DB.Changes for entries alone, as this transaction sees them; what it has changed itself is
+	// not among them.
+	ChangedEntries(ctx context.Context, after int64) (apis []portal.APIID, newest int64, complete bool, err error)
 
 	// Move puts a record into another entry and says why. Its subscriptions go with it, but for one that its application
 	// holds there already, and whoever holds a key there is noted as changed.
@@ -150,6 +154,13 @@ type Joins interface {
 	// TakeBack undoes HandOver for an entry: these slugs are its own again, the first is shown.
 	TakeBack(ctx context.Context, id portal.APIID, slugs []string, explicit string) error
 
+	// Apart returns all pairs that a person keeps apart, each once.
+	Apart(ctx context.Context) ([][2]portal.DeploymentID, error)
+	// AddReviews is AddReview for many.
+	AddReviews(ctx context.Context, all []Review) error
+	// Asked returns the pairs of entries about whose deployments, or former ones, it was asked whether they are one API, for
+	// pairs of the entries given; each at least one way round.
+	Asked(ctx context.Context, entries []portal.APIID) (map[[2]portal.APIID]bool, error)
 	// AddReview writes nothing where there is one for the same two, whatever its state; added says whether it did.
 	AddReview(ctx context.Context, r Review) (added bool, err error)
 	Review(ctx context.Context, id string) (Review, error)
@@ -159,8 +170,6 @@ type Joins interface {
 	// entry or a gateway of it, nil: all.
 	Reviews(ctx context.Context, state ReviewState, division *portal.Division, after string, limit int) ([]Review, error)
 	CountReviews(ctx context.Context, state ReviewState, division *portal.Division) (int, error)
-	// ReviewsBetween lists the joins that were asked about any two deployments of two entries.
-	ReviewsBetween(ctx context.Context, a, b portal.APIID) ([]Review, error)
 
 	Decide(ctx context.Context, all []Decision) error
 	Decisions(ctx context.Context, id portal.DeploymentID) ([]Decided, error)

@@ -395,7 +395,7 @@ type failing struct{ Memory }
 
 var errIndex = errors.New("the index is away")
 
-func (*failing) Near([]string) ([]Member, error) { return nil, errIndex }
+func (*failing) Near([]uint64) ([]Member, error) { return nil, errIndex }
 
 func TestPlacePassesOnTheIndexError(t *testing.T) {
 	if _, err := Place([]Member{roster("a", "", "")}, &failing{}, noneApart); !errors.Is(err, errIndex) {
@@ -428,7 +428,7 @@ func TestMemory(t *testing.T) {
 	for i := range Common + 10 {
 		m.Remove(fmt.Sprintf("m%03d", i))
 	}
-	if len(m.keys)+len(m.members) > 0 {
+	if len(m.keys)+len(m.entries)+m.Len() > 0 {
 		t.Errorf("left: %v", slices.Collect(maps.Keys(m.keys)))
 	}
 }

@@ -139,7 +139,9 @@ func (p *placing) neighbours() *neighbours {
 	n := &neighbours{first: make([]int32, len(p.nodes)+1)}
 	for i := range p.nodes {
 		for _, k := range p.nodes[i].keys {
-			holders = append(holders, holder{k, int32(i)})
+			if _, asked := slices.BinarySearch(p.asked, k); asked { // what known ones share among themselves is not looked at
+				holders = append(holders, holder{k, int32(i)})
+			}
 		}
 		n.first[i+1] = int32(len(holders))
 	}

@@ -46,8 +46,7 @@ func place(members []Member, index Index, apart func(id string) []string) (*plac
 // node is a member that takes part: the new ones first, then those of the index.
 type node struct {
 	Member
-	at   int // in the list of new ones
-	keys []uint64
+	at   int    // in the list of new ones
 	rank int32  // in the order of sketches
 	lot  uint64 // which members speak for a group is drawn
 }
@@ -61,7 +60,8 @@ type edge struct {
 
 type placing struct {
 	nodes []node
-	fresh int // how many of them are new
+	fresh int      // how many of them are new
+	asked []uint64 // the keys of these, ascending
 	apart func(id string) []string
 
 	parent  []int32 // of the node in its group; union-find
@@ -78,40 +78,33 @@ type placing struct {
 	heard    int
 }
 
-// batch is how many keys the index is asked for at once.
-const batch = 500
-
 func (p *placing) fetch(index Index) error {
-	p.each(0, func(n *node) { n.keys = n.Sketch.keys() })
+	hash := func(n *node) {
+		if n.keys == nil {
+			n.keys = n.Sketch.keys()
+		}
+	}
+	p.each(0, hash)
 	fresh := map[string]bool{}
-	var all []uint64
 	for i := range p.nodes {
 		n := &p.nodes[i]
 		fresh[n.ID] = true
-		all = append(all, n.keys...)
+		p.asked = append(p.asked, n.keys...)
 	}
-	slices.Sort(all)
-	known := map[string]Member{}
-	asked := make([]string, 0, batch)
-	for some := range slices.Chunk(slices.Compact(all), batch) {
-		asked = asked[:0]
-		for _, k := range some {
-			asked = append(asked, keyText(k))
-		}
-		found, err := index.Near(asked)
-		if err != nil {
-			return fmt.Errorf("looking for deployments that are alike: %w", err)
-		}
-		for _, m := range found {
-			if !fresh[m.ID] {
-				known[m.ID] = m
-			}
+	slices.Sort(p.asked)
+	p.asked = slices.Compact(p.asked)
+	found, err := index.Near(p.asked)
+	if err != nil {
+		return fmt.Errorf("looking for deployments that are alike: %w", err)
+	}
+	known := map[string]bool{}
+	for _, m := range found {
+		if !fresh[m.ID] && !known[m.ID] {
+			known[m.ID] = true
+			p.nodes = append(p.nodes, node{Member: m, at: -1})
 		}
 	}
-	for _, m := range known {
-		p.nodes = append(p.nodes, node{Member: m, at: -1})
-	}
-	p.each(p.fresh, func(n *node) { n.keys = n.Sketch.keys() })
+	p.each(p.fresh, hash)
 	slices.SortFunc(p.nodes[p.fresh:], func(a, b node) int { return cmp.Compare(a.ID, b.ID) })
 	return nil
 }

@@ -173,17 +173,9 @@ func newHost(address, path string) *host {
 	return h
 }
 
-// Keys returns the keys under which members that may match are found, in an order that does not change: two that share
-// none are apart. There are some fifteen.
-func (s Sketch) Keys() []string {
-	var out []string
-	for _, k := range s.keys() {
-		out = append(out, keyText(k))
-	}
-	return out
-}
-
-func keyText(key uint64) string { return strconv.FormatUint(key, 36) }
+// Keys returns the keys under which members that may match are found, ascending: two that share none are apart. There are
+// some fifteen.
+func (s Sketch) Keys() []uint64 { return s.keys() }
 
 // keys are hashes of what is told, ascending.
 func (s *Sketch) keys() []uint64 {

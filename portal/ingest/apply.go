@@ -24,12 +24,20 @@ type applier struct {
 	store   catalog.Store
 	actor   string
 	now     time.Time
+	members *members // that new deployments are placed beside; nil where there are none
 	touched map[portal.APIID]bool
 	before  map[portal.APIID]*before
+	made    []catalog.Entry                      // that are not added yet
+	taken   map[string]bool                      // slugs, as far as they were looked up
+	new     map[portal.GatewayID]catalog.Gateway // those without a good sync; the zero Gateway has one
 }
 
+// apply applies a plan that adds nothing.
 func apply(ctx context.Context, tx catalog.Tx, actor string, now time.Time, p Plan) error {
-	a := newApplier(tx, actor, now)
+	return newApplier(tx, actor, now).apply(ctx, p)
+}
+
+func (a *applier) apply(ctx context.Context, p Plan) error {
 	if err := a.plan(ctx, p); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -36,12 +37,8 @@ func facts(r catalog.Record) correlate.Deployment {
 	return d
 }
 
-const (
-	// sketchBatch is how many records of an earlier version of the portal are read again in one transaction.
-	sketchBatch = 200
-	// bulk is how many new deployments are compared with everything in memory, instead of one after the other by look-ups.
-	bulk = 500
-)
+// sketchBatch is how many records of an earlier version of the portal are read again in one transaction.
+const sketchBatch = 200
 
 // sketchAll makes the sketches of deployments that have none of the present form: they are of an earlier version of the
 // portal. A process does it once, before the first plan that it applies.
@@ -92,30 +89,6 @@ func (s *Service) sketchKept(ctx context.Context, st catalog.Store, id portal.De
 	return catalog.Sketched{Deployment: id, Sketch: correlate.New(facts(r))}, nil
 }
 
-// index is the database as correlation sees it, without what is placed at the time.
-type index struct {
-	ctx   context.Context
-	store catalog.Store
-}
-
-func (x index) Near(keys []string) ([]correlate.Member, error) { return x.store.Near(x.ctx, keys) }
-
-// nearby returns what a number of new deployments are compared with.
-func (a *applier) nearby(ctx context.Context, fresh int) (correlate.Index, error) {
-	if fresh < bulk {
-		return index{ctx, a.store}, nil
-	}
-	all, err := a.store.Members(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var memory correlate.Memory
-	for _, m := range all {
-		memory.Put(m)
-	}
-	return &memory, nil
-}
-
 // place joins what is new: within its owner division at once where that is sure, by a question to a person where it may be.
 func (a *applier) place(ctx context.Context, fresh []catalog.Record) error {
 	if len(fresh) == 0 {
@@ -129,98 +102,126 @@ func (a *applier) place(ctx context.Context, fresh []catalog.Record) error {
 		sketches[i] = catalog.Sketched{Deployment: d.ID, Sketch: correlate.New(facts(fresh[i]))}
 		members[i] = correlate.Member{ID: string(d.ID), Division: string(d.Placement.Division()), Sketch: sketches[i].Sketch}
 	}
-	near, err := a.nearby(ctx, len(fresh))
+	near, err := a.members.seen(ctx, a.store, slices.Sorted(maps.Keys(a.touched)))
 	if err != nil {
 		return err
 	}
-	isFresh := make(map[string]bool, len(fresh))
-	for _, m := range members {
-		isFresh[m.ID] = true
-	}
-	decided := remembered{ctx: ctx, store: a.store, fresh: isFresh}
+	decided := remembered{ctx: ctx, store: a.store, in: near}
 	result, err := correlate.Place(members, near, decided.apart)
 	if err = errors.Join(err, decided.err); err != nil {
 		return err
 	}
-	for _, j := range result.Joins {
-		if err := a.joined(ctx, fresh, j); err != nil {
-			return err
-		}
+	if err := a.joined(ctx, fresh, result.Joins); err != nil {
+		return err
 	}
 	if err := a.store.PutSketches(ctx, sketches); err != nil {
 		return err
 	}
-	for _, pair := range result.Reviews {
-		if err := a.ask(ctx, pair); err != nil {
-			return err
-		}
+	in := make(map[string]portal.APIID, len(fresh))
+	for _, r := range fresh {
+		in[string(r.Deployment.ID)] = r.Deployment.API
 	}
-	return nil
+	return a.ask(ctx, result.Reviews, func(id string) portal.APIID {
+		if entry, ok := in[id]; ok {
+			return entry
+		}
+		return near.entry(id)
+	})
 }
 
-// remembered asks what people decided; what is new nobody has decided about.
+// remembered is what people keep apart. It is read once somebody asks.
 type remembered struct {
 	ctx   context.Context
 	store catalog.Store
-	fresh map[string]bool
+	in    *beside
+	of    map[string][]string
 	err   error
 }
 
 // apart returns what a person keeps apart from a deployment; of entries it is told by their deployments.
 func (d *remembered) apart(id string) []string {
-	if d.err != nil || d.fresh[id] || strings.HasPrefix(id, "api_") {
-		return nil
-	}
-	var all []catalog.Decided
-	if all, d.err = d.store.Decisions(d.ctx, portal.DeploymentID(id)); d.err != nil {
-		return nil
-	}
-	var kept []string
-	for _, x := range all {
-		if x.Verdict == catalog.Apart {
-			kept = append(kept, string(x.Other), string(x.Entry))
+	if d.of == nil {
+		d.of = map[string][]string{}
+		var pairs [][2]portal.DeploymentID
+		pairs, d.err = d.store.Apart(d.ctx)
+		for _, pair := range pairs {
+			one, other := string(pair[0]), string(pair[1])
+			d.of[one] = append(d.of[one], other, string(d.in.entry(other)))
+			d.of[other] = append(d.of[other], one, string(d.in.entry(one)))
 		}
 	}
-	return kept
+	return d.of[id]
 }
 
-// joined adds new deployments to their entry, or makes one for them.
-func (a *applier) joined(ctx context.Context, fresh []catalog.Record, j correlate.Joined) error {
-	records := make([]catalog.Record, len(j.Members))
-	for k, i := range j.Members {
-		records[k] = fresh[i]
-	}
-	division := records[0].Deployment.Placement.Division()
-	to := portal.APIID(j.Entry)
-	if j.Explicit != "" {
-		named, err := a.named(ctx, division, j.Explicit, to)
-		if err != nil {
-			return err
+// joined adds new deployments to their entries, and makes those that there are not yet.
+func (a *applier) joined(ctx context.Context, fresh []catalog.Record, joins []correlate.Joined) error {
+	of := func(j correlate.Joined) []catalog.Record {
+		records := make([]catalog.Record, len(j.Members))
+		for k, i := range j.Members {
+			records[k] = fresh[i]
 		}
-		to = named
+		return records
 	}
-	if to == "" {
-		made, err := a.entry(ctx, division, j.Explicit, records)
-		if err != nil {
-			return err
-		}
-		to = made
-	}
-	a.touched[to] = true
-	why := catalog.Joining{At: a.now, Actor: AutomaticActor, Score: j.Score, Reasons: j.Reasons}
-	for _, r := range records {
-		r.Deployment.API, r.Created, r.Changed, r.Joining = to, a.now, a.now, why
-		at, err := a.counts(ctx, to, r.Deployment)
-		if err != nil {
-			return err
-		}
-		r.Joining.Since, r.Deployment.Since = at, at
-		since(&portal.Deployment{}, &r.Deployment, a.now)
-		if err := a.store.AddRecord(ctx, r); err != nil {
-			return err
+	division := func(j correlate.Joined) portal.Division { return fresh[j.Members[0]].Deployment.Placement.Division() }
+	var slugs []string
+	for _, j := range joins {
+		if j.Entry == "" {
+			slugs = append(slugs, slugsOf("", division(j), j.Explicit, of(j))...)
 		}
 	}
-	return nil
+	if err := a.lookUp(ctx, slugs); err != nil {
+		return err
+	}
+	to := make([]portal.APIID, len(joins))
+	for n, j := range joins {
+		to[n] = portal.APIID(j.Entry)
+		if j.Explicit != "" {
+			err := a.addMade(ctx) // one of them may be what is named
+			if err == nil {
+				to[n], err = a.named(ctx, division(j), j.Explicit, to[n])
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if to[n] == "" {
+			made, err := a.make(ctx, division(j), j.Explicit, of(j))
+			if err != nil {
+				return err
+			}
+			to[n] = made
+		}
+		a.touched[to[n]] = true
+	}
+	if err := a.addMade(ctx); err != nil {
+		return err
+	}
+	if err := a.heads(ctx, to); err != nil {
+		return err
+	}
+	var joining []joiner
+	for n, j := range joins {
+		for _, i := range j.Members {
+			joining = append(joining, joiner{to[n], fresh[i].Deployment})
+		}
+	}
+	counts, err := a.counts(ctx, joining)
+	if err != nil {
+		return err
+	}
+	all := make([]catalog.Record, 0, len(fresh))
+	for n, j := range joins {
+		for _, i := range j.Members {
+			r := &fresh[i]
+			at := counts[len(all)]
+			r.Deployment.API, r.Created, r.Changed = to[n], a.now, a.now
+			r.Joining = catalog.Joining{Since: at, At: a.now, Actor: AutomaticActor, Score: j.Score, Reasons: j.Reasons}
+			r.Deployment.Since = at
+			since(&portal.Deployment{}, &r.Deployment, a.now)
+			all = append(all, *r)
+		}
+	}
+	return a.store.AddRecords(ctx, all)
 }
 
 // named returns the entry of a division that an explicit id names: one that has it, else one that has none and answers to
@@ -252,80 +253,128 @@ func (a *applier) named(ctx context.Context, division portal.Division, explicit 
 
 // before is what was in an entry when a plan began to be applied.
 type before struct {
-	catalog.Entry
-	subscribed  int
-	environment map[portal.Environment]bool // of its deployments
+	catalog.Head                             // without its slugs and deployments
+	environment  map[portal.Environment]bool // of its deployments; nil: not looked at
+}
+
+// heads learns what entries were before the plan, but for their environments.
+func (a *applier) heads(ctx context.Context, ids []portal.APIID) error {
+	found, err := a.store.Heads(ctx, a.unknown(ids, func(b *before) bool { return b != nil }))
+	for _, h := range found {
+		a.before[h.ID] = &before{Head: h}
+	}
+	return err
+}
+
+// environments learns in which environments entries had deployments before the plan. Their heads are known.
+func (a *applier) environments(ctx context.Context, ids []portal.APIID) error {
+	missing := a.unknown(ids, func(b *before) bool { return b.environment != nil })
+	found, err := a.store.LoadEntries(ctx, missing)
+	for _, id := range missing {
+		a.before[id].environment = map[portal.Environment]bool{}
+	}
+	for _, e := range found {
+		for _, d := range e.Deployments {
+			a.before[e.ID].environment[d.Placement.Environment()] = true
+		}
+	}
+	return err
+}
+
+// unknown are those of some entries, each once, of which something is not known.
+func (a *applier) unknown(ids []portal.APIID, known func(*before) bool) []portal.APIID {
+	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
+	return slices.DeleteFunc(ids, func(id portal.APIID) bool { return known(a.before[id]) })
 }
 
 // was returns an entry as it was before the plan.
 func (a *applier) was(ctx context.Context, id portal.APIID) (*before, error) {
-	if b := a.before[id]; b != nil {
-		return b, nil
-	}
-	e, err := a.store.LoadEntry(ctx, id)
-	if err != nil {
+	ids := []portal.APIID{id}
+	if err := a.heads(ctx, ids); err != nil {
 		return nil, err
 	}
-	b := &before{Entry: e, environment: map[portal.Environment]bool{}}
-	for _, d := range e.Deployments {
-		b.environment[d.Placement.Environment()] = true
+	if a.before[id] == nil {
+		return nil, fmt.Errorf("catalog entry %s: %w", id, portal.ErrNotFound)
 	}
-	if b.subscribed, err = a.store.Subscribed(ctx, id); err != nil {
-		return nil, err
-	}
-	a.before[id] = b
-	return b, nil
+	return a.before[id], a.environments(ctx, ids)
 }
 
-// counts says from when on a deployment counts in an entry that it is joined to automatically. It is settled at once where
-// nothing was there before it in its environment, and where an estate is set up together: in the first good sync of a
-// gateway that was registered before the entry was made, as long as nobody has subscribed to that.
-func (a *applier) counts(ctx context.Context, to portal.APIID, d portal.Deployment) (time.Time, error) {
-	b, err := a.was(ctx, to)
-	if err != nil {
-		return time.Time{}, err
-	}
-	env := d.Placement.Environment()
-	if env == "" && len(b.Deployments) > 0 || b.environment[env] {
-		setUp, err := a.settingUp(ctx, d.Gateway, b)
-		if err != nil || !setUp {
-			return a.now, err
+// joiner is a deployment that is joined to an entry automatically.
+type joiner struct {
+	to portal.APIID
+	d  portal.Deployment
+}
+
+// counts says from when on deployments count in the entries that they are joined to. It is settled at once where nothing
+// was there before it in its environment, and where an estate is set up together: in the first good sync of a gateway that
+// was registered before the entry was made, as long as nobody has subscribed to that. The heads of the entries are known.
+func (a *applier) counts(ctx context.Context, all []joiner) ([]time.Time, error) {
+	late := make([]bool, len(all))
+	var entries []portal.APIID
+	for i, j := range all {
+		setUp, err := a.settingUp(ctx, j.d.Gateway, a.before[j.to])
+		if err != nil {
+			return nil, err
+		}
+		if late[i] = !setUp; late[i] {
+			entries = append(entries, j.to)
 		}
 	}
-	return time.Time{}, nil
+	if err := a.environments(ctx, entries); err != nil {
+		return nil, err
+	}
+	times := make([]time.Time, len(all))
+	for i, j := range all {
+		there, env := a.before[j.to].environment, j.d.Placement.Environment()
+		if late[i] && (env == "" && len(there) > 0 || there[env]) {
+			times[i] = a.now
+		}
+	}
+	return times, nil
 }
 
 func (a *applier) settingUp(ctx context.Context, gateway portal.GatewayID, b *before) (bool, error) {
-	if b.subscribed > 0 {
-		return false, nil
+	g, known := a.new[gateway]
+	if !known {
+		st, err := a.store.Standing(ctx, gateway)
+		if err != nil {
+			return false, err
+		}
+		if st.LastGood == nil {
+			if g, err = a.store.Gateway(ctx, gateway); err != nil {
+				return false, err
+			}
+		}
+		a.new[gateway] = g
 	}
-	st, err := a.store.Standing(ctx, gateway)
-	if err != nil || st.LastGood != nil {
-		return false, err
-	}
-	g, err := a.store.Gateway(ctx, gateway)
-	return err == nil && !g.Created.After(b.Created), err
+	return b.Subscribed == 0 && g.ID != "" && !g.Created.After(b.Created), nil
 }
 
-// ask puts a question to a person, unless the two entries are one by now or were asked about before.
-func (a *applier) ask(ctx context.Context, pair correlate.Pair) error {
-	one, err := a.store.Record(ctx, portal.DeploymentID(pair.A))
+// ask puts questions to people, but for those about two entries that are one by now or were asked about before. in says in
+// which entry a deployment is.
+func (a *applier) ask(ctx context.Context, pairs []correlate.Pair, in func(id string) portal.APIID) error {
+	var entries []portal.APIID
+	for _, pair := range pairs {
+		entries = append(entries, in(pair.A), in(pair.B))
+	}
+	asked, err := a.store.Asked(ctx, slices.Compact(slices.Sorted(slices.Values(entries))))
 	if err != nil {
 		return err
 	}
-	other, err := a.store.Record(ctx, portal.DeploymentID(pair.B))
-	if err != nil || one.Deployment.API == other.Deployment.API {
-		return err
+	var all []catalog.Review
+	for _, pair := range pairs {
+		one, other := in(pair.A), in(pair.B)
+		if one == other || asked[[2]portal.APIID{one, other}] || asked[[2]portal.APIID{other, one}] {
+			continue
+		}
+		asked[[2]portal.APIID{one, other}] = true
+		x, y := portal.DeploymentID(pair.A), portal.DeploymentID(pair.B)
+		all = append(all, catalog.Review{
+			ID: portal.NewID("rev"), Kind: catalog.ReviewJoin, A: min(x, y), B: max(x, y),
+			Score: pair.Score, Reasons: pair.Reasons, State: catalog.ReviewOpen, Opened: a.now,
+		})
 	}
-	asked, err := a.store.ReviewsBetween(ctx, one.Deployment.API, other.Deployment.API)
-	if err != nil || len(asked) > 0 {
-		return err
-	}
-	_, err = a.store.AddReview(ctx, catalog.Review{
-		ID: portal.NewID("rev"), Kind: catalog.ReviewJoin, A: min(one.Deployment.ID, other.Deployment.ID), B: max(one.Deployment.ID, other.Deployment.ID),
-		Score: pair.Score, Reasons: pair.Reasons, State: catalog.ReviewOpen, Opened: a.now,
-	})
-	return err
+	return a.store.AddReviews(ctx, all)
 }
 
 // rejoin follows a deployment whose explicit id now names another entry of its division. Where that would change what
@@ -354,7 +403,7 @@ func (a *applier) rejoin(ctx context.Context, r catalog.Record) error {
 		}
 	}
 	because := []correlate.Reason{{Code: correlate.SameID, Args: []string{explicit}}}
-	if own.subscribed > 0 || own.Division != division {
+	if own.Subscribed > 0 || own.Division != division {
 		if to == "" {
 			return nil
 		}
@@ -362,18 +411,27 @@ func (a *applier) rejoin(ctx context.Context, r catalog.Record) error {
 		if err != nil || len(there.Deployments) == 0 {
 			return err
 		}
-		return a.ask(ctx, correlate.Pair{A: string(r.Deployment.ID), B: string(there.Deployments[0].ID), Score: 1, Reasons: because})
+		question := correlate.Pair{A: string(r.Deployment.ID), B: string(there.Deployments[0].ID), Score: 1, Reasons: because}
+		return a.ask(ctx, []correlate.Pair{question}, func(id string) portal.APIID {
+			if id == question.A {
+				return from
+			}
+			return to
+		})
 	}
 	if to == "" {
 		if to, err = a.entry(ctx, division, explicit, []catalog.Record{r}); err != nil {
 			return err
 		}
 	}
-	at, err := a.counts(ctx, to, r.Deployment)
+	if err := a.heads(ctx, []portal.APIID{to}); err != nil {
+		return err
+	}
+	at, err := a.counts(ctx, []joiner{{to, r.Deployment}})
 	if err != nil {
 		return err
 	}
-	return a.move(ctx, r, to, catalog.Joining{Since: at, At: a.now, Actor: AutomaticActor, Score: 1, Reasons: because})
+	return a.move(ctx, r, to, catalog.Joining{Since: at[0], At: a.now, Actor: AutomaticActor, Score: 1, Reasons: because})
 }
 
 // move takes a record to another entry. The one that it leaves goes on answering there, if nothing is left in it.
@@ -417,23 +475,59 @@ func (a *applier) resketch(ctx context.Context, p Plan) error {
 	return a.store.PutSketches(ctx, all)
 }
 
-// entry adds a new one under the first slug that is free: its explicit id, else the best title of what is joined in it,
-// without a version: whichever line comes first, the slug is the same.
+// entry adds a new one, see make.
 func (a *applier) entry(ctx context.Context, division portal.Division, explicit string, records []catalog.Record) (portal.APIID, error) {
-	first := best(records)
-	e := catalog.Entry{ID: portal.APIID(portal.NewID("api")), Division: division, Explicit: explicit, Title: first.Deployment.Title, Created: a.now}
-	for _, slug := range catalog.Slugs(e.ID, cmp.Or(explicit, titleVersion.ReplaceAllString(e.Title, "")), division, first.Deployment.Gateway, first.Key()) {
-		_, err := a.store.EntryBySlug(ctx, slug)
-		if errors.Is(err, portal.ErrNotFound) {
-			e.Slug = slug
-			a.before[e.ID] = &before{Entry: e}
-			return e.ID, a.store.AddEntry(ctx, e)
-		}
-		if err != nil {
-			return "", err
-		}
+	id, err := a.make(ctx, division, explicit, records)
+	if err != nil {
+		return "", err
 	}
-	return "", fmt.Errorf("catalog entry for %q: every slug is taken: %w", e.Title, portal.ErrConflict)
+	return id, a.addMade(ctx)
+}
+
+// make makes a new entry under the first slug that is free: its explicit id, else the best title of what is joined in it,
+// without a version: whichever line comes first, the slug is the same. addMade adds it.
+func (a *applier) make(ctx context.Context, division portal.Division, explicit string, records []catalog.Record) (portal.APIID, error) {
+	e := catalog.Entry{ID: portal.APIID(portal.NewID("api")), Division: division, Explicit: explicit, Title: best(records).Deployment.Title, Created: a.now}
+	slugs := slugsOf(e.ID, division, explicit, records)
+	if err := a.lookUp(ctx, slugs); err != nil {
+		return "", err
+	}
+	free := slices.IndexFunc(slugs, func(slug string) bool { return !a.taken[slug] })
+	if free < 0 {
+		return "", fmt.Errorf("catalog entry for %q: every slug is taken: %w", e.Title, portal.ErrConflict)
+	}
+	e.Slug = slugs[free]
+	a.taken[e.Slug] = true
+	a.made = append(a.made, e)
+	a.before[e.ID] = &before{catalog.Head{Entry: e}, map[portal.Environment]bool{}}
+	return e.ID, nil
+}
+
+// addMade adds the entries that were made.
+func (a *applier) addMade(ctx context.Context) error {
+	made := a.made
+	a.made = nil
+	return a.store.AddEntries(ctx, made)
+}
+
+// lookUp learns which slugs are taken.
+func (a *applier) lookUp(ctx context.Context, slugs []string) error {
+	slugs = slices.DeleteFunc(slices.Compact(slices.Sorted(slices.Values(slugs))), func(slug string) bool {
+		_, known := a.taken[slug]
+		return known
+	})
+	taken, err := a.store.Taken(ctx, slugs)
+	for _, slug := range slugs {
+		a.taken[slug] = slices.Contains(taken, slug)
+	}
+	return err
+}
+
+// slugsOf are the slugs that an entry of some records may get.
+func slugsOf(id portal.APIID, division portal.Division, explicit string, records []catalog.Record) []string {
+	first := best(records)
+	title := titleVersion.ReplaceAllString(first.Deployment.Title, "")
+	return catalog.Slugs(id, cmp.Or(explicit, title), division, first.Deployment.Gateway, first.Key())
 }
 
 // titleVersion is the version at the end of a title: "v2", "version 2", "2.0". A bare "2" may be part of the name.

@@ -24,7 +24,7 @@ type Composition struct {
 
 func newApplier(tx catalog.Tx, actor string, now time.Time) *applier {
 	return &applier{tx: tx, store: tx.Catalog(), actor: actor, now: now.UTC().Truncate(time.Microsecond),
-		touched: map[portal.APIID]bool{}, before: map[portal.APIID]*before{}}
+		touched: map[portal.APIID]bool{}, before: map[portal.APIID]*before{}, taken: map[string]bool{}, new: map[portal.GatewayID]catalog.Gateway{}}
 }
 
 // noteChanges tells routing which entries were touched.

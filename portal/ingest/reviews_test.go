@@ -348,7 +348,7 @@ func TestOlderRecordsAreComparedToo(t *testing.T) {
 	d := newDesk(t, Options{})
 	d.register("first", named("pay", "Card Payments", ""))
 	d.sync("first")
-	storetest.Forget(t, d.raw, "sketch_keys", "sketches")
+	storetest.Forget(t, d.raw, "sketches")
 	d.service.Close()
 	d.service = New(d.db, d.gateways, Options{})
 	d.register("second", named("pay", "Card Payments", ""))

@@ -79,6 +79,8 @@ type Service struct {
 
 	sketching sync.Mutex
 	sketched  bool // all that is in the catalog can be compared; under sketching
+
+	members members
 }
 
 // New makes a Service.
@@ -95,7 +97,7 @@ func New(db catalog.DB, gateways *Gateways, opts Options) *Service {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Service{db: db, gateways: gateways, opts: opts, ctx: ctx, cancel: cancel, describing: semaphore.NewWeighted(describing), live: map[portal.GatewayID]*progress{},
-		heard: map[portal.GatewayID]bool{}, asked: map[portal.GatewayID]time.Time{}}
+		heard: map[portal.GatewayID]bool{}, asked: map[portal.GatewayID]time.Time{}, members: members{turn: make(chan struct{}, 1)}}
 }
 
 // Close ends all running syncs, as failed, and waits for them.
@@ -524,8 +526,12 @@ func (s *Service) note(ctx context.Context, p *progress, lost func(error)) {
 }
 
 // still stops noting how far a sync is: the transaction that applies it writes the same row, and would be in the way of
-// itself. What follows has the time that so many rows take.
-func (s *Service) still(ctx context.Context, p *progress, rows int) error {
+// itself. What follows has the time that so many rows take. A sync that waits for its turn goes on being noted until that
+// has come, unless it has that time.
+func (s *Service) still(ctx context.Context, p *progress, waits bool, rows int) error {
+	if waits && rows <= manyRows {
+		return nil
+	}
 	p.quiet()
 	run := p.look()
 	now := s.clock()
@@ -749,7 +755,18 @@ func (s *Service) takeOver(ctx context.Context, g catalog.Gateway, conn connecto
 		r.Warnings = limited(slices.Concat(heard.warnings(held), texts(heard.snapshot.Warnings), plan.Warnings), maxWarnings)
 	})
 	p.phase("apply")
-	if err := s.still(ctx, p, len(plan.Add)+len(plan.Back)+len(plan.Change)+len(plan.Rename)+len(plan.Remove)); err != nil {
+	placing := len(plan.Add) > 0 && !dry && !wait
+	if placing {
+		give, err := s.members.take(ctx)
+		if err != nil {
+			return err
+		}
+		defer give()
+		if err := s.members.load(ctx, s.db); err != nil {
+			return err
+		}
+	}
+	if err := s.still(ctx, p, placing, len(plan.Add)+len(plan.Back)+len(plan.Change)+len(plan.Rename)+len(plan.Remove)); err != nil {
 		return err
 	}
 	run := p.look()
@@ -771,6 +788,15 @@ func (s *Service) takeOver(ctx context.Context, g catalog.Gateway, conn connecto
 	}
 	applying, end := s.opts.Tracer.Start(ctx, "ingest.apply", attribute.Int("added", run.Added), attribute.Int("changed", run.Changed), attribute.Int("removed", run.Removed))
 	err = s.db.InTx(applying, func(tx catalog.Tx) error {
+		if placing {
+			if err := tx.Turn(applying); err != nil {
+				return err
+			}
+			p.quiet()
+			if err := s.members.follow(applying, tx.Catalog()); err != nil {
+				return err
+			}
+		}
 		return s.commit(applying, tx, g, able, plan, run)
 	})
 	end(err)
@@ -806,7 +832,7 @@ func (s *Service) commit(ctx context.Context, tx catalog.Tx, g catalog.Gateway, 
 		tx.Changed(store.ChangedGateway, string(g.ID))
 	}
 	if run.State == catalog.Applied {
-		if err := apply(ctx, tx, run.Actor, run.Ended, plan); err != nil {
+		if err := s.applier(tx, run).apply(ctx, plan); err != nil {
 			return err
 		}
 		detail := counts(plan)
@@ -826,6 +852,13 @@ func (s *Service) commit(ctx context.Context, tx catalog.Tx, g catalog.Gateway, 
 	}
 	crash.Point("ingest.before-commit")
 	return nil
+}
+
+// applier is what applies the plan of a run.
+func (s *Service) applier(tx catalog.Tx, run catalog.Run) *applier {
+	a := newApplier(tx, run.Actor, run.Ended)
+	a.members = &s.members
+	return a
 }
 
 // covers reports whether all that is to be removed is among what may be.

@@ -21,6 +21,10 @@ type Tx interface {
 	// Enqueue asks for a job, which is there if and only if this transaction is committed. Where one of its kind and
 	// subject has not ended, that one serves, at the earlier of the two times.
 	Enqueue(ctx context.Context, j Job) error
+	// Turn lets one transaction after another of those that ask for it pass from here to its commit, over all replicas: each
+	// sees what those before it have done, and none gets in another's way. It comes before anything else in a transaction, and
+	// waits for as long as ctx does.
+	Turn(ctx context.Context) error
 	// Tell wakes who listens to a topic, on every replica, once this transaction is committed.
 	Tell(topic string)
 }

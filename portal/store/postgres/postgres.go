@@ -529,6 +529,22 @@ func (q querier) Query(ctx context.Context, query string, args ...any) (sqlstore
 	return result{rs, q, ctx}, nil
 }
 
+// Turn implements sqlstore.Querier. It waits for as long as ctx lets it: whoever is before it may write a large gateway. None
+// of these statements takes a snapshot, so that the transaction sees what those before it have done (PostgreSQL 15, LOCK), and
+// nobody else locks this table: the mode is in the way of itself, not of those who read or write rows.
+func (q querier) Turn(ctx context.Context) error {
+	for _, statement := range []string{
+		`SET LOCAL lock_timeout = 0`, `SET LOCAL statement_timeout = 0`,
+		`LOCK TABLE gateways IN SHARE UPDATE EXCLUSIVE MODE`,
+		`SET LOCAL lock_timeout TO DEFAULT`, `SET LOCAL statement_timeout TO DEFAULT`,
+	} {
+		if _, err := q.tx.Exec(ctx, statement); err != nil {
+			return q.fault(ctx, fmt.Errorf("waiting for its turn: %w", err))
+		}
+	}
+	return nil
+}
+
 func (q querier) Serialise(ctx context.Context) error {
 	_, err := q.tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(changesLock))
 	return q.fault(ctx, err)

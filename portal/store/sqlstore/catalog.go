@@ -232,17 +232,32 @@ func recordArgs(r catalog.Record) ([]any, error) {
 }
 
 func (s catalogStore) AddRecord(ctx context.Context, r catalog.Record) error {
-	args, err := recordArgs(r)
-	because, whyErr := why(r.Joining)
-	if err = errors.Join(err, whyErr); err == nil {
-		err = s.tx.exec(ctx, `INSERT INTO deployments (id, gateway, api, since, why, remote, exposure, title, classified, document, fingerprint, published, origin, created, changed, removed, named)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
-			append([]any{string(r.Deployment.ID), string(r.Deployment.Gateway), string(r.Deployment.API), micros(r.Joining.Since), because}, args...)...)
-	}
-	if err != nil {
-		return fmt.Errorf("adding deployment %s: %w", r.Deployment.ID, err)
+	return doing(s.addRecords(ctx, []catalog.Record{r}), "adding deployment %s", r.Deployment.ID)
+}
+
+func (s catalogStore) AddRecords(ctx context.Context, all []catalog.Record) error {
+	const atOnce = 50 // wide rows
+	for some := range slices.Chunk(all, atOnce) {
+		if err := s.addRecords(ctx, some); err != nil {
+			return fmt.Errorf("adding deployments of gateway %s: %w", some[0].Deployment.Gateway, err)
+		}
 	}
 	return nil
+}
+
+func (s catalogStore) addRecords(ctx context.Context, all []catalog.Record) error {
+	var values []any
+	for _, r := range all {
+		args, err := recordArgs(r)
+		because, whyErr := why(r.Joining)
+		if err = errors.Join(err, whyErr); err != nil {
+			return err
+		}
+		values = append(values, string(r.Deployment.ID), string(r.Deployment.Gateway), string(r.Deployment.API), micros(r.Joining.Since), because)
+		values = append(values, args...)
+	}
+	return s.tx.exec(ctx, `INSERT INTO deployments (id, gateway, api, since, why, remote, exposure, title, classified, document, fingerprint, published, origin, created, changed, removed, named)
+		VALUES `+places(len(all), 17), values...)
 }
 
 func (s catalogStore) ChangeRecord(ctx context.Context, r catalog.Record, was string) (api portal.APIID, err error) {
@@ -457,16 +472,63 @@ func (s catalogStore) EntryBySlug(ctx context.Context, slug string) (catalog.Ent
 	return e, nil
 }
 
-func (s catalogStore) AddEntry(ctx context.Context, e catalog.Entry) error {
-	err := s.tx.exec(ctx, `INSERT INTO apis (id, division, explicit, title, joined, created) VALUES ($1, $2, $3, $4, '', $5)`,
-		string(e.ID), string(e.Division), e.Explicit, e.Title, micros(e.Created))
-	if err == nil {
-		err = s.tx.exec(ctx, `INSERT INTO api_slugs (slug, api, alias) VALUES ($1, $2, FALSE)`, e.Slug, string(e.ID))
+func (s catalogStore) Heads(ctx context.Context, ids []portal.APIID) ([]catalog.Head, error) {
+	var all []catalog.Head
+	for some := range slices.Chunk(ids, asked) {
+		list, args := anyOf(some)
+		found, err := rows(ctx, s.tx, func(r scanner) (h catalog.Head, err error) {
+			var created int64
+			err = r.Scan(&h.ID, &h.Division, &h.Explicit, &h.Title, &h.Joined, &created, &h.Subscribed)
+			h.Created = instant(created)
+			return h, err
+		}, `SELECT `+entryColumns+`, (SELECT count(*) FROM subscriptions WHERE api = apis.id AND state IN ('requested', 'approved', 'suspended'))
+			FROM apis WHERE id IN `+list, args...)
+		if err != nil {
+			return nil, fmt.Errorf("heads of catalog entries: %w", err)
+		}
+		all = append(all, found...)
 	}
-	if err != nil {
-		return fmt.Errorf("adding catalog entry %q: %w", e.Slug, err)
+	return all, nil
+}
+
+func (s catalogStore) Taken(ctx context.Context, slugs []string) ([]string, error) {
+	var all []string
+	for some := range slices.Chunk(slugs, asked) {
+		list, args := anyOf(some)
+		found, err := rows(ctx, s.tx, func(r scanner) (slug string, err error) { return slug, r.Scan(&slug) },
+			`SELECT slug FROM api_slugs WHERE slug IN `+list, args...)
+		if err != nil {
+			return nil, fmt.Errorf("looking for slugs: %w", err)
+		}
+		all = append(all, found...)
+	}
+	return all, nil
+}
+
+func (s catalogStore) AddEntry(ctx context.Context, e catalog.Entry) error {
+	return doing(s.addEntries(ctx, []catalog.Entry{e}), "adding catalog entry %q", e.Slug)
+}
+
+func (s catalogStore) AddEntries(ctx context.Context, all []catalog.Entry) error {
+	for some := range slices.Chunk(all, atOnce) {
+		if err := s.addEntries(ctx, some); err != nil {
+			return fmt.Errorf("adding catalog entries: %w", err)
+		}
 	}
 	return nil
+}
+
+func (s catalogStore) addEntries(ctx context.Context, all []catalog.Entry) error {
+	var entries, slugs []any
+	for _, e := range all {
+		entries = append(entries, string(e.ID), string(e.Division), e.Explicit, e.Title, micros(e.Created), "")
+		slugs = append(slugs, e.Slug, string(e.ID), false)
+	}
+	err := s.tx.exec(ctx, `INSERT INTO apis (id, division, explicit, title, created, joined) VALUES `+places(len(all), 6), entries...)
+	if err == nil {
+		err = s.tx.exec(ctx, `INSERT INTO api_slugs (slug, api, alias) VALUES `+places(len(all), 3), slugs...)
+	}
+	return err
 }
 
 func (s catalogStore) SetExplicit(ctx context.Context, id portal.APIID, explicit string) error {

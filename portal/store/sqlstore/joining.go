@@ -5,10 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
+	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	fastjson "github.com/segmentio/encoding/json"
 
 	"concierge/connectors"
 	"concierge/portal"
@@ -45,74 +50,49 @@ func (s catalogStore) PutSketches(ctx context.Context, all []catalog.Sketched) e
 	return nil
 }
 
-// sketchRow is a sketch as it is kept.
-type sketchRow struct {
-	deployment   portal.DeploymentID
-	format       int
-	sketch, keys string
+// sumOf tells sketches apart.
+func sumOf(sketch []byte) int64 {
+	h := fnv.New64a()
+	h.Write(sketch)
+	return int64(h.Sum64())
 }
 
 func (s catalogStore) putSketches(ctx context.Context, all []catalog.Sketched) error {
+	type kept struct {
+		format int
+		sum    int64
+	}
 	var ids []any
 	for _, k := range all {
 		ids = append(ids, string(k.Deployment))
 	}
-	old, err := rows(ctx, s.tx, func(r scanner) (row sketchRow, err error) {
-		return row, r.Scan(&row.deployment, &row.format, &row.sketch, &row.keys)
-	},
-		`SELECT deployment, format, sketch, keys FROM sketches WHERE deployment IN `+places(1, len(ids)), ids...)
+	known := make(map[portal.DeploymentID]kept, len(all))
+	_, err := rows(ctx, s.tx, func(r scanner) (none struct{}, err error) {
+		var id portal.DeploymentID
+		var k kept
+		err = r.Scan(&id, &k.format, &k.sum)
+		known[id] = k
+		return none, err
+	}, `SELECT deployment, format, sum FROM sketches WHERE deployment IN `+places(1, len(ids)), ids...)
 	if err != nil {
 		return err
 	}
-	known := map[portal.DeploymentID]sketchRow{}
-	for _, row := range old {
-		known[row.deployment] = row
-	}
-	var values, keys []any
+	var values []any
 	for _, k := range all {
 		sketch, err := json.Marshal(k.Sketch)
 		if err != nil {
 			return err
 		}
-		had, changed := known[k.Deployment]
-		if had.format == correlate.Format && had.sketch == string(sketch) {
-			continue
-		}
-		if changed {
-			var gone []string
-			if err := json.Unmarshal([]byte(had.keys), &gone); err != nil {
-				return err
-			}
-			for _, key := range gone {
-				if err := s.tx.exec(ctx, `DELETE FROM sketch_keys WHERE key = $1 AND deployment = $2`, key, string(k.Deployment)); err != nil {
-					return err
-				}
-			}
-		}
-		mine := k.Sketch.Keys()
-		list, err := json.Marshal(mine)
-		if err != nil {
-			return err
-		}
-		values = append(values, string(k.Deployment), correlate.Format, string(sketch), string(list))
-		for _, key := range mine {
-			keys = append(keys, key, string(k.Deployment))
+		now := kept{correlate.Format, sumOf(sketch)}
+		if known[k.Deployment] != now {
+			values = append(values, string(k.Deployment), now.format, now.sum, string(sketch))
 		}
 	}
 	if len(values) == 0 {
 		return nil
 	}
-	err = s.tx.exec(ctx, `INSERT INTO sketches (deployment, format, sketch, keys) VALUES `+places(len(values)/4, 4)+`
-		ON CONFLICT (deployment) DO UPDATE SET format = excluded.format, sketch = excluded.sketch, keys = excluded.keys`, values...)
-	if err != nil {
-		return err
-	}
-	for some := range slices.Chunk(keys, 2*atOnce) {
-		if err := s.tx.exec(ctx, `INSERT INTO sketch_keys (key, deployment) VALUES `+places(len(some)/2, 2), some...); err != nil {
-			return err
-		}
-	}
-	return nil
+	return s.tx.exec(ctx, `INSERT INTO sketches (deployment, format, sum, sketch) VALUES `+places(len(values)/4, 4)+`
+		ON CONFLICT (deployment) DO UPDATE SET format = excluded.format, sum = excluded.sum, sketch = excluded.sketch`, values...)
 }
 
 func (s catalogStore) Unsketched(ctx context.Context, limit int) ([]portal.DeploymentID, error) {
@@ -122,48 +102,74 @@ func (s catalogStore) Unsketched(ctx context.Context, limit int) ([]portal.Deplo
 	return all, doing(err, "looking for deployments without a sketch")
 }
 
-const memberColumns = `d.id, d.api, a.division, s.sketch FROM deployments d JOIN sketches s ON s.deployment = d.id JOIN apis a ON a.id = d.api`
+// memberTables are sketches with where their deployments are.
+const memberTables = ` FROM deployments d JOIN sketches s ON s.deployment = d.id JOIN apis a ON a.id = d.api`
 
-func scanMember(r scanner) (m correlate.Member, err error) {
-	var sketch string
-	if err := r.Scan(&m.ID, &m.Entry, &m.Division, &sketch); err != nil {
-		return m, err
+func (s catalogStore) Members(ctx context.Context, each func(correlate.Member)) (version int64, err error) {
+	if version, _, err = s.tx.newest(ctx, 0); err != nil {
+		return 0, doing(err, "reading the version")
 	}
-	return m, json.Unmarshal([]byte(sketch), &m.Sketch)
+	_, err = rows(ctx, s.tx, func(r scanner) (none struct{}, err error) {
+		m, err := scanMember(r)
+		if err == nil {
+			each(m)
+		}
+		return none, err
+	}, `SELECT d.id, d.api, a.division, s.sum, s.sketch`+memberTables+` WHERE s.format = $1`, correlate.Format)
+	return version, doing(err, "loading all sketches")
 }
 
-func (s catalogStore) Near(ctx context.Context, keys []string) ([]correlate.Member, error) {
-	seen := map[string]bool{}
+func scanMember(r scanner) (m correlate.Member, err error) {
+	var sketch []byte
+	if err := r.Scan(&m.ID, &m.Entry, &m.Division, &m.Sum, &sketch); err != nil {
+		return m, err
+	}
+	return m, fastjson.Unmarshal(sketch, &m.Sketch)
+}
+
+func (s catalogStore) MembersOf(ctx context.Context, apis []portal.APIID, known func(id string, sum int64) bool) ([]correlate.Member, error) {
 	var all []correlate.Member
-	for _, key := range keys {
-		// Of a key that many have, the first tell as much as all.
-		ids, err := rows(ctx, s.tx, func(r scanner) (id string, err error) { return id, r.Scan(&id) },
-			`SELECT deployment FROM sketch_keys WHERE key = $1 ORDER BY deployment LIMIT $2`, key, correlate.Common)
+	missing := map[string]int{} // where they are in all
+	for some := range slices.Chunk(apis, asked) {
+		list, args := anyOf(some)
+		found, err := rows(ctx, s.tx, func(r scanner) (m correlate.Member, err error) {
+			return m, r.Scan(&m.ID, &m.Entry, &m.Division, &m.Sum)
+		}, `SELECT d.id, d.api, a.division, s.sum`+memberTables+` WHERE d.api IN `+list+` AND s.format = `+strconv.Itoa(correlate.Format), args...)
 		if err != nil {
-			return nil, fmt.Errorf("deployments under key %s: %w", key, err)
+			return nil, fmt.Errorf("sketches of entries: %w", err)
 		}
-		var fresh []any
-		for _, id := range ids {
-			if !seen[id] {
-				seen[id] = true
-				fresh = append(fresh, id)
+		for _, m := range found {
+			if !known(m.ID, m.Sum) {
+				missing[m.ID] = len(all)
 			}
+			all = append(all, m)
 		}
-		if len(fresh) == 0 {
-			continue
-		}
-		members, err := rows(ctx, s.tx, scanMember, `SELECT `+memberColumns+` WHERE d.id IN `+places(1, len(fresh))+` AND s.format = `+fmt.Sprint(correlate.Format)+` ORDER BY d.id`, fresh...)
+	}
+	for some := range slices.Chunk(slices.Sorted(maps.Keys(missing)), asked) {
+		list, args := anyOf(some)
+		_, err := rows(ctx, s.tx, func(r scanner) (none struct{}, err error) {
+			var id string
+			var sketch []byte
+			if err := r.Scan(&id, &sketch); err != nil {
+				return none, err
+			}
+			return none, fastjson.Unmarshal(sketch, &all[missing[id]].Sketch)
+		}, `SELECT deployment, sketch FROM sketches WHERE deployment IN `+list, args...)
 		if err != nil {
-			return nil, fmt.Errorf("deployments under key %s: %w", key, err)
+			return nil, fmt.Errorf("sketches of deployments: %w", err)
 		}
-		all = append(all, members...)
 	}
 	return all, nil
 }
 
-func (s catalogStore) Members(ctx context.Context) ([]correlate.Member, error) {
-	all, err := rows(ctx, s.tx, scanMember, `SELECT `+memberColumns+` WHERE s.format = $1 ORDER BY d.id`, correlate.Format)
-	return all, doing(err, "loading all sketches")
+func (s catalogStore) ChangedEntries(ctx context.Context, after int64) (apis []portal.APIID, newest int64, complete bool, err error) {
+	newest, complete, err = s.tx.newest(ctx, after)
+	if err != nil || !complete || newest == after {
+		return nil, newest, complete, doing(err, "reading the change log")
+	}
+	apis, err = rows(ctx, s.tx, func(r scanner) (id portal.APIID, err error) { return id, r.Scan(&id) },
+		`SELECT DISTINCT id FROM changes WHERE seq > $1 AND kind = $2`, after, string(store.ChangedAPI))
+	return apis, newest, complete, doing(err, "reading the change log")
 }
 
 // why is a Joining as it is kept; scanWhy its reverse.
@@ -319,16 +325,34 @@ func scanReview(r scanner) (v catalog.Review, err error) {
 }
 
 func (s catalogStore) AddReview(ctx context.Context, v catalog.Review) (added bool, err error) {
-	reasons, err := json.Marshal(v.Reasons)
-	agreed, agreedErr := json.Marshal(v.Agreed)
-	err = errors.Join(err, agreedErr)
-	var n int64
-	if err == nil {
-		n, err = s.tx.affected(ctx, `INSERT INTO reviews (`+reviewColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING`,
-			v.ID, string(v.Kind), string(v.A), orNull(string(v.B)), string(v.Gateway), v.Key.RemoteID, v.Key.Exposure, int64(math.Round(v.Score*1000)),
+	n, err := s.addReviews(ctx, []catalog.Review{v})
+	return n > 0, doing(err, "adding a review of %s", v.A)
+}
+
+func (s catalogStore) AddReviews(ctx context.Context, all []catalog.Review) error {
+	for some := range slices.Chunk(all, atOnce) {
+		if _, err := s.addReviews(ctx, some); err != nil {
+			return fmt.Errorf("adding reviews: %w", err)
+		}
+	}
+	return nil
+}
+
+func (s catalogStore) addReviews(ctx context.Context, all []catalog.Review) (added int64, err error) {
+	var args []any
+	for _, v := range all {
+		reasons, err := json.Marshal(v.Reasons)
+		if err != nil {
+			return 0, err
+		}
+		agreed, err := json.Marshal(v.Agreed)
+		if err != nil {
+			return 0, err
+		}
+		args = append(args, v.ID, string(v.Kind), string(v.A), orNull(string(v.B)), string(v.Gateway), v.Key.RemoteID, v.Key.Exposure, int64(math.Round(v.Score*1000)),
 			string(reasons), string(v.State), string(agreed), micros(v.Opened), v.DecidedBy, micros(v.Decided))
 	}
-	return n > 0, doing(err, "adding a review of %s", v.A)
+	return s.tx.affected(ctx, `INSERT INTO reviews (`+reviewColumns+`) VALUES `+places(len(all), 14)+` ON CONFLICT DO NOTHING`, args...)
 }
 
 func (s catalogStore) Review(ctx context.Context, id string) (catalog.Review, error) {
@@ -375,11 +399,27 @@ func (s catalogStore) CountReviews(ctx context.Context, state catalog.ReviewStat
 	return n, doing(err, "counting reviews")
 }
 
-func (s catalogStore) ReviewsBetween(ctx context.Context, a, b portal.APIID) ([]catalog.Review, error) {
-	all, err := rows(ctx, s.tx, scanReview, `SELECT `+reviewColumns+` FROM reviews WHERE kind = 'join' AND (
-			a IN (SELECT id FROM deployments WHERE api = $1) AND b IN (SELECT id FROM deployments WHERE api = $2)
-			OR a IN (SELECT id FROM deployments WHERE api = $2) AND b IN (SELECT id FROM deployments WHERE api = $1)) ORDER BY id`, string(a), string(b))
-	return all, doing(err, "reviews between catalog entries %s and %s", a, b)
+func (s catalogStore) Asked(ctx context.Context, entries []portal.APIID) (map[[2]portal.APIID]bool, error) {
+	all := map[[2]portal.APIID]bool{}
+	for some := range slices.Chunk(entries, asked) {
+		list, args := anyOf(some)
+		_, err := rows(ctx, s.tx, func(r scanner) (none struct{}, err error) {
+			var pair [2]portal.APIID
+			err = r.Scan(&pair[0], &pair[1])
+			all[pair] = true
+			return none, err
+		}, `SELECT one.api, other.api FROM deployments one JOIN reviews r ON r.a = one.id AND r.kind = 'join' JOIN deployments other ON other.id = r.b WHERE one.api IN `+list, args...)
+		if err != nil {
+			return nil, fmt.Errorf("what was asked about entries: %w", err)
+		}
+	}
+	return all, nil
+}
+
+func (s catalogStore) Apart(ctx context.Context) ([][2]portal.DeploymentID, error) {
+	all, err := rows(ctx, s.tx, func(r scanner) (pair [2]portal.DeploymentID, err error) { return pair, r.Scan(&pair[0], &pair[1]) },
+		`SELECT a, b FROM decisions WHERE verdict = $1`, string(catalog.Apart))
+	return all, doing(err, "what is kept apart")
 }
 
 func (s catalogStore) Decide(ctx context.Context, all []catalog.Decision) error {

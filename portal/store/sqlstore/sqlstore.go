@@ -42,6 +42,8 @@ type Querier interface {
 	// Exec returns how many rows the statement met.
 	Exec(ctx context.Context, query string, args ...any) (int64, error)
 	Query(ctx context.Context, query string, args ...any) (Rows, error)
+	// Turn is that of store.Tx.
+	Turn(ctx context.Context) error
 	// Serialise lets one transaction after another pass from here to its commit, so that numbers taken from here on
 	// become visible in their order.
 	Serialise(ctx context.Context) error
@@ -119,20 +121,22 @@ func (db *DB) Version(ctx context.Context) (v int64, err error) {
 func (db *DB) Changes(ctx context.Context, after int64) (changes []store.Change, newest int64, complete bool, err error) {
 	err = db.engine.Read(ctx, func(q Querier) error {
 		tx := &Tx{q: q}
-		var oldest int64
-		err := tx.one(ctx, []any{&oldest, &newest}, `SELECT coalesce(min(seq), 0), coalesce(max(seq), 0) FROM changes`)
-		if err != nil {
+		var err error
+		if newest, complete, err = tx.newest(ctx, after); err != nil || !complete {
 			return err
-		}
-		complete = after == newest || (oldest > 0 && after >= oldest-1 && after < newest)
-		if !complete {
-			return nil
 		}
 		changes, err = rows(ctx, tx, func(r scanner) (c store.Change, err error) { return c, r.Scan(&c.Kind, &c.ID) },
 			`SELECT DISTINCT kind, id FROM changes WHERE seq > $1`, after)
 		return err
 	})
 	return changes, newest, complete, doing(err, "reading the change log")
+}
+
+// newest is the number of the newest change, and whether the log has all after another.
+func (tx *Tx) newest(ctx context.Context, after int64) (newest int64, complete bool, err error) {
+	var oldest int64
+	err = tx.one(ctx, []any{&oldest, &newest}, `SELECT coalesce(min(seq), 0), coalesce(max(seq), 0) FROM changes`)
+	return newest, after == newest || (oldest > 0 && after >= oldest-1 && after < newest), err
 }
 
 // Tx is one transaction. It implements the Tx of every package that has a store.
@@ -150,6 +154,9 @@ func (tx *Tx) Changed(kind store.ChangeKind, id string) {
 	tx.changes[store.Change{Kind: kind, ID: id}] = true
 	tx.Tell(store.TopicChanges)
 }
+
+// Turn implements store.Tx.
+func (tx *Tx) Turn(ctx context.Context) error { return tx.q.Turn(ctx) }
 
 // Enqueue implements store.Tx.
 func (tx *Tx) Enqueue(ctx context.Context, j store.Job) error { return tx.q.Enqueue(ctx, j) }

@@ -44,6 +44,13 @@ func (s *statements) Query(ctx context.Context, query string, args ...any) (Rows
 	return notedRows{rs, s}, nil
 }
 
+func (s *statements) Turn(ctx context.Context) error {
+	if err := s.ready(nil); err != nil {
+		return err
+	}
+	return s.note(s.Querier.Turn(ctx))
+}
+
 func (s *statements) Serialise(ctx context.Context) error {
 	if err := s.ready(nil); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -13,6 +14,7 @@ import (
 	"concierge/portal/catalog"
 	"concierge/portal/correlate"
 	"concierge/portal/keys"
+	"concierge/portal/store"
 	"concierge/portal/store/sqlstore"
 )
 
@@ -21,7 +23,8 @@ var joiningRules = []Rule{
 	{"MoveTakesSubscriptionsAlong", "a record goes to another entry with its subscriptions, but for one that its application has there", one(moveTakesSubscriptionsAlong)},
 	{"TakeOver", "one deployment takes over the subscriptions and credentials of another", one(takeOver)},
 	{"NamedAreTold", "an entry says which of its deployments asked for its slug", one(namedAreTold)},
-	{"Sketches", "deployments are found by the keys of their newest sketch, of a common key some, and those without one are listed", one(sketches)},
+	{"Sketches", "the newest sketches are loaded, those of an entry too, and deployments without one are listed; what changed is told by the log", one(sketches)},
+	{"ManyEntries", "entries are added and looked up many at a time", one(manyEntries)},
 	{"Reviews", "two are asked about once; the list is by score, of a division what concerns it", one(reviews)},
 	{"Decisions", "the last word of a person on two deployments counts, whichever way round one asks", one(decisions)},
 	{"EntryActs", "what was done to an entry is listed, and undone once", one(entryActs)},
@@ -186,12 +189,6 @@ func namedAreTold(t T, db DB) {
 func sketches(t T, db DB) {
 	seeded(t, db)
 	sketch := func(title string) correlate.Sketch { return correlate.New(correlate.Deployment{Title: title}) }
-	ids := func(found []correlate.Member) (all []string) {
-		for _, m := range found {
-			all = append(all, m.ID)
-		}
-		return all
-	}
 	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
 		missing, err := s.Unsketched(ctx, 10)
 		if len(missing) != 1 {
@@ -202,41 +199,107 @@ func sketches(t T, db DB) {
 	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
 		return s.PutSketches(ctx, []catalog.Sketched{{Deployment: "dep_kong-eu_1", Sketch: sketch("Orders")}})
 	})
+	loaded := func(ctx context.Context, s catalog.Store) (all []correlate.Member, version int64, err error) {
+		version, err = s.Members(ctx, func(m correlate.Member) { all = append(all, m) })
+		return all, version, err
+	}
+	var version int64
 	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
-		found, err := s.Near(ctx, sketch("Orders").Keys())
-		if len(found) != 1 || found[0].Entry != "api_1" || found[0].Division != "retail" {
-			t.Errorf("found by its keys: %+v", found)
-		}
-		gone, goneErr := s.Near(ctx, sketch("Payments").Keys())
-		all, allErr := s.Members(ctx)
+		all, at, err := loaded(ctx, s)
 		missing, missingErr := s.Unsketched(ctx, 10)
-		if len(gone) != 0 || len(all) != 1 || len(missing) != 0 {
-			t.Errorf("by its old keys %v; all %v; without a sketch %v", ids(gone), ids(all), missing)
+		if len(all) != 1 || all[0].Entry != "api_1" || all[0].Division != "retail" || all[0].Sum == 0 || len(missing) != 0 {
+			t.Fatalf("all %+v; without a sketch %v", all, missing)
 		}
 		if diff := cmp.Diff(sketch("Orders").Titles, all[0].Sketch.Titles); diff != "" {
 			t.Error(diff)
 		}
-		return errors.Join(err, goneErr, allErr, missingErr)
+		for _, knows := range []bool{true, false} {
+			want := all[0]
+			found, err := s.MembersOf(ctx, []portal.APIID{"api_1", "api_none"}, func(id string, sum int64) bool { return knows && id == want.ID && sum == want.Sum })
+			if knows {
+				want.Sketch = correlate.Sketch{}
+			}
+			if err != nil || len(found) != 1 || !reflect.DeepEqual(found[0], want) {
+				t.Errorf("of its entry, known %t: %+v, %v", knows, found, err)
+			}
+		}
+		version = at
+		return errors.Join(err, missingErr)
+	})
+	write(t, db, func(ctx context.Context, tx *sqlstore.Tx) error {
+		tx.Changed(store.ChangedAPI, "api_1")
+		tx.Changed(store.ChangedGateway, "kong-eu")
+		return nil
 	})
 	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		changed, newest, complete, err := s.ChangedEntries(ctx, version)
+		if !complete || newest <= version || len(changed) != 1 || changed[0] != "api_1" {
+			t.Errorf("changed since %d: %v, up to %d, complete %t", version, changed, newest, complete)
+		}
+		none, newest, complete, noneErr := s.ChangedEntries(ctx, newest)
+		if len(none) > 0 || !complete {
+			t.Errorf("changed since %d: %v, complete %t", newest, none, complete)
+		}
+		_, _, complete, laterErr := s.ChangedEntries(ctx, newest+1)
+		if complete {
+			t.Error("a version that is not there yet has a complete log")
+		}
+		_, at, loadErr := loaded(ctx, s)
+		if at != newest {
+			t.Errorf("loaded as of %d; want %d", at, newest)
+		}
+		return errors.Join(err, noneErr, laterErr, loadErr)
+	})
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error { // more than one statement takes
 		var many []catalog.Sketched
-		for n := range correlate.Common + 5 {
+		var records []catalog.Record
+		for n := range 450 {
 			r := testRecord("kong-eu", "api_1", 100+n)
-			if err := s.AddRecord(ctx, r); err != nil {
-				return err
-			}
+			records = append(records, r)
 			many = append(many, catalog.Sketched{Deployment: r.Deployment.ID, Sketch: sketch("Warehouse Stock Ledger")})
 		}
-		if err := s.PutSketches(ctx, many); err != nil {
+		if err := errors.Join(s.AddRecords(ctx, records), s.PutSketches(ctx, many)); err != nil {
 			return err
 		}
-		found, err := s.Near(ctx, sketch("Warehouse Stock Ledger").Keys())
-		again, againErr := s.Near(ctx, sketch("Warehouse Stock Ledger").Keys())
-		if len(found) != correlate.Common || cmp.Diff(ids(found), ids(again)) != "" {
-			t.Errorf("under a common key: %d", len(found))
+		found, err := s.MembersOf(ctx, []portal.APIID{"api_1"}, func(string, int64) bool { return false })
+		if len(found) != 451 {
+			t.Errorf("%d members of the entry", len(found))
 		}
-		return errors.Join(err, againErr)
+		return err
 	})
+}
+
+func manyEntries(t T, db DB) {
+	seeded(t, db)
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		var entries []catalog.Entry
+		var ids []portal.APIID
+		var slugs []string
+		for n := range 450 {
+			e := testEntry(portal.APIID(fmt.Sprint("api_many_", n)), fmt.Sprint("many-", n))
+			entries, ids, slugs = append(entries, e), append(ids, e.ID), append(slugs, e.Slug, fmt.Sprint("free-", n))
+		}
+		if err := s.AddEntries(ctx, entries); err != nil {
+			return err
+		}
+		heads, err := s.Heads(ctx, append(ids, "api_none"))
+		taken, takenErr := s.Taken(ctx, slugs)
+		if len(heads) != 450 || len(taken) != 450 {
+			t.Errorf("%d heads, %d slugs that are taken; want 450", len(heads), len(taken))
+		}
+		one, oneErr := s.Heads(ctx, ids[7:8])
+		want := catalog.Head{Entry: entries[7]}
+		want.Slug = ""
+		if diff := cmp.Diff([]catalog.Head{want}, one); diff != "" {
+			t.Errorf("head:\n%s", diff)
+		}
+		return errors.Join(err, takenErr, oneErr)
+	})
+	if err := tryCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		return s.AddEntries(ctx, []catalog.Entry{testEntry("api_x", "x"), testEntry("api_y", "payments")})
+	}); !errors.Is(err, portal.ErrConflict) {
+		t.Errorf("entries of which one has a slug that is taken: %v", err)
+	}
 }
 
 func reviews(t T, db DB) {
@@ -296,10 +359,17 @@ func reviews(t T, db DB) {
 		if diff := cmp.Diff(rename, got); diff != "" {
 			t.Error(diff)
 		}
-		for _, pair := range [][2]portal.APIID{{"api_0", "api_1"}, {"api_1", "api_0"}} {
-			between, err := s.ReviewsBetween(ctx, pair[0], pair[1])
-			if len(between) != 1 || between[0].ID != "rev_1" {
-				t.Errorf("between %v: %+v", pair, between)
+		for _, tc := range []struct {
+			entries []portal.APIID
+			want    map[[2]portal.APIID]bool
+		}{
+			{[]portal.APIID{"api_0", "api_1"}, map[[2]portal.APIID]bool{{"api_0", "api_1"}: true, {"api_1", "api_2"}: true}},
+			{[]portal.APIID{"api_2", "api_none"}, map[[2]portal.APIID]bool{}},
+			{nil, map[[2]portal.APIID]bool{}},
+		} {
+			asked, err := s.Asked(ctx, tc.entries)
+			if diff := cmp.Diff(tc.want, asked); diff != "" {
+				t.Errorf("asked about %v:\n%s", tc.entries, diff)
 			}
 			errs = append(errs, err)
 		}

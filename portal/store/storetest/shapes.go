@@ -59,8 +59,6 @@ var seeds = []seed{
 	{8, "site_workers", "id, site, name, version, gateways, secret, enrolled, seen, polling, due, revoked, enrolment, reused",
 		[]any{"wrk_1", "south", "one", "1.0", `["g"]`, []byte{12}, 1, 2, "p", 3, 0, "enr_1", 0}},
 	{8, "site_enrolments", "id, site, token, created, expires, revoked, worker", []any{"enr_1", "south", []byte{13}, 1, 2, 0, "wrk_1"}},
-	{9, "sketches", "deployment, format, sketch, keys", []any{"dep_1", 1, `{}`, `["k"]`}},
-	{9, "sketch_keys", "key, deployment", []any{"k", "dep_1"}},
 	{9, "reviews", "id, kind, a, b, gateway, remote, exposure, score, reasons, state, agreed, opened, decided_by, decided",
 		[]any{"rev_1", "join", "dep_1", "dep_1", "", "", "", 700, `[]`, "open", `["d"]`, 1, "", 0}},
 	{9, "decisions", "a, b, verdict, actor, at", []any{"dep_1", "dep_1", "apart", "per_1", 1}},
@@ -77,6 +75,7 @@ var seeds = []seed{
 	{14, "lifecycles", "api, line, deployment, state, sunset, since, successor, note, actor, at",
 		[]any{"api_1", "1", "", "deprecated", 2, 1, "api_2/3", "why", "per_1", 1}},
 	{14, "lifecycle_covers", "deployment, api, line", []any{"dep_1", "api_1", "1"}},
+	{16, "sketches", "deployment, format, sum, sketch", []any{"dep_1", 1, -2, `{}`}},
 }
 
 // unseeded are the tables that have no seed: what is written by migrations, or by who is alive, and what engines index words in.
