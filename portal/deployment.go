@@ -85,6 +85,7 @@ type Deployment struct {
 	Authentication Authentication
 	Plans          []Plan
 	Document       string // hash of its document in the catalog; empty: none, a synthesised one is served
+	Kind           string `json:",omitempty"` // of its document, such as "openapi" or "graphql"; empty: none
 	Try            string // path below BaseURL of a GET that needs no parameters; empty: none is known
 
 	Placement Placement

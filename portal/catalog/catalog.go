@@ -166,6 +166,7 @@ func (o Override) IsZero() bool { return len(o.Placement) == 0 && o.BaseURL == "
 // Described is what ingest takes over from a deployment's document.
 type Described struct {
 	Title, Summary, Description, Version string
+	Kind                                 string `json:",omitempty"` // a document.Kind; empty in what was read before kinds were
 	Tags                                 []string
 	Try                                  string            // path of a GET that needs no parameters; empty: none
 	API                                  string            // explicit id of the entry

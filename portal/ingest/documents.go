@@ -52,7 +52,8 @@ func (s *Service) documents(ctx context.Context, g catalog.Gateway, conn connect
 			continue
 		}
 		found[i].Described, found[i].Document, found[i].Revision = had.Described, had.Deployment.Document, had.Revision
-		if d.Document.Revision == "" || d.Document.Revision != had.Revision || d.Document != had.Discovered.Document {
+		kindless := had.Deployment.Document != "" && had.Described.Kind == ""
+		if d.Document.Revision == "" || d.Document.Revision != had.Revision || d.Document != had.Discovered.Document || kindless {
 			open[d.Document] = append(open[d.Document], i)
 		}
 	}
@@ -214,7 +215,7 @@ func (s *Service) openDocument(ctx context.Context, open func(context.Context) (
 func described(d document.Description) catalog.Described {
 	tidied := catalog.Described{
 		Title: text(d.Title, maxText), Summary: text(d.Summary, maxText), Description: text(d.Description, maxDescription),
-		Version: text(d.Version, maxText), Tags: firm(d.Tags), API: text(d.API, maxText),
+		Version: text(d.Version, maxText), Kind: string(d.Kind), Tags: firm(d.Tags), API: text(d.API, maxText),
 	}
 	if len(d.Words) > 0 {
 		tidied.Words = make(map[string]string, len(d.Words))

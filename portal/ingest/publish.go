@@ -46,7 +46,7 @@ func publish(g catalog.Gateway, c connectors.Capabilities, f Found, o catalog.Ov
 		Line:        text(Line(f.Described.Words["line"], pathOf(address, f.Paths), version), maxLine),
 		Tags:        slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(f.Tags), f.Described.Tags...)))),
 		Owner:       f.Owner,
-		BaseURL:     address, Authentication: f.Authentication, Plans: plans(f.Plans), Document: f.Document,
+		BaseURL:     address, Authentication: f.Authentication, Plans: plans(f.Plans), Document: f.Document, Kind: f.Described.Kind,
 		Placement:    placement,
 		Try:          cmp.Or(f.Described.Try, plainGet(f.Operations)),
 		IssueRefused: issueRefused(g, c, f.Deployment, why),

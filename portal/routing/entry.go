@@ -30,10 +30,9 @@ type view struct {
 	text         string // folded: title, name and tags, each in a line of its own
 
 	// What the list is narrowed by, as numbers in the table's values.
-	places []place      // different ones of its deployments
-	tags   []uint32     // different ones
-	values []uint32     // all of these, each once
-	words  []placeWords // the places until they are numbered
+	setting *setting
+	tags    []uint32     // different ones
+	words   []placeWords // the places until they are numbered
 }
 
 // candidate is a deployment that one audience may use in one environment. It fills one cache line.

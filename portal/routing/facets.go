@@ -2,9 +2,12 @@ package routing
 
 import (
 	"cmp"
+	"encoding/binary"
 	"maps"
+	"math/bits"
 	"slices"
 	"strings"
+	"sync"
 
 	"concierge/portal"
 )
@@ -71,10 +74,22 @@ type (
 	placeWords [placeFacets]string
 )
 
-// values numbers the values of all facets from 1 on. It never changes; edit makes the next one.
+// setting is the different places of an entry's deployments as one audience sees them. There are far fewer than entries: what
+// a filter has to do with one is worked out once.
+type setting struct {
+	number int
+	places []place
+	values []uint32 // of all places, each once
+}
+
+// values numbers the values of all facets from 1 on, and settings from 0 on. It never changes; edit makes the next one.
 type values struct {
-	numbers map[value]uint32
-	list    []value // by number; the first is none
+	numbers  map[value]uint32
+	list     []value             // by number; the first is none
+	tags     map[string]uint32   // the first number of the tags that are alike without regard to case and accents
+	alike    []uint32            // by number: of a tag the one in tags, else the number itself
+	others   map[uint32][]uint32 // by such a first number: the further ones
+	settings map[string]*setting
 }
 
 type value struct {
@@ -88,6 +103,19 @@ type valuesEdit struct {
 	own bool
 }
 
+// change makes what it holds its own.
+func (e *valuesEdit) change() {
+	if e.own {
+		return
+	}
+	e.own = true
+	if e.numbers == nil {
+		e.values = values{map[value]uint32{}, []value{{}}, map[string]uint32{}, []uint32{0}, map[uint32][]uint32{}, map[string]*setting{}}
+		return
+	}
+	e.values = values{maps.Clone(e.numbers), slices.Clone(e.list), maps.Clone(e.tags), slices.Clone(e.alike), maps.Clone(e.others), maps.Clone(e.settings)}
+}
+
 func (e *valuesEdit) number(facet int, text string) uint32 {
 	if text == "" {
 		return 0
@@ -96,17 +124,45 @@ func (e *valuesEdit) number(facet int, text string) uint32 {
 	if n, ok := e.numbers[v]; ok {
 		return n
 	}
-	if !e.own {
-		e.own = true
-		e.list = slices.Clone(e.list)
-		if e.numbers = maps.Clone(e.numbers); e.numbers == nil {
-			e.numbers, e.list = map[value]uint32{}, []value{{}}
-		}
-	}
+	e.change()
 	n := uint32(len(e.list))
 	v.text = strings.Clone(text) // it outlives the deployment
-	e.numbers[v], e.list = n, append(e.list, v)
+	e.numbers[v], e.list, e.alike = n, append(e.list, v), append(e.alike, n)
+	if facet == byTag {
+		folded := fold(text)
+		if first, ok := e.tags[folded]; ok {
+			e.alike[n] = first
+			e.others[first] = append(slices.Clip(e.others[first]), n)
+		} else {
+			e.tags[folded] = n
+		}
+	}
 	return n
+}
+
+// setting finds or makes the one of these places, which are different ones.
+func (e *valuesEdit) setting(places []place) *setting {
+	slices.SortFunc(places, func(a, b place) int { return slices.Compare(a[:], b[:]) })
+	key := make([]byte, 0, len(places)*placeFacets*4)
+	for _, p := range places {
+		for _, n := range p {
+			key = binary.LittleEndian.AppendUint32(key, n)
+		}
+	}
+	if known := e.settings[string(key)]; known != nil {
+		return known
+	}
+	e.change()
+	s := &setting{number: len(e.settings), places: places}
+	for _, p := range places {
+		for _, n := range p {
+			if n != 0 && !slices.Contains(s.values, n) {
+				s.values = append(s.values, n)
+			}
+		}
+	}
+	e.settings[string(key)] = s
+	return s
 }
 
 // classify notes by what the view is narrowed, in words. Entries are compiled side by side and numbered one by one.
@@ -115,7 +171,7 @@ func (v *view) classify(a *axes, seen []candidate) {
 		d := seen[i].deployment
 		p := placeWords{
 			byAudience: string(d.Placement.Audience()), byDivision: string(d.Placement.Division()), byRegion: string(d.Placement.Region()),
-			byLifecycle: string(d.Lifecycle), byGateway: string(d.Gateway),
+			byLifecycle: string(d.Lifecycle), byKind: d.Kind, byGateway: string(d.Gateway),
 		}
 		if d.Active { // else there is no endpoint in its environment
 			p[byEnvironment] = string(a.environments[seen[i].environment])
@@ -128,30 +184,27 @@ func (v *view) classify(a *axes, seen []candidate) {
 
 // number turns the words of classify, and the tags, into numbers.
 func (v *view) number(e *valuesEdit) {
-	v.places = make([]place, len(v.words))
+	places := make([]place, len(v.words))
 	for i, words := range v.words {
 		for k, text := range words {
-			n := e.number(k, text)
-			v.places[i][k] = n
-			if n != 0 && !slices.Contains(v.values, n) {
-				v.values = append(v.values, n)
-			}
+			places[i][k] = e.number(k, text)
 		}
 	}
-	v.words = nil
-	var folded []string
+	v.setting, v.words = e.setting(places), nil
 	for _, tag := range v.shown.Tags {
-		if f := fold(tag); f != "" && !slices.Contains(folded, f) {
-			folded = append(folded, f)
-			v.tags = append(v.tags, e.number(byTag, tag))
+		if n := e.number(byTag, tag); n != 0 && !slices.ContainsFunc(v.tags, func(m uint32) bool { return e.alike[m] == e.alike[n] }) {
+			v.tags = append(v.tags, n)
 		}
 	}
-	v.tags, v.values = slices.Clip(v.tags), slices.Clip(append(v.values, v.tags...))
+	v.tags = slices.Clip(v.tags)
 }
 
 // addTo adds by to the counts of all values of the view.
 func (v *view) addTo(counts []int32, by int32) {
-	for _, n := range v.values {
+	for _, n := range v.setting.values {
+		counts[n] += by
+	}
+	for _, n := range v.tags {
 		counts[n] += by
 	}
 }
@@ -171,18 +224,12 @@ func (x values) choice(f Filter, c portal.Consumer) choice {
 				continue
 			}
 			made.active[i], made.any = true, true
-			if !told(i, c) {
-				continue
-			}
-			if i != byTag {
-				made.wanted[i] = append(made.wanted[i], x.numbers[value{i, text}]) // 0 where nothing has it
-				continue
-			}
-			folded := fold(text)
-			for n, v := range x.list {
-				if v.facet == byTag && fold(v.text) == folded {
-					made.wanted[i] = append(made.wanted[i], uint32(n))
-				}
+			switch { // 0 where nothing has it
+			case !told(i, c):
+			case i == byTag:
+				made.wanted[i] = append(made.wanted[i], x.tags[fold(text)])
+			default:
+				made.wanted[i] = append(made.wanted[i], x.numbers[value{i, text}])
 			}
 		}
 	}
@@ -202,123 +249,186 @@ func (f *choice) misses(p *place) (bits uint32) {
 	return bits
 }
 
-// tagged reports whether the view has a tag that is asked for, or none is.
-func (f *choice) tagged(v *view) bool {
-	return !f.active[byTag] || slices.ContainsFunc(v.tags, func(n uint32) bool { return slices.Contains(f.wanted[byTag], n) })
+// tally narrows views and counts values of those that are left: those of a facet for which a view passes all other facets.
+type tally struct {
+	choice
+	values  values
+	counts  []int32 // by number of the value
+	settled []settled
+	some    []*setting // those that views with a tag that is asked for have
 }
 
-// count reports whether the view passes, and counts its values: those of a facet for which it passes all other facets.
-func (f *choice) count(v *view, counts []int32) bool {
-	if !f.any {
-		v.addTo(counts, 1)
-		return true
+// settled is what a filter has to do with a setting.
+type settled struct {
+	known, placed bool // placed: one of its places is as asked for
+	views         int32
+}
+
+func (x values) tally(c choice) *tally {
+	return &tally{choice: c, values: x, counts: make([]int32, len(x.list)), settled: make([]settled, len(x.settings))}
+}
+
+// take reports whether a view passes, and counts it.
+func (t *tally) take(v *view) bool {
+	s := &t.settled[v.setting.number]
+	if !s.known {
+		s.known = true
+		s.placed = slices.ContainsFunc(v.setting.places, func(p place) bool { return t.misses(&p) == 0 })
 	}
-	tagged, passes := f.tagged(v), false
-	var buffer [32]uint32
-	counted := buffer[:0]
-	add := func(n uint32) {
-		if n != 0 && !slices.Contains(counted, n) {
-			counted = append(counted, n)
-			counts[n]++
+	tagged := !t.active[byTag] || slices.ContainsFunc(v.tags, func(n uint32) bool { return slices.Contains(t.wanted[byTag], t.values.alike[n]) })
+	if tagged {
+		if s.views == 0 {
+			t.some = append(t.some, v.setting)
+		}
+		s.views++
+	}
+	if s.placed {
+		for _, n := range v.tags {
+			t.counts[n]++
 		}
 	}
-	placed := false
-	for i := range v.places {
-		p := &v.places[i]
-		switch misses := f.misses(p); {
-		case misses == 0:
-			placed = true
-			if tagged {
-				passes = true
+	return tagged && s.placed
+}
+
+// counted returns how many of the views taken have a value, by its number.
+func (t *tally) counted() []int32 {
+	var counted []uint32 // of one setting
+	for _, s := range t.some {
+		counted = counted[:0]
+		add := func(n uint32) {
+			if n != 0 && !slices.Contains(counted, n) {
+				counted = append(counted, n)
+				t.counts[n] += t.settled[s.number].views
+			}
+		}
+		for i := range s.places {
+			p := &s.places[i]
+			switch misses := t.misses(p); {
+			case misses == 0:
 				for _, n := range p {
 					add(n)
 				}
-			}
-		case tagged && misses&(misses-1) == 0: // one facet alone
-			for i, n := range p {
-				if misses == 1<<i {
-					add(n)
-				}
+			case misses&(misses-1) == 0: // one facet alone
+				add(p[bits.TrailingZeros32(misses)])
 			}
 		}
 	}
-	if placed {
-		for _, n := range v.tags {
-			add(n)
-		}
-	}
-	return passes
+	return t.counts
 }
 
-// report puts counts into words.
+// report puts counts into words: of each facet the values of most entries, and those asked for.
 func (t *Table) report(counts []int32, f Filter, consumer portal.Consumer) []FacetCounts {
-	type key struct {
-		facet int
-		text  string
-	}
 	var found [facets][]ValueCount
-	at := map[key]int{} // of tags that differ in case and accents only
-	most := map[key]int32{}
+	var left [facets]int // values that are counted and not in found
 	for n, count := range counts {
-		if count <= 0 {
-			continue
-		}
 		v := t.values.list[n]
-		if !told(v.facet, consumer) {
+		if v.facet == byTag {
+			if t.values.alike[n] != uint32(n) {
+				continue // it is counted with the first that is like it
+			}
+			for _, m := range t.values.others[uint32(n)] {
+				if int(m) < len(counts) {
+					count += counts[m]
+				}
+			}
+		}
+		if count <= 0 || !told(v.facet, consumer) {
 			continue
 		}
-		if v.facet == byTag {
-			k := key{v.facet, fold(v.text)}
-			if i, ok := at[k]; ok {
-				same := &found[byTag][i]
-				same.Count += int(count)
-				if most[k] < count || most[k] == count && v.text < same.Value {
-					most[k], same.Value = count, v.text
-				}
+		list := found[v.facet]
+		if v.facet != byEnvironment && len(list) == mostValues {
+			left[v.facet]++
+			if int(count) < list[mostValues-1].Count {
 				continue
 			}
-			at[k], most[k] = len(found[byTag]), count
+			list = list[:mostValues-1]
+			if last := found[v.facet][mostValues-1]; moreFrequent(last, ValueCount{Value: t.spelling(counts, uint32(n)), Count: int(count)}) < 0 {
+				continue
+			}
 		}
-		found[v.facet] = append(found[v.facet], ValueCount{Value: v.text, Count: int(count)})
+		one := ValueCount{Value: t.spelling(counts, uint32(n)), Count: int(count)}
+		at, _ := slices.BinarySearchFunc(list, one, moreFrequent)
+		found[v.facet] = slices.Insert(list, at, one)
 	}
 	var all []FacetCounts
 	for _, facet := range Facets {
 		i := slices.Index(facetNumbers[:], facet)
 		list := found[i]
-		same := func(a, b string) bool { return a == b || i == byTag && fold(a) == fold(b) }
+		if i == byEnvironment {
+			slices.SortStableFunc(list, func(a, b ValueCount) int {
+				return cmp.Compare(t.axes.environment(portal.Environment(a.Value)), t.axes.environment(portal.Environment(b.Value)))
+			})
+		}
 		for _, asked := range f[facet] {
-			n := slices.IndexFunc(list, func(v ValueCount) bool { return same(v.Value, asked) })
-			if n < 0 && asked != "" {
-				n, list = len(list), append(list, ValueCount{Value: asked})
+			if asked == "" {
+				continue
 			}
-			if n >= 0 {
-				list[n].Selected = true
-			}
-		}
-		slices.SortFunc(list, func(a, b ValueCount) int {
-			if i == byEnvironment {
-				if c := cmp.Compare(t.axes.environment(portal.Environment(a.Value)), t.axes.environment(portal.Environment(b.Value))); c != 0 {
-					return c
+			n := slices.IndexFunc(list, func(v ValueCount) bool { return v.Value == asked || i == byTag && fold(v.Value) == fold(asked) })
+			if n < 0 {
+				one := ValueCount{Value: asked}
+				if told(i, consumer) {
+					one = t.valueCount(counts, i, asked)
 				}
-			}
-			return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Value, b.Value))
-		})
-		c := FacetCounts{Facet: facet, Values: list}
-		if len(list) > mostValues {
-			c.Values = slices.Clone(list[:mostValues])
-			for _, v := range list[mostValues:] {
-				if v.Selected {
-					c.Values = append(c.Values, v)
-				} else {
-					c.More++
+				if one.Count > 0 {
+					left[i]--
 				}
+				n, list = len(list), append(list, one)
 			}
+			list[n].Selected = true
 		}
-		if len(c.Values) > 0 {
-			all = append(all, c)
+		if len(list) > 0 {
+			all = append(all, FacetCounts{Facet: facet, Values: list, More: left[i]})
 		}
 	}
 	return all
+}
+
+// reports are those of a class as a whole, made when somebody asks.
+type reports [2]struct {
+	once   sync.Once
+	facets []FacetCounts
+}
+
+func (r *reports) of(t *Table, c *class, consumer portal.Consumer) []FacetCounts {
+	one := &r[0]
+	if told(byDivision, consumer) {
+		one = &r[1]
+	}
+	one.once.Do(func() { one.facets = t.report(c.counts, nil, consumer) })
+	return one.facets
+}
+
+func moreFrequent(a, b ValueCount) int {
+	return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Value, b.Value))
+}
+
+// spelling is how most write a value; of a tag, those of other case and accents among them.
+func (t *Table) spelling(counts []int32, first uint32) string {
+	best := first
+	for _, n := range t.values.others[first] {
+		if int(n) < len(counts) && (counts[n] > counts[best] || counts[n] == counts[best] && t.values.list[n].text < t.values.list[best].text) {
+			best = n
+		}
+	}
+	return t.values.list[best].text
+}
+
+// valueCount looks up one value.
+func (t *Table) valueCount(counts []int32, facet int, text string) ValueCount {
+	n := t.values.numbers[value{facet, text}]
+	if facet == byTag {
+		n = t.values.tags[fold(text)]
+	}
+	one := ValueCount{Value: text}
+	for _, m := range append([]uint32{n}, t.values.others[n]...) {
+		if m != 0 && int(m) < len(counts) {
+			one.Count += int(counts[m])
+		}
+	}
+	if one.Count > 0 {
+		one.Value = t.spelling(counts, n)
+	}
+	return one
 }
 
 // Face is what one audience sees of an entry, for whoever makes an index of it.
@@ -345,7 +455,7 @@ func (t *Table) Faces(id portal.APIID) []Face {
 		for _, c := range t.seenBy(audience, e.Deployments) {
 			f.Deployments = append(f.Deployments, c.deployment)
 		}
-		for _, n := range v.values {
+		for _, n := range append(slices.Clip(v.setting.values), v.tags...) {
 			x := t.values.list[n]
 			f.Values[facetNumbers[x.facet]] = append(f.Values[facetNumbers[x.facet]], x.text)
 		}

@@ -237,10 +237,10 @@ func (t *Table) APIs(c portal.Consumer, q Query) Listing {
 	}
 
 	var l Listing
-	counts := make([]int32, len(t.values.list))
+	counted := t.values.tally(chosen)
 	var hits []hit
 	take := func(v *view, rank int) {
-		if chosen.count(v, counts) {
+		if counted.take(v) {
 			hits = append(hits, hit{v, rank})
 		}
 	}
@@ -265,7 +265,7 @@ func (t *Table) APIs(c portal.Consumer, q Query) Listing {
 	if len(words) > 0 {
 		slices.SortFunc(hits, hit.compare)
 	}
-	l.Total, l.Facets = len(hits), t.report(counts, q.Filter, c)
+	l.Total, l.Facets = len(hits), t.report(counted.counted(), q.Filter, c)
 	if q.After != (Cursor{}) {
 		after := hit{&view{title: q.After.Title, id: q.After.ID}, q.After.Rank}
 		n, found := slices.BinarySearchFunc(hits, after, hit.compare)
@@ -287,7 +287,7 @@ func (t *Table) APIs(c portal.Consumer, q Query) Listing {
 
 // everything lists a class by title. Its counts are known.
 func (t *Table) everything(class *class, c portal.Consumer, q Query, limit int) Listing {
-	l := Listing{Total: len(class.views), Facets: t.report(class.counts, nil, c)}
+	l := Listing{Total: len(class.views), Facets: class.reports.of(t, class, c)}
 	rest := class.views
 	if q.After != (Cursor{}) {
 		n, found := slices.BinarySearchFunc(rest, &view{title: q.After.Title, id: q.After.ID}, (*view).compare)

@@ -3,7 +3,6 @@ package web
 import (
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"concierge/portal/api"
@@ -56,6 +55,11 @@ var (
 	}
 )
 
+// kinds are how people call the kinds of documents, in every language.
+var kinds = map[string]string{
+	"openapi": "REST (OpenAPI)", "asyncapi": "AsyncAPI", "graphql": "GraphQL", "grpc": "gRPC", "wsdl": "SOAP (WSDL)",
+}
+
 // facets are what the address narrows the catalog by.
 func (v *visit) facets() api.Filter {
 	f, asked := api.Filter{}, v.r.URL.Query()
@@ -82,7 +86,7 @@ func (v *visit) facet(counted api.Facet, more bool) ui.Facet {
 	for i, value := range counted.Values {
 		shown := ui.FacetValue{
 			ID: "facet-" + url.QueryEscape(counted.Name+"-"+value.Value), Value: value.Value, Text: v.facetText(counted.Name, value.Value),
-			Count: strconv.Itoa(value.Count), Checked: value.Selected,
+			Count: v.text.Number(value.Count), Checked: value.Selected,
 		}
 		if more && value.Count > 0 {
 			shown.Count += "+"
@@ -104,6 +108,10 @@ func (v *visit) facetText(facet, value string) string {
 		return v.text.Environment(value)
 	case "audience":
 		return v.text.Audience(value)
+	case "kind":
+		if name, ok := kinds[value]; ok {
+			return name
+		}
 	case "lifecycle":
 		if key, ok := lifecycles[value]; ok {
 			return v.text.T(key)

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"regexp"
 	"slices"
+	"strconv"
+	"sync"
 
 	"github.com/nicksnyder/go-i18n/v2/i18n"
 	"golang.org/x/text/language"
@@ -62,21 +64,50 @@ type Text struct {
 	Language  string
 	localizer *i18n.Localizer
 	numbers   *message.Printer
+	plain     *sync.Map // messages without placeholders that were said, by key
 }
 
 // TextIn returns the messages in one of Languages.
 func TextIn(lang string) Text {
+	if t, ok := spoken()[lang]; ok {
+		return t
+	}
+	return newText(lang)
+}
+
+// spoken are the texts of all Languages: making one takes as long as saying some hundred messages.
+var spoken = sync.OnceValue(func() map[string]Text {
+	all := map[string]Text{}
+	for _, lang := range Languages {
+		all[lang] = newText(lang)
+	}
+	return all
+})
+
+func newText(lang string) Text {
 	return Text{
 		Language:  lang,
 		localizer: i18n.NewLocalizer(bundle, lang),
 		numbers:   message.NewPrinter(language.Make(lang)),
+		plain:     new(sync.Map),
 	}
 }
 
 // T says a message; pairs are the names and values of its placeholders. A message that is missing reads as its key in
 // brackets, which no page test lets pass.
 func (t Text) T(key string, pairs ...any) string {
-	return t.say(&i18n.LocalizeConfig{MessageID: key, TemplateData: data(pairs)}, key)
+	if len(pairs) > 0 {
+		return t.say(&i18n.LocalizeConfig{MessageID: key, TemplateData: data(pairs)}, key)
+	}
+	if known, ok := t.plain.Load(key); ok {
+		return known.(string)
+	}
+	said, err := t.localizer.Localize(&i18n.LocalizeConfig{MessageID: key})
+	if err != nil {
+		return missing(key) // not kept: a key may come from outside
+	}
+	t.plain.Store(key, said)
+	return said
 }
 
 // N says a message that depends on a number, which its placeholder Count shows.
@@ -85,7 +116,12 @@ func (t Text) N(key string, n int, pairs ...any) string {
 }
 
 // Number writes a number as the language does.
-func (t Text) Number(n int) string { return t.numbers.Sprint(n) }
+func (t Text) Number(n int) string {
+	if 0 <= n && n < 1000 {
+		return strconv.Itoa(n)
+	}
+	return t.numbers.Sprint(n)
+}
 
 func (t Text) say(c *i18n.LocalizeConfig, key string) string {
 	s, err := t.localizer.Localize(c)
