@@ -35,10 +35,11 @@ const (
 func Compare(a, b Sketch) Match {
 	e := weighUp(&a, &b)
 	m := Match{Score: e.score, Verdict: e.verdict()}
-	slices.SortStableFunc(e.found, func(x, y finding) int {
+	found := e.found[:e.signals]
+	slices.SortStableFunc(found, func(x, y finding) int {
 		return cmp.Or(cmp.Compare(math.Abs(y.bits), math.Abs(x.bits)), strings.Compare(x.code, y.code))
 	})
-	for _, f := range e.found {
+	for _, f := range found {
 		m.Reasons = append(m.Reasons, Reason{f.code, e.args(f.code)})
 	}
 	return m
@@ -49,11 +50,12 @@ func weighUp(a, b *Sketch) weighing {
 	if compareSketches(a, b) > 0 { // so that no rule below can depend on which comes first
 		a, b = b, a
 	}
-	return weighInOrder(a, b)
+	x, y := newSubject(a), newSubject(b)
+	return weighInOrder(&x, &y)
 }
 
 // weighInOrder is weighUp for sketches of which the second does not come before the first.
-func weighInOrder(a, b *Sketch) weighing {
+func weighInOrder(a, b *subject) weighing {
 	e := weighing{a: a, b: b}
 	if a.Explicit != "" && b.Explicit != "" {
 		if a.Explicit == b.Explicit {
@@ -76,9 +78,10 @@ func weighInOrder(a, b *Sketch) weighing {
 
 // weighing adds up what speaks for and against.
 type weighing struct {
-	a, b  *Sketch
-	found []finding
-	score float64
+	a, b    *subject
+	found   [6]finding // one for each signal
+	signals int
+	score   float64
 
 	titled       bool // both have a title
 	alike        likeness
@@ -100,13 +103,16 @@ type finding struct {
 	code string
 }
 
-func (e *weighing) add(bits float64, code string) { e.found = append(e.found, finding{bits, code}) }
+func (e *weighing) add(bits float64, code string) {
+	e.found[e.signals] = finding{bits, code}
+	e.signals++
+}
 
 const maxBits = 20.0
 
 func (e *weighing) addUp() {
 	total := prior
-	for _, f := range e.found {
+	for _, f := range e.found[:e.signals] {
 		total += f.bits
 	}
 	e.clash = e.clash || e.otherTitle
@@ -157,12 +163,8 @@ func (e *weighing) args(code string) []string {
 
 // weigh is the weight of a word of a name, less if it is the company's.
 func (e *weighing) weigh(w string) float64 {
-	for _, s := range []*Sketch{e.a, e.b} {
-		for _, d := range s.Domains {
-			if label, _, _ := strings.Cut(d, "."); label == w || stem(label) == w {
-				return 1
-			}
-		}
+	if slices.Contains(e.a.company, w) || slices.Contains(e.b.company, w) {
+		return 1
 	}
 	return wordWeight(w)
 }
@@ -202,9 +204,9 @@ func (e *weighing) operations() {
 	if e.a.Shape.IsZero() || e.b.Shape.IsZero() {
 		return
 	}
-	for _, baseA := range bases(e.a) {
-		for _, baseB := range bases(e.b) {
-			if o := compareShapes(e.a.Shape, e.b.Shape, baseA, baseB); !e.shapes || o.shared > e.ops.shared {
+	for _, frontA := range e.a.fronts {
+		for _, frontB := range e.b.fronts {
+			if o := compareShapes(e.a.Shape.paths, e.b.Shape.paths, frontA, frontB); !e.shapes || o.shared > e.ops.shared {
 				e.ops, e.shapes = o, true
 			}
 			if e.ops.similarity() > 0.9 {
@@ -232,14 +234,6 @@ func (e *weighing) operations() {
 		e.clash = fewest >= 3 && min(o.a, o.b) > noOperations
 		e.add(-min(min(o.a, o.b), noOperations)*(1-ratio/0.2)*min(1, float64(fewest)/4), FewOperations)
 	}
-}
-
-// bases are the base paths of a sketch; one at least.
-func bases(s *Sketch) [][]string {
-	if len(s.Base) == 0 {
-		return [][]string{nil}
-	}
-	return s.Base[:min(len(s.Base), 2)]
 }
 
 // place looks at base paths, and at names that stand in base paths and back ends where titles say nothing.
@@ -294,7 +288,7 @@ func (e *weighing) upstream() {
 
 func (e *weighing) owner() {
 	if a, b := e.a.Owner, e.b.Owner; a != "" && b != "" {
-		if newName(a).key() == newName(b).key() {
+		if e.a.owner == e.b.owner {
 			e.add(sameOwner, SameOwner)
 		} else {
 			e.otherOwner = true

@@ -33,7 +33,7 @@ const (
 // start makes the groups that there are: an entry, or a new member alone.
 func (p *placing) start() {
 	p.parent, p.groups, p.passed = make([]int32, len(p.nodes)), make([]group, len(p.nodes)), make([]int32, len(p.nodes))
-	p.refused = map[uint64][2]int{}
+	p.judged, p.refused = map[uint64]judgement{}, map[uint64][2]int{}
 	for i := range p.nodes {
 		p.parent[i] = int32(i)
 	}

@@ -129,8 +129,8 @@ func compareNames(a, b name, weigh func(string) float64) likeness {
 	if len(a.Words) == 0 || len(b.Words) == 0 {
 		return l
 	}
-	restB := slices.Clone(b.Words)
-	var restA []string
+	var bufferA, bufferB [maxWords]string
+	restA, restB := bufferA[:0], append(bufferB[:0], b.Words...)
 	for _, w := range a.Words {
 		if i := slices.Index(restB, w); i >= 0 {
 			l.shared += weigh(w)
@@ -160,8 +160,8 @@ func compareNames(a, b name, weigh func(string) float64) likeness {
 
 // cutWord takes a word from the beginning, and the s that its stem has lost from the word before it.
 func cutWord(text, word string) (rest string, ok bool) {
-	if rest, ok = strings.CutPrefix(text, word); !ok {
-		rest, ok = strings.CutPrefix(text, "s"+word)
+	if rest, ok = strings.CutPrefix(text, word); !ok && strings.HasPrefix(text, "s") {
+		rest, ok = strings.CutPrefix(text[1:], word)
 	}
 	return rest, ok
 }
@@ -201,38 +201,38 @@ func runsThrough(a, b name) bool {
 func (l *likeness) spelled(a, b []string, weigh func(string) float64) (restA, restB []string) {
 	a, b = l.contracted(a, b, weigh)
 	b, a = l.contracted(b, a, weigh)
-	for _, w := range a {
-		i := slices.IndexFunc(b, func(other string) bool { return abbreviates(w, other) || abbreviates(other, w) })
+	for k := 0; k < len(a); {
+		i := slices.IndexFunc(b, func(other string) bool { return abbreviates(a[k], other) || abbreviates(other, a[k]) })
 		if i < 0 {
-			restA = append(restA, w)
+			k++
 			continue
 		}
-		l.shared += min(weigh(w), weigh(b[i])) / 2
-		b = slices.Delete(b, i, i+1)
+		l.shared += min(weigh(a[k]), weigh(b[i])) / 2
+		a, b = slices.Delete(a, k, k+1), slices.Delete(b, i, i+1)
 	}
-	return restA, b
+	return a, b
 }
 
 // contracted takes words of a that are several words of b in one, or their initials, from both.
 func (l *likeness) contracted(a, b []string, weigh func(string) float64) (restA, restB []string) {
-	for _, w := range a {
+	for k := 0; k < len(a); {
 		n, from := 0, 0
 		for i := range b {
-			if n = runTogether(w, b[i:]); n > 1 {
+			if n = runTogether(a[k], b[i:]); n > 1 {
 				from = i
 				break
 			}
 		}
 		if n < 2 {
-			restA = append(restA, w)
+			k++
 			continue
 		}
 		for _, part := range b[from : from+n] {
 			l.shared += weigh(part)
 		}
-		b = slices.Delete(slices.Clone(b), from, from+n)
+		a, b = slices.Delete(a, k, k+1), slices.Delete(b, from, from+n)
 	}
-	return restA, b
+	return a, b
 }
 
 // runTogether says how many of the words make up w: written one after the other, or all of them as initials.

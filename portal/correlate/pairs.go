@@ -24,7 +24,7 @@ func (p *placing) weigh(i, j int) weighing {
 	if a.rank > b.rank {
 		a, b = b, a
 	}
-	return weighInOrder(&a.Sketch, &b.Sketch)
+	return weighInOrder(&a.subject, &b.subject)
 }
 
 // judge compares two nodes, unless that was done.
@@ -97,11 +97,6 @@ func (p *placing) compare() {
 		}
 	})
 	p.edges = slices.Concat(parts...)
-	p.judged = make(map[uint64]judgement, len(p.edges))
-	for i := range p.edges {
-		e := &p.edges[i]
-		p.judged[pairOf(int(e.a), int(e.b))] = e.judgement
-	}
 	slices.SortFunc(p.edges, func(x, y edge) int { // nodes stand in the order of their ids
 		return cmp.Or(cmp.Compare(y.score, x.score), cmp.Compare(x.a, y.a), cmp.Compare(x.b, y.b))
 	})

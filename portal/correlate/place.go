@@ -26,7 +26,7 @@ func Place(members []Member, index Index, apart func(id string) []string) (Resul
 }
 
 func place(members []Member, index Index, apart func(id string) []string) (*placing, error) {
-	p := &placing{apart: apart}
+	p := &placing{apart: apart, nodes: make([]node, 0, len(members))}
 	for i, m := range members {
 		p.nodes = append(p.nodes, node{Member: m, at: i})
 	}
@@ -46,9 +46,10 @@ func place(members []Member, index Index, apart func(id string) []string) (*plac
 // node is a member that takes part: the new ones first, then those of the index.
 type node struct {
 	Member
-	at   int    // in the list of new ones
-	rank int32  // in the order of sketches
-	lot  uint64 // which members speak for a group is drawn
+	at      int // in the list of new ones
+	subject subject
+	rank    int32  // in the order of sketches
+	lot     uint64 // which members speak for a group is drawn
 }
 
 // edge is a pair that may be one API.
@@ -106,6 +107,7 @@ func (p *placing) fetch(index Index) error {
 	}
 	p.each(p.fresh, hash)
 	slices.SortFunc(p.nodes[p.fresh:], func(a, b node) int { return cmp.Compare(a.ID, b.ID) })
+	p.each(0, func(n *node) { n.subject = newSubject(&n.Sketch) }) // nodes stay where they are from now on
 	return nil
 }
 

@@ -347,27 +347,21 @@ func (o overlap) similarity() float64 { return o.shared / max(o.a+o.b-o.shared, 
 // maxMoved is how many segments a gateway may move between the address and the paths of an API.
 const maxMoved = 3
 
-// compareShapes lays two shapes over each other where they fit best, whatever their paths begin with. basesA and basesB
-// are the segments in front of all paths of each.
-func compareShapes(a, b Shape, baseA, baseB []string) overlap {
-	frontA, frontB := slices.Concat(baseA, a.prefix), slices.Concat(baseB, b.prefix)
-	same := 0
-	for same < len(frontA) && same < len(frontB) && frontA[len(frontA)-1-same] == frontB[len(frontB)-1-same] {
-		same++
+// compareShapes lays two shapes over each other where they fit best, whatever their paths begin with. frontA and frontB
+// are what stands in front of all paths of each.
+func compareShapes(a, b []path, frontA, frontB []segment) overlap {
+	var same float64
+	for n := 1; n <= min(len(frontA), len(frontB)) && frontA[len(frontA)-n].hash == frontB[len(frontB)-n].hash; n++ {
+		same += frontA[len(frontA)-n].weight
 	}
-	best := lay(a.paths, b.paths, frontWeight(frontA[len(frontA)-same:]))
+	best := lay(a, b, same)
 	if best.similarity() > 0.9 {
 		return best
 	}
-	for n := 1; n <= maxMoved; n++ {
-		if n <= len(frontA) {
-			best = better(best, lay(moved(a.paths, frontA[len(frontA)-n:]), b.paths, 0))
-		}
-		if n <= len(frontB) {
-			best = better(best, lay(a.paths, moved(b.paths, frontB[len(frontB)-n:]), 0))
-		}
-	}
-	return best
+	best = better(best, slide(a, b, frontA))
+	back := slide(b, a, frontB)
+	back.a, back.b, back.ofA, back.ofB = back.b, back.a, back.ofB, back.ofA
+	return better(best, back)
 }
 
 func better(a, b overlap) overlap {
@@ -377,27 +371,36 @@ func better(a, b overlap) overlap {
 	return a
 }
 
-func frontWeight(front []string) float64 {
-	var sum float64
-	for _, segment := range front {
-		sum += segmentWeight(segment)
+// slide is the best that comes of putting one to maxMoved of the segments in front of all paths into the paths.
+func slide(paths, other []path, front []segment) overlap {
+	var best overlap
+	var few [64]uint64
+	hashes := few[:0]
+	for _, p := range paths {
+		hashes = append(hashes, p.hash())
 	}
-	return sum
-}
-
-// moved puts segments in front of all paths.
-func moved(paths []path, front []string) []path {
-	out := make([]path, len(paths))
-	weight := frontWeight(front)
-	for i, p := range paths {
-		hash := p.hash()
-		for _, segment := range slices.Backward(front) {
-			hash = before(segment, hash)
+	var weight float64
+	for n := 1; n <= min(maxMoved, len(front)); n++ {
+		s, met := front[len(front)-n], false
+		weight += s.weight
+		for i, h := range hashes {
+			hashes[i] = continued(s.hash, h)
+			if !met {
+				at, _ := slices.BinarySearch(other, path(hashes[i]<<24))
+				met = at < len(other) && other[at].hash() == hashes[i]
+			}
 		}
-		out[i] = newPath(hash, p.methods(), min(p.weight()+weight, maxPathWeight), p.tells())
+		if !met {
+			continue
+		}
+		moved := make([]path, len(paths))
+		for i, p := range paths {
+			moved[i] = newPath(hashes[i], p.methods(), min(p.weight()+weight, maxPathWeight), p.tells())
+		}
+		slices.Sort(moved)
+		best = better(best, lay(moved, other, 0))
 	}
-	slices.Sort(out)
-	return out
+	return best
 }
 
 // lay counts what two lists of paths have in common; more is the weight of what is in front of each path of both.

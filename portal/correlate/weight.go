@@ -62,16 +62,29 @@ func stemmed(list string) map[string]bool {
 	return set
 }
 
+// wordWeights has the words of which wordWeight says less than rare.
+var wordWeights = func() map[string]float64 {
+	all := map[string]float64{}
+	for _, list := range []struct {
+		words  map[string]bool
+		weight float64
+	}{{familiarWords, familiar}, {everywhereWords, everywhere}, {decorations, hardly}} { // the later ones win
+		for w := range list.words {
+			all[w] = list.weight
+		}
+	}
+	return all
+}()
+
 // wordWeight says how much a stemmed word tells apart.
 func wordWeight(word string) float64 {
-	switch {
-	case decorations[word] || len(word) < 2:
+	if len(word) < 2 {
 		return hardly
-	case everywhereWords[word]:
-		return everywhere
-	case familiarWords[word]:
-		return familiar
-	case len(word) == 2:
+	}
+	if weight, ok := wordWeights[word]; ok {
+		return weight
+	}
+	if len(word) == 2 {
 		return familiar
 	}
 	return rare

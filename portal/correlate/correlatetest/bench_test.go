@@ -35,6 +35,7 @@ func BenchmarkScale(b *testing.B) {
 		b.ReportMetric(time.Since(start).Seconds(), "s/estate")
 		close(stop)
 		b.ReportMetric(float64(<-peak-before)/(1<<20), "MB-more-at-most")
+		b.ReportMetric(float64(before)/(1<<20), "MB-before")
 	}
 	b.StopTimer()
 	b.Log(Measure(estate, r))

@@ -1,0 +1,43 @@
+package correlate
+
+import (
+	"slices"
+	"strings"
+)
+
+// subject is a sketch that is ready to be compared often.
+type subject struct {
+	*Sketch
+	fronts  [][]segment // what may stand in front of its paths; one at least
+	company []string    // words that are the company's name
+	owner   string      // the same for owners who differ in decoration only
+}
+
+func newSubject(s *Sketch) subject {
+	x := subject{Sketch: s}
+	if s.Owner != "" {
+		x.owner = newName(s.Owner).key()
+	}
+	for _, d := range s.Domains {
+		label, _, _ := strings.Cut(d, ".")
+		x.company = append(x.company, label)
+		if short := stem(label); short != label {
+			x.company = append(x.company, short)
+		}
+	}
+	if s.Shape.IsZero() {
+		return x
+	}
+	bases := s.Base[:min(len(s.Base), 2)]
+	if len(bases) == 0 {
+		bases = [][]string{nil}
+	}
+	for _, base := range bases {
+		front := make([]segment, 0, len(base)+len(s.Shape.prefix))
+		for _, text := range slices.Concat(base, s.Shape.prefix) {
+			front = append(front, segment{text, textHash(text), segmentWeight(text)})
+		}
+		x.fronts = append(x.fronts, front)
+	}
+	return x
+}
