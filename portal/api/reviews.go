@@ -38,6 +38,8 @@ type ReviewSide struct {
 	Title      string          `json:"title" doc:"Of its entry"`
 	Division   string          `json:"division" doc:"Owner of its entry"`
 	Deployment EntryDeployment `json:"deployment"`
+	// Subscriptions counts those to the entry.
+	Subscriptions int `json:"subscriptions" doc:"How many there are to its entry that are neither rejected nor cancelled; no answer moves them"`
 }
 
 // ComparedOperation is one method of one path, and which of two documents has it.
@@ -87,10 +89,13 @@ type EntryAct struct {
 	Undone      *time.Time `json:"undone,omitempty"`
 }
 
-// ReviewsQuery filters reviews; an empty state means the open ones.
+// ReviewsQuery filters reviews; an empty state means the open ones. What is empty else counts all.
 type ReviewsQuery struct {
 	Paging
-	State string
+	State    string
+	Gateway  string // id; one of the two is published there
+	Division string // owner of an entry of one of the two
+	After    string // id of a review: those that come after it. A cursor goes before it
 }
 
 // ReviewList is a page of reviews.

@@ -64,6 +64,14 @@ type Review struct {
 	Decided   time.Time
 }
 
+// ReviewFilter says which reviews are meant: those of a state for which everything else that is set holds.
+type ReviewFilter struct {
+	State    ReviewState
+	Within   *portal.Division // they concern an entry of it; nil: of any
+	Division portal.Division  // that as well; empty: of any
+	Gateway  portal.GatewayID // one of the deployments is of it; empty: of any
+}
+
 // Verdict is what a person decided about two deployments, whatever they tell and wherever they go.
 type Verdict string
 
@@ -166,10 +174,9 @@ type Joins interface {
 	Review(ctx context.Context, id string) (Review, error)
 	// UpdateReview saves state, agreement and decision; portal.ErrConflict where the state is no longer from.
 	UpdateReview(ctx context.Context, r Review, from ReviewState) error
-	// Reviews lists those of a state, the highest score first, from the one after on; of a division those that concern an
-	// entry or a gateway of it, nil: all.
-	Reviews(ctx context.Context, state ReviewState, division *portal.Division, after string, limit int) ([]Review, error)
-	CountReviews(ctx context.Context, state ReviewState, division *portal.Division) (int, error)
+	// Reviews lists those that a filter is about, the highest score first, from the one after on.
+	Reviews(ctx context.Context, f ReviewFilter, after string, limit int) ([]Review, error)
+	CountReviews(ctx context.Context, f ReviewFilter) (int, error)
 
 	Decide(ctx context.Context, all []Decision) error
 	Decisions(ctx context.Context, id portal.DeploymentID) ([]Decided, error)

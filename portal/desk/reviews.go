@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,13 +20,16 @@ import (
 )
 
 func (d *desk) Reviews(ctx context.Context, q api.ReviewsQuery) (list api.ReviewList, err error) {
-	state := catalog.ReviewState(cmp.Or(q.State, string(catalog.ReviewOpen)))
-	after, err := openCursor[string](d, "reviews "+string(state), q.Cursor)
+	f := catalog.ReviewFilter{
+		State: catalog.ReviewState(cmp.Or(q.State, string(catalog.ReviewOpen))), Division: portal.Division(q.Division), Gateway: portal.GatewayID(q.Gateway),
+	}
+	about := fmt.Sprintf("reviews %s %q %q", f.State, q.Division, q.Gateway)
+	after, err := openCursor[string](d, about, q.Cursor)
 	if err != nil {
 		return list, err
 	}
 	n := limit(q.Limit)
-	found, err := d.Ingest.Reviews(ctx, d.caller, state, after, n+1)
+	found, err := d.Ingest.Reviews(ctx, d.caller, f, cmp.Or(after, q.After), n+1)
 	if err != nil {
 		return list, err
 	}
@@ -43,7 +47,7 @@ func (d *desk) Reviews(ctx context.Context, q api.ReviewsQuery) (list api.Review
 	list.Items = []api.Review{}
 	for i, v := range found {
 		if i == n {
-			list.Next, err = sealCursor(d, "reviews "+string(state), found[i-1].ID)
+			list.Next, err = sealCursor(d, about, found[i-1].ID)
 			return list, err
 		}
 		list.Items = append(list.Items, shownReview(v, names))
@@ -129,7 +133,7 @@ func shownReview(q ingest.Question, names map[string]string) api.Review {
 }
 
 func shownSide(s ingest.Side, names map[string]string) api.ReviewSide {
-	return api.ReviewSide{API: s.Entry.Slug, Title: s.Entry.Title, Division: string(s.Entry.Division), Deployment: shownDeployment(s.Record, names)}
+	return api.ReviewSide{API: s.Entry.Slug, Title: s.Entry.Title, Division: string(s.Entry.Division), Deployment: shownDeployment(s.Record, names), Subscriptions: s.Subscribed}
 }
 
 func shownReasons(all []correlate.Reason) []api.ReviewReason {

@@ -28,6 +28,8 @@ type Question struct {
 type Side struct {
 	Record catalog.Record
 	Entry  catalog.Entry // without its deployments
+	// Subscribed counts the subscriptions to the entry that are neither rejected nor cancelled.
+	Subscribed int
 }
 
 // governs says which reviews a caller may see: of a division, or with nil of all. ok is false for who may see none.
@@ -40,15 +42,15 @@ func governs(c access.Caller) (division *portal.Division, ok bool) {
 
 func noReview(id string) error { return fmt.Errorf("review %s: %w", id, portal.ErrNotFound) }
 
-// Reviews lists the questions of a state that concern what the caller governs, the likeliest first, from the one after on.
+// Reviews lists the questions of a filter that concern what the caller governs, the likeliest first, from the one after on.
 // portal.ErrNotFound to whoever governs nothing.
-func (s *Service) Reviews(ctx context.Context, c access.Caller, state catalog.ReviewState, after string, limit int) (all []Question, err error) {
-	division, ok := governs(c)
-	if !ok {
+func (s *Service) Reviews(ctx context.Context, c access.Caller, f catalog.ReviewFilter, after string, limit int) (all []Question, err error) {
+	var ok bool
+	if f.Within, ok = governs(c); !ok {
 		return nil, fmt.Errorf("reviews: %w", portal.ErrNotFound)
 	}
 	err = s.db.View(ctx, func(tx catalog.Tx) error {
-		found, err := tx.Catalog().Reviews(ctx, state, division, after, limit)
+		found, err := tx.Catalog().Reviews(ctx, f, after, limit)
 		if err != nil {
 			return err
 		}
@@ -70,7 +72,7 @@ func (s *Service) OpenReviews(ctx context.Context, c access.Caller) (n int, err 
 		return 0, nil
 	}
 	err = s.db.View(ctx, func(tx catalog.Tx) error {
-		n, err = tx.Catalog().CountReviews(ctx, catalog.ReviewOpen, division)
+		n, err = tx.Catalog().CountReviews(ctx, catalog.ReviewFilter{State: catalog.ReviewOpen, Within: division})
 		return err
 	})
 	return n, err
@@ -147,7 +149,11 @@ func side(ctx context.Context, st catalog.Store, id portal.DeploymentID) (s Side
 		return s, err
 	}
 	s.Entry, err = st.LoadEntry(ctx, s.Record.Deployment.API)
+	if err != nil {
+		return s, err
+	}
 	s.Entry.Deployments = nil
+	s.Subscribed, err = st.Subscribed(ctx, s.Entry.ID)
 	return s, err
 }
 

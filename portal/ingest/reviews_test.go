@@ -44,7 +44,7 @@ func named(id, title, api string) connectors.Deployment {
 
 func (d *desk) asked(c access.Caller) []Question {
 	d.t.Helper()
-	all, err := d.service.Reviews(context.Background(), c, catalog.ReviewOpen, "", 0)
+	all, err := d.service.Reviews(context.Background(), c, catalog.ReviewFilter{State: catalog.ReviewOpen}, "", 0)
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestNobodyCapturesAnothersConsumers(t *testing.T) {
 		t.Fatalf("%+v", open)
 	}
 	id := open[0].ID
-	if _, err := d.service.Reviews(t.Context(), developer, catalog.ReviewOpen, "", 0); !errors.Is(err, portal.ErrNotFound) {
+	if _, err := d.service.Reviews(t.Context(), developer, catalog.ReviewFilter{State: catalog.ReviewOpen}, "", 0); !errors.Is(err, portal.ErrNotFound) {
 		t.Errorf("a developer sees reviews: %v", err)
 	}
 	for _, c := range []access.Caller{developer, {Person: "x", Audience: portal.Internal, Division: "loans", Roles: []access.Role{access.DivisionAdministrator}}} {

@@ -310,22 +310,25 @@ func TestBrowserEveryPage(t *testing.T) {
 	}
 }
 
-// TestBrowserSmall opens the pages that a phone is likely to see; none scrolls sideways.
+// TestBrowserSmall opens every page as a phone shows it: none scrolls sideways.
 func TestBrowserSmall(t *testing.T) {
-	w := newWindow(t, webtest.New(webtest.Fixed).Options())
-	w.do(chromedp.EmulateViewport(375, 800, chromedp.EmulateMobile))
-	w.signIn(webtest.Partner)
-	for _, s := range everyPage {
-		if s.who != webtest.Partner || s.form != nil {
-			continue
-		}
-		w.open(s)
-		if wide := w.eval("document.documentElement.scrollWidth"); wide != "375" { // innerWidth would grow with it
-			t.Errorf("%s: %s pixels wide", s.name, wide)
-		}
-		if slices.Contains([]string{"home-partner", "catalog", "api-partner", "keys"}, s.name) {
-			w.photograph(s.name + "-small")
-		}
+	only := os.Getenv("PAGE")
+	for _, who := range []portal.PersonID{"", webtest.Newcomer, webtest.Partner, webtest.Developer, webtest.Division, webtest.Administrator} {
+		t.Run(string(who), func(t *testing.T) {
+			w := newWindow(t, webtest.New(webtest.Fixed).Options())
+			w.do(chromedp.EmulateViewport(360, 800, chromedp.EmulateMobile))
+			w.signIn(who)
+			for _, s := range everyPage {
+				if s.who != who || s.name == "claim-waiting" || only != "" && !strings.HasPrefix(s.name, only) {
+					continue
+				}
+				w.open(s)
+				if wide := w.eval("document.documentElement.scrollWidth"); wide != "360" { // innerWidth would grow with it
+					t.Errorf("%s: %s pixels wide", s.name, wide)
+				}
+				w.photograph(s.name + "-small")
+			}
+		})
 	}
 }
 

@@ -22,18 +22,21 @@ const (
 	tabReference apiTab = "reference"
 	tabChanges   apiTab = "changes"
 	tabConsumers apiTab = "consumers"
+
+	tabComposition apiTab = "composition"
 )
 
-// apiHead is what the pages of an API begin with. Who uses it is a page for those only who decide about it.
+// apiHead is what the pages of an API begin with. Who uses it and what it is made of are pages for those only who decide
+// about it.
 func (v *visit) apiHead(a api.API, current apiTab, environment, version string) ui.APIHead {
 	head := ui.APIHead{Title: a.Title, Summary: a.Summary, Owner: a.Owner, Tags: tags(a.Tags)}
 	for _, tab := range []struct {
 		apiTab
 		key string
-	}{{tabOverview, "tabs.overview"}, {tabEndpoints, "tabs.endpoints"}, {tabReference, "tabs.reference"}, {tabChanges, "tabs.changes"}, {tabConsumers, "tabs.consumers"}} {
+	}{{tabOverview, "tabs.overview"}, {tabEndpoints, "tabs.endpoints"}, {tabReference, "tabs.reference"}, {tabChanges, "tabs.changes"}, {tabConsumers, "tabs.consumers"}, {tabComposition, "tabs.composition"}} {
 		path := ui.Below(ui.APIsPath, a.ID)
 		switch tab.apiTab {
-		case tabConsumers:
+		case tabConsumers, tabComposition:
 			if !a.Governed {
 				continue
 			}
@@ -55,15 +58,22 @@ func (v *visit) inAPI(a api.API, key string) ui.Page {
 	return v.in(ui.APIsPath, v.text.T(key)+" · "+a.Title, v.crumb("nav.apis", ui.APIsPath), ui.Link{Text: a.Title, Href: ui.Below(ui.APIsPath, a.ID)})
 }
 
-// apiSide is one side of a comparison as an address writes it: environment, or environment/version.
-type apiSide struct{ environment, version string }
+// apiSide is one side of a comparison as an address writes it: environment, environment/version, or @ and the id of a
+// deployment, for those who decide about it.
+type apiSide struct{ environment, version, deployment string }
 
 func sideOf(text string) apiSide {
+	if id, ok := strings.CutPrefix(text, "@"); ok {
+		return apiSide{deployment: id}
+	}
 	environment, version, _ := strings.Cut(text, "/")
-	return apiSide{environment, version}
+	return apiSide{environment: environment, version: version}
 }
 
 func (s apiSide) String() string {
+	if s.deployment != "" {
+		return "@" + s.deployment
+	}
 	if s.version == "" {
 		return s.environment
 	}
@@ -71,11 +81,14 @@ func (s apiSide) String() string {
 }
 
 func (s apiSide) query() api.SideQuery {
-	return api.SideQuery{Environment: s.environment, Version: s.version}
+	return api.SideQuery{Environment: s.environment, Version: s.version, Deployment: s.deployment}
 }
 
 // sideName says a side to people.
 func (v *visit) sideName(s apiSide) string {
+	if s.deployment != "" {
+		return v.text.T("changes.deployment", "ID", s.deployment)
+	}
 	if s.version == "" {
 		return v.text.Environment(s.environment)
 	}
@@ -87,7 +100,7 @@ func sidesOf(a api.API) []apiSide {
 	var sides []apiSide
 	for _, l := range a.Versions {
 		for _, e := range l.Environments {
-			sides = append(sides, apiSide{e, l.Version})
+			sides = append(sides, apiSide{environment: e, version: l.Version})
 		}
 	}
 	return sides
@@ -108,7 +121,7 @@ func beside(a api.API, version, environment string) (from, to apiSide, ok bool) 
 			}
 			environment = l.Environments[at-1]
 		}
-		return apiSide{environment, version}, apiSide{production, version}, true
+		return apiSide{environment: environment, version: version}, apiSide{environment: production, version: version}, true
 	}
 	return from, to, false
 }
@@ -166,9 +179,15 @@ func (s *site) changes(v *visit) error {
 	if v.query("from") == "" && v.query("to") == "" && len(sides) > 1 {
 		from, to = firstPair(a, sides)
 	}
+	offered := slices.Clone(sides)
+	for _, s := range []apiSide{from, to} {
+		if s.deployment != "" && !slices.Contains(offered, s) {
+			offered = append(offered, s)
+		}
+	}
 	page := ui.Changes{
 		APIHead: v.apiHead(a, tabChanges, "", ""), Path: ui.Below(ui.APIsPath, a.ID, string(tabChanges)),
-		Sides: each(sides, func(s apiSide) ui.Option { return ui.Option{Value: s.String(), Text: v.sideName(s)} }),
+		Sides: each(offered, func(s apiSide) ui.Option { return ui.Option{Value: s.String(), Text: v.sideName(s)} }),
 		From:  from.String(), To: to.String(), FromName: v.sideName(from), ToName: v.sideName(to), Swap: changesAddress(a.ID, to, from),
 	}
 	if len(sides) > 1 || v.query("from") != "" {
@@ -179,7 +198,8 @@ func (s *site) changes(v *visit) error {
 		case err != nil:
 			return err
 		default:
-			page.Report = v.changeReport(d)
+			page.FromName, page.ToName = v.answeredSide(from, d.From), v.answeredSide(to, d.To)
+			page.Report = v.changeReport(d, page.FromName, page.ToName)
 		}
 	}
 	return v.render(ui.ChangesPage(v.inAPI(a, "tabs.changes"), page))
@@ -201,7 +221,15 @@ var noteKeys = map[string]string{
 	"too-slow": "changes.note_too_slow", "unreadable": "changes.note_unreadable",
 }
 
-func (v *visit) changeReport(d api.Difference) *ui.ChangeReport {
+// answeredSide says a side to people, a deployment by where it is.
+func (v *visit) answeredSide(asked apiSide, d api.DifferenceSide) string {
+	if asked.deployment == "" {
+		return v.sideName(asked)
+	}
+	return d.Gateway + " · " + v.sideName(apiSide{environment: d.Environment, version: d.Version})
+}
+
+func (v *visit) changeReport(d api.Difference, from, to string) *ui.ChangeReport {
 	r := &ui.ChangeReport{Same: d.Same, More: d.More, MoreTouch: d.MoreTouched}
 	if key, ok := noteKeys[d.Reason]; ok {
 		r.Note = v.text.T(key)
@@ -220,7 +248,7 @@ func (v *visit) changeReport(d api.Difference) *ui.ChangeReport {
 			r.Groups = append(r.Groups, g)
 		}
 	}
-	side := map[string]string{"from": v.sideName(apiSide{d.From.Environment, d.From.Version}), "to": v.sideName(apiSide{d.To.Environment, d.To.Version})}
+	side := map[string]string{"from": from, "to": to}
 	r.Touched = each(d.Subscriptions, func(t api.Touched) ui.TouchedRow {
 		return ui.TouchedRow{ID: t.ID, Application: t.ApplicationName, Organisation: t.Organisation, State: t.State, Side: side[t.Side]}
 	})

@@ -34,6 +34,8 @@ var everyPage = []shown{
 	{name: "home-division", who: webtest.Division, path: "/"},
 	{name: "home-administrator", who: webtest.Administrator, path: "/"},
 	{name: "reviews", who: webtest.Division, path: "/reviews"},
+	{name: "reviews-narrowed", who: webtest.Division, path: "/reviews?division=americas"},
+	{name: "reviews-narrowed-none", who: webtest.Administrator, path: "/reviews?gateway=public-edge"},
 	{name: "reviews-none", who: webtest.Division, path: "/reviews?state=accepted"},
 	{name: "review", who: webtest.Division, path: "/reviews/rev_pay"},
 	{name: "review-rename", who: webtest.Division, path: "/reviews/rev_name"},

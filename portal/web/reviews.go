@@ -1,9 +1,11 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"concierge/portal"
@@ -19,16 +21,51 @@ func (s *site) reviews(v *visit) error {
 	if state == "" {
 		state = "open"
 	}
-	p, err := v.desk.Reviews(v.ctx(), api.ReviewsQuery{Paging: v.paging(listLimit), State: state})
+	gateway, division := v.query("gateway"), v.query("division")
+	p, err := v.desk.Reviews(v.ctx(), api.ReviewsQuery{Paging: v.paging(listLimit), State: state, Gateway: gateway, Division: division})
 	if err != nil {
 		return err
 	}
-	l := ui.Reviews{Items: each(p.Items, v.review), Open: state == "open"}
+	l := ui.Reviews{
+		Items: each(p.Items, v.review), Open: state == "open", State: state, Filtered: gateway != "" || division != "",
+		Form: ui.Form{Values: map[string]string{"gateway": gateway, "division": division}},
+	}
+	for i := range l.Items {
+		l.Items[i].Href = ui.With(ui.Below(ui.ReviewsPath, l.Items[i].ID), "gateway", gateway, "division", division)
+	}
+	if l.Gateways, l.Divisions, err = v.reviewFilters(gateway, division); err != nil {
+		return err
+	}
 	for _, name := range reviewStates {
-		l.States = append(l.States, ui.Link{Text: v.text.ReviewState(name), Href: ui.With(ui.ReviewsPath, "state", name), Current: name == state})
+		l.States = append(l.States, ui.Link{Text: v.text.ReviewState(name), Href: ui.With(ui.ReviewsPath, "state", name, "gateway", gateway, "division", division), Current: name == state})
 	}
 	l.First, l.Next = v.pages(p.Next)
 	return v.render(ui.ReviewsPage(v.in(ui.ReviewsPath, v.text.T("nav.reviews")), l))
+}
+
+// reviewFilters are what the list can be narrowed by: the gateways that the person sees, and the divisions that own them.
+func (v *visit) reviewFilters(gateway, division string) (gateways, divisions []ui.Option, err error) {
+	p, err := v.desk.Gateways(v.ctx(), api.Paging{Limit: 200})
+	if err != nil && !absent(err) {
+		return nil, nil, err
+	}
+	gateways = []ui.Option{{Text: v.text.T("reviews.any_gateway")}}
+	owners := []string{division}
+	for _, g := range p.Items {
+		gateways = append(gateways, ui.Option{Value: g.ID, Text: cmp.Or(g.Title, g.ID)})
+		owners = append(owners, g.Division)
+	}
+	if gateway != "" && !slices.ContainsFunc(gateways, func(o ui.Option) bool { return o.Value == gateway }) {
+		gateways = append(gateways, ui.Option{Value: gateway, Text: gateway})
+	}
+	slices.Sort(owners)
+	divisions = []ui.Option{{Text: v.text.T("reviews.any_division")}}
+	for _, d := range slices.Compact(owners) {
+		if d != "" {
+			divisions = append(divisions, ui.Option{Value: d, Text: d})
+		}
+	}
+	return gateways, divisions, nil
 }
 
 func (v *visit) review(r api.Review) ui.Review {
@@ -37,21 +74,28 @@ func (v *visit) review(r api.Review) ui.Review {
 		One: v.side(r.One), NewName: r.NewName, Missing: r.Missing, CanUndo: r.CanUndo, Opened: r.Opened, Decided: r.Decided, DecidedBy: r.DecidedBy,
 		Across: r.Other != nil && r.Other.Division != r.One.Division,
 	}
+	shown.Href = ui.Below(ui.ReviewsPath, r.ID)
+	shown.Answers = r.One.Subscriptions
 	if r.Other != nil {
 		other := v.side(*r.Other)
 		shown.Other = &other
+		shown.Compare = changesAddress(shown.One.API, apiSide{deployment: shown.One.Deployment.ID}, apiSide{deployment: other.Deployment.ID})
+		if other.API != shown.One.API {
+			shown.Answers += r.Other.Subscriptions
+		}
 	}
 	for _, o := range r.Operations {
 		shown.Operations = append(shown.Operations, ui.ComparedOperation{Method: o.Method, Path: o.Path, One: o.One, Other: o.Other})
-		if o.One && o.Other {
-			shown.Common++
-		}
 	}
 	return shown
 }
 
 func (v *visit) side(s api.ReviewSide) ui.ReviewSide {
-	return ui.ReviewSide{API: s.API, Title: s.Title, Division: s.Division, Deployment: v.entryDeployment(s.Deployment)}
+	shown := ui.ReviewSide{API: s.API, Title: s.Title, Division: s.Division, Deployment: v.entryDeployment(s.Deployment), Subscriptions: s.Subscriptions}
+	if u, err := url.Parse(s.Deployment.BaseURL); err == nil {
+		shown.Host, shown.BasePath = u.Host, u.Path
+	}
+	return shown
 }
 
 func (v *visit) reasons(all []api.ReviewReason) []string {
@@ -76,6 +120,14 @@ func (s *site) review(v *visit) error {
 	if err != nil {
 		return err
 	}
+	gateway, division := v.query("gateway"), v.query("division")
+	next, err := v.desk.Reviews(v.ctx(), api.ReviewsQuery{Paging: api.Paging{Limit: 1}, After: r.ID, Gateway: gateway, Division: division})
+	if err != nil {
+		return err
+	}
+	if len(next.Items) > 0 {
+		r.Skip = ui.With(ui.Below(ui.ReviewsPath, next.Items[0].ID), "gateway", gateway, "division", division)
+	}
 	return v.render(ui.ReviewPage(v.in(ui.ReviewsPath, r.Name(v.text), v.crumb("nav.reviews", ui.ReviewsPath)), r))
 }
 
@@ -86,7 +138,7 @@ func (s *site) askAccept(v *visit) error {
 	}
 	c := ui.Confirm{
 		Title: v.text.T("accept_review.title"), Text: v.text.T("accept_review.text", "One", r.One.Title, "Other", r.OtherTitle()),
-		Points: []string{v.text.T("accept_review.point_names"), v.text.T("accept_review.point_keys"), v.text.T("accept_review.point_routing")},
+		Points: []string{v.text.N("review.answers", r.Answers), v.text.T("accept_review.point_names"), v.text.T("accept_review.point_keys"), v.text.T("accept_review.point_routing"), v.text.T("accept_review.point_back")},
 		Action: ui.Below(ui.ReviewsPath, r.ID, "accept"), Button: v.text.T("review.accept"), Back: ui.Below(ui.ReviewsPath, r.ID),
 	}
 	if r.Rename {
@@ -106,7 +158,7 @@ func (s *site) askRefuse(v *visit) error {
 	}
 	return v.confirm(ui.ReviewsPath, ui.Confirm{
 		Title: v.text.T("reject_review.title"), Text: v.text.T("reject_review.text", "One", r.One.Title, "Other", r.OtherTitle()),
-		Points: []string{v.text.T("reject_review.point")}, Action: ui.Below(ui.ReviewsPath, r.ID, "reject"), Button: v.text.T("review.reject"), Back: ui.Below(ui.ReviewsPath, r.ID),
+		Points: []string{v.text.T("reject_review.point"), v.text.T("reject_review.point_back")}, Action: ui.Below(ui.ReviewsPath, r.ID, "reject"), Button: v.text.T("review.reject"), Back: ui.Below(ui.ReviewsPath, r.ID),
 	})
 }
 
@@ -163,7 +215,14 @@ func (s *site) composition(v *visit) error {
 }
 
 func (v *visit) renderComposition(status int, c api.Composition, form ui.Form) error {
-	shown := ui.Composition{Form: form, API: c.API, Title: c.Title, Division: c.Division, Aliases: c.Aliases, Deployments: each(c.Deployments, v.entryDeployment), Path: compositionPath(c.API)}
+	head := ui.APIHead{Title: c.Title}
+	switch a, err := v.desk.API(v.ctx(), c.API); {
+	case err == nil:
+		head = v.apiHead(a, tabComposition, "", "")
+	case !absent(err): // none of it has an audience yet
+		return err
+	}
+	shown := ui.Composition{APIHead: head, Form: form, API: c.API, Division: c.Division, Aliases: c.Aliases, Deployments: each(c.Deployments, v.entryDeployment), Path: compositionPath(c.API)}
 	for _, d := range shown.Deployments {
 		shown.Unsettled = shown.Unsettled || d.Since != nil
 	}

@@ -370,16 +370,29 @@ func (s catalogStore) UpdateReview(ctx context.Context, v catalog.Review, from c
 	return met(n, err, "review %s is no longer %s", v.ID, from)
 }
 
-// concerns is true for a review of which a division owns an entry, or the gateway of a rename. Its deployments are looked
-// up one by one, so that no other table is read from end to end.
-const concerns = `EXISTS (SELECT 1 FROM deployments d JOIN apis e ON e.id = d.api WHERE d.id IN (r.a, r.b) AND e.division = $2)`
-
-func (s catalogStore) Reviews(ctx context.Context, state catalog.ReviewState, division *portal.Division, after string, limit int) ([]catalog.Review, error) {
-	args := []any{string(state)}
-	where := `r.state = $1`
-	if division != nil {
-		args, where = append(args, string(*division)), where+` AND `+concerns
+// reviewed is the condition of a filter with its arguments. The deployments of a review are looked up one by one, so that no
+// other table is read from end to end.
+func reviewed(f catalog.ReviewFilter) (where string, args []any) {
+	where, args = `r.state = $1`, []any{string(f.State)}
+	concerns := func(d portal.Division) {
+		args = append(args, string(d))
+		where += fmt.Sprintf(` AND EXISTS (SELECT 1 FROM deployments d JOIN apis e ON e.id = d.api WHERE d.id IN (r.a, r.b) AND e.division = $%d)`, len(args))
 	}
+	if f.Within != nil {
+		concerns(*f.Within)
+	}
+	if f.Division != "" {
+		concerns(f.Division)
+	}
+	if f.Gateway != "" {
+		args = append(args, string(f.Gateway))
+		where += fmt.Sprintf(` AND EXISTS (SELECT 1 FROM deployments d WHERE d.id IN (r.a, r.b) AND d.gateway = $%d)`, len(args))
+	}
+	return where, args
+}
+
+func (s catalogStore) Reviews(ctx context.Context, f catalog.ReviewFilter, after string, limit int) ([]catalog.Review, error) {
+	where, args := reviewed(f)
 	if after != "" {
 		args = append(args, after)
 		where += fmt.Sprintf(` AND (r.score, r.id) < (SELECT score, id FROM reviews WHERE id = $%d)`, len(args))
@@ -389,12 +402,8 @@ func (s catalogStore) Reviews(ctx context.Context, state catalog.ReviewState, di
 	return all, doing(err, "listing reviews")
 }
 
-func (s catalogStore) CountReviews(ctx context.Context, state catalog.ReviewState, division *portal.Division) (n int, err error) {
-	args := []any{string(state)}
-	where := `r.state = $1`
-	if division != nil {
-		args, where = append(args, string(*division)), where+` AND `+concerns
-	}
+func (s catalogStore) CountReviews(ctx context.Context, f catalog.ReviewFilter) (n int, err error) {
+	where, args := reviewed(f)
 	err = s.tx.one(ctx, []any{&n}, `SELECT count(*) FROM reviews r WHERE `+where, args...)
 	return n, doing(err, "counting reviews")
 }

@@ -333,12 +333,19 @@ func reviews(t T, db DB) {
 		retail, wholesale, none := portal.Division("retail"), portal.Division("wholesale"), portal.Division("none")
 		var errs []error
 		for _, tc := range []struct {
-			division *portal.Division
-			after    string
-			limit    int
-			want     []string
-		}{{nil, "", 0, []string{"rev_2", "rev_1", "rev_3"}}, {nil, "rev_2", 1, []string{"rev_1"}}, {&retail, "", 0, []string{"rev_2", "rev_1", "rev_3"}}, {&wholesale, "", 0, []string{"rev_2"}}, {&none, "", 0, nil}} {
-			found, err := s.Reviews(ctx, catalog.ReviewOpen, tc.division, tc.after, tc.limit)
+			catalog.ReviewFilter
+			after string
+			limit int
+			want  []string
+		}{
+			{catalog.ReviewFilter{}, "", 0, []string{"rev_2", "rev_1", "rev_3"}}, {catalog.ReviewFilter{}, "rev_2", 1, []string{"rev_1"}},
+			{catalog.ReviewFilter{Within: &retail}, "", 0, []string{"rev_2", "rev_1", "rev_3"}}, {catalog.ReviewFilter{Within: &wholesale}, "", 0, []string{"rev_2"}},
+			{catalog.ReviewFilter{Within: &none}, "", 0, nil}, {catalog.ReviewFilter{Division: wholesale}, "", 0, []string{"rev_2"}},
+			{catalog.ReviewFilter{Within: &none, Division: wholesale}, "", 0, nil}, {catalog.ReviewFilter{Gateway: "kong-eu"}, "", 0, []string{"rev_2", "rev_1", "rev_3"}},
+			{catalog.ReviewFilter{Gateway: "another"}, "", 0, nil},
+		} {
+			tc.State = catalog.ReviewOpen
+			found, err := s.Reviews(ctx, tc.ReviewFilter, tc.after, tc.limit)
 			var ids []string
 			for _, v := range found {
 				ids = append(ids, v.ID)
@@ -347,7 +354,7 @@ func reviews(t T, db DB) {
 				t.Errorf("%+v:\n%s", tc, diff)
 			}
 			if tc.after == "" {
-				n, countErr := s.CountReviews(ctx, catalog.ReviewOpen, tc.division)
+				n, countErr := s.CountReviews(ctx, tc.ReviewFilter)
 				if n != len(tc.want) {
 					t.Errorf("counted %d of %v", n, tc.want)
 				}

@@ -9,6 +9,11 @@ const ReviewsPath = "/reviews"
 type Reviews struct {
 	Items       []Review
 	States      []Link
+	State       string
+	Form        // gateway and division, as chosen
+	Gateways    []Option
+	Divisions   []Option
+	Filtered    bool // some may be left out
 	Open        bool // those that wait are listed
 	First, Next string
 }
@@ -25,11 +30,24 @@ type Review struct {
 	Across     bool // two divisions have to agree
 	Missing    []string
 	CanUndo    bool
+	Href       string
 	Opened     time.Time
 	Decided    *time.Time
 	DecidedBy  string
 	Operations []ComparedOperation
-	Common     int // of them
+	Compare    string // address of all differences of the two documents; empty: there are not two
+	Skip       string // address of the next open one; empty: it was the last
+	Answers    int    // of subscriptions that no answer moves
+}
+
+// shared are the operations that both documents have, or those that only the one or only the other has.
+func (r Review) shared(one, other bool) (found []ComparedOperation) {
+	for _, o := range r.Operations {
+		if o.One == one && o.Other == other {
+			found = append(found, o)
+		}
+	}
+	return found
 }
 
 // OtherTitle names the second of the two.
@@ -38,6 +56,14 @@ func (r Review) OtherTitle() string {
 		return r.Other.Title
 	}
 	return r.NewName
+}
+
+// gateways names where the two are published.
+func (r Review) gateways() string {
+	if r.Other == nil || r.Other.Deployment.Gateway == r.One.Deployment.Gateway {
+		return r.One.Deployment.Gateway
+	}
+	return r.One.Deployment.Gateway + " · " + r.Other.Deployment.Gateway
 }
 
 // Name is what the page of a review is called.
@@ -52,6 +78,8 @@ func (r Review) Name(t Text) string {
 type ReviewSide struct {
 	API, Title, Division string
 	Deployment           EntryDeployment
+	Host, BasePath       string // of its address
+	Subscriptions        int
 }
 
 // ComparedOperation is one method of one path, and which document has it.
@@ -71,13 +99,14 @@ type EntryDeployment struct {
 
 // Composition is the page that says which deployments are one API.
 type Composition struct {
+	APIHead
 	Form
-	API, Title, Division string
-	Aliases              []string
-	Deployments          []EntryDeployment
-	Unsettled            bool // some were joined automatically and are not confirmed
-	Acts                 []EntryAct
-	Path                 string
+	API, Division string
+	Aliases       []string
+	Deployments   []EntryDeployment
+	Unsettled     bool // some were joined automatically and are not confirmed
+	Acts          []EntryAct
+	Path          string
 }
 
 // EntryAct is what a person did to an entry.

@@ -1,10 +1,12 @@
 package webtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"concierge/portal"
 	"concierge/portal/api"
@@ -13,7 +15,7 @@ import (
 // fillReviews asks three questions: two deployments that may be one API, a pair across divisions, and a rename.
 func (w *World) fillReviews() {
 	side := func(slug, title, division, id, gateway, environment, address string) api.ReviewSide {
-		return api.ReviewSide{API: slug, Title: title, Division: division, Deployment: api.EntryDeployment{
+		return api.ReviewSide{API: slug, Title: title, Division: division, Subscriptions: len(slug) % 7, Deployment: api.EntryDeployment{
 			ID: id, Title: title, Gateway: gateway, RemoteID: "svc-" + id, Version: "2.1.0", Environment: environment, Audience: "partner", Division: division,
 			BaseURL: address, Owner: "Team " + division, Published: true, Score: 1, Reasons: []api.ReviewReason{},
 		}}
@@ -54,6 +56,18 @@ func (p *person) concerns(v api.Review) bool {
 	return p.governs(v.One.Division) || v.Other != nil && p.governs(v.Other.Division)
 }
 
+// about reports whether a review is one that a filter asks for. Gateways are named by their titles here.
+func about(v api.Review, q api.ReviewsQuery) bool {
+	sides := []api.ReviewSide{v.One}
+	if v.Other != nil {
+		sides = append(sides, *v.Other)
+	}
+	return slices.ContainsFunc(sides, func(s api.ReviewSide) bool {
+		named := strings.ToLower(strings.ReplaceAll(s.Deployment.Gateway, " ", "-"))
+		return (q.Division == "" || s.Division == q.Division) && (q.Gateway == "" || named == q.Gateway)
+	})
+}
+
 func (d *desk) Reviews(_ context.Context, q api.ReviewsQuery) (list api.ReviewList, err error) {
 	w, p, leave := d.enter()
 	defer leave()
@@ -68,10 +82,13 @@ func (d *desk) Reviews(_ context.Context, q api.ReviewsQuery) (list api.ReviewLi
 		if v.State == "open" {
 			list.Open++
 		}
-		if v.State == q.State || q.State == "" && v.State == "open" {
+		if v.State == cmp.Or(q.State, "open") && about(v, q) {
 			v.Operations = nil
 			found = append(found, v)
 		}
+	}
+	if after := slices.IndexFunc(found, func(v api.Review) bool { return v.ID == q.After }); after >= 0 {
+		found = found[after+1:]
 	}
 	list.Page, err = page(found, q.Paging)
 	return list, err
