@@ -236,7 +236,6 @@ func (s catalogStore) AddRecord(ctx context.Context, r catalog.Record) error {
 }
 
 func (s catalogStore) AddRecords(ctx context.Context, all []catalog.Record) error {
-	const atOnce = 50 // wide rows
 	for some := range slices.Chunk(all, atOnce) {
 		if err := s.addRecords(ctx, some); err != nil {
 			return fmt.Errorf("adding deployments of gateway %s: %w", some[0].Deployment.Gateway, err)

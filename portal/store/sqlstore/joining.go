@@ -22,8 +22,9 @@ import (
 	"concierge/portal/store"
 )
 
-// atOnce is how many rows one statement writes.
-const atOnce = 200
+// atOnce is how many rows one statement writes. More do not pay: SQLite's driver looks up the name of every parameter in a
+// list of all.
+const atOnce = 32
 
 // places writes n rows of width placeholders.
 func places(n, width int) string {
