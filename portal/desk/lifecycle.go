@@ -3,6 +3,7 @@ package desk
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -205,7 +206,7 @@ func (d *desk) SetVersionLifecycle(ctx context.Context, id, version string, n ap
 	change := curation.Change{
 		Line: lineOf(version), Deployment: portal.DeploymentID(n.Deployment), Lifecycle: portal.Lifecycle(n.Lifecycle), Note: n.Note,
 	}
-	if change.Successor, err = d.keptSuccessor(table, entry, n.Successor); err != nil {
+	if change.Successor, err = d.keptSuccessor(ctx, table, entry, n.Successor); err != nil {
 		return api.VersionLifecycle{}, err
 	}
 	if n.Deprecation != nil {
@@ -223,13 +224,18 @@ func (d *desk) SetVersionLifecycle(ctx context.Context, id, version string, n ap
 	return d.VersionLifecycle(ctx, id, version)
 }
 
-// keptSuccessor turns the name that a person wrote into one that stays: the API's id. What they cannot see is no successor.
-func (d *desk) keptSuccessor(table *routing.Table, in routing.Entry, named string) (string, error) {
+// keptSuccessor turns the name that a person wrote into one that stays: the API's id. What they neither see nor own is no
+// successor.
+func (d *desk) keptSuccessor(ctx context.Context, table *routing.Table, in routing.Entry, named string) (string, error) {
 	if strings.TrimSpace(named) == "" {
 		return "", nil
 	}
 	found := d.successor(table, in.ID, named)
 	if found == nil {
+		own, err := d.ownSuccessor(ctx, in, named)
+		if err == nil || !errors.Is(err, portal.ErrNotFound) {
+			return own.String(), err
+		}
 		return "", fmt.Errorf("there is no API or version %q to succeed it; write an API's name, its name and version like payments/3, or /3 for a version of the same API: %w", named, portal.ErrInvalid)
 	}
 	to := portal.Successor{Version: found.Version}
@@ -237,6 +243,31 @@ func (d *desk) keptSuccessor(table *routing.Table, in routing.Entry, named strin
 		to.API = string(v.ID)
 	}
 	return to.String(), nil
+}
+
+// ownSuccessor finds a successor among what the caller owns, whether their audience sees it or not; else portal.ErrNotFound.
+func (d *desk) ownSuccessor(ctx context.Context, in routing.Entry, named string) (portal.Successor, error) {
+	has := func(e routing.Entry, line string) bool {
+		return slices.ContainsFunc(e.Deployments, func(d portal.Deployment) bool { return d.Line == line })
+	}
+	to, e := portal.ParseSuccessor(named), in
+	if to.Version == "" && has(in, to.API) {
+		to = portal.Successor{Version: to.API}
+	}
+	if to.API != "" {
+		var err error
+		if e, _, err = d.owned(ctx, to.API); err != nil {
+			return to, err
+		}
+		to.API = string(e.ID)
+	}
+	if e.ID == in.ID {
+		to.API = ""
+	}
+	if to.Version != "" && !has(e, to.Version) || to == (portal.Successor{}) {
+		return to, fmt.Errorf("version %q of API %s: %w", to.Version, e.ID, portal.ErrNotFound)
+	}
+	return to, nil
 }
 
 // manyApplications is how many applications are read at once.
