@@ -202,6 +202,14 @@ func (r Record) Key() connectors.Key {
 // Live reports whether the gateway still publishes it.
 func (r Record) Live() bool { return r.Removed.IsZero() }
 
+// Kept is what a sync asks of a record that may have stayed the same.
+type Kept struct {
+	connectors.Key
+	ID          portal.DeploymentID
+	Fingerprint string
+	Live        bool // it is not removed
+}
+
 // Hash returns the fingerprint of what the record says, its own id and its entry left out, and since when it is deprecated:
 // two records with the same one need no write.
 func (r Record) Hash() string {
@@ -308,10 +316,16 @@ type Store interface {
 	PutGateway(ctx context.Context, g Gateway) error
 	SetCapabilities(ctx context.Context, id portal.GatewayID, c connectors.Capabilities) error
 	Standing(ctx context.Context, id portal.GatewayID) (Standing, error)
+	// LastGood returns the last run whose plan was applied or empty, nil where there is none.
+	LastGood(ctx context.Context, id portal.GatewayID) (*Run, error)
 
 	// Records returns all records of a gateway, removed ones too, by remote id and exposure.
 	Records(ctx context.Context, gateway portal.GatewayID) ([]Record, error)
 	Record(ctx context.Context, id portal.DeploymentID) (Record, error)
+	// RecordsWith returns those of the records that there are, in no order.
+	RecordsWith(ctx context.Context, ids []portal.DeploymentID) ([]Record, error)
+	// Kept is Records in short.
+	Kept(ctx context.Context, gateway portal.GatewayID) ([]Kept, error)
 	// AddRecord is portal.ErrConflict where the gateway has a record with that key. AddRecords adds many.
 	AddRecord(ctx context.Context, r Record) error
 	AddRecords(ctx context.Context, all []Record) error

@@ -42,7 +42,20 @@ func (p Plan) Empty() bool {
 // It is pure, and a plan of what is applied already is empty. Deployments are the same where gateway, remote id and
 // exposure are.
 func Compare(g catalog.Gateway, c connectors.Capabilities, current []catalog.Record, found []Found) Plan {
+	p, _ := compare(g, c, current, found)
+	return p
+}
+
+// compare is Compare, and tells what comes of each that was found.
+func compare(g catalog.Gateway, c connectors.Capabilities, current []catalog.Record, found []Found) (Plan, map[connectors.Key]outcome) {
 	p := Plan{Gateway: g.ID}
+	outcomes := make(map[connectors.Key]outcome, len(found))
+	work := func(f Found, o catalog.Override) catalog.Record {
+		r, warnings := publish(g, c, f, o)
+		p.Warnings = append(p.Warnings, warnings...)
+		outcomes[f.Key] = outcome{fingerprint: r.Fingerprint, warnings: warnings}
+		return r
+	}
 	byKey := make(map[connectors.Key]catalog.Record, len(current))
 	for _, r := range current {
 		byKey[r.Key()] = r
@@ -56,7 +69,7 @@ func Compare(g catalog.Gateway, c connectors.Capabilities, current []catalog.Rec
 			fresh = append(fresh, f)
 			continue
 		}
-		change := p.change(g, c, before, f)
+		change := changeOf(before, work(f, before.Override))
 		switch {
 		case !before.Live():
 			p.Back = append(p.Back, change)
@@ -77,11 +90,10 @@ func Compare(g catalog.Gateway, c connectors.Capabilities, current []catalog.Rec
 	for _, f := range fresh {
 		if before, ok := renamed[f.Key]; ok {
 			old[before.Deployment.ID] = true
-			p.Rename = append(p.Rename, p.change(g, c, before, f))
+			p.Rename = append(p.Rename, changeOf(before, work(f, before.Override)))
 			continue
 		}
-		r, warnings := publish(g, c, f, catalog.Override{})
-		p.Add, p.Warnings = append(p.Add, r), append(p.Warnings, warnings...)
+		p.Add = append(p.Add, work(f, catalog.Override{}))
 	}
 	for _, r := range gone {
 		if !old[r.Deployment.ID] {
@@ -89,12 +101,11 @@ func Compare(g catalog.Gateway, c connectors.Capabilities, current []catalog.Rec
 		}
 	}
 	p.sort()
-	return p
+	return p, outcomes
 }
 
-func (p *Plan) change(g catalog.Gateway, c connectors.Capabilities, before catalog.Record, f Found) Change {
-	after, warnings := publish(g, c, f, before.Override)
-	p.Warnings = append(p.Warnings, warnings...)
+// changeOf makes what is published now the record that there was.
+func changeOf(before, after catalog.Record) Change {
 	after.Deployment.ID, after.Deployment.API, after.Created, after.Changed = before.Deployment.ID, before.Deployment.API, before.Created, before.Changed
 	return Change{before, after}
 }

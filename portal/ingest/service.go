@@ -80,7 +80,9 @@ type Service struct {
 	sketching sync.Mutex
 	sketched  bool // all that is in the catalog can be compared; under sketching
 
-	members members
+	members  members
+	settled  settled
+	planning *semaphore.Weighted // deployments
 }
 
 // New makes a Service.
@@ -97,7 +99,8 @@ func New(db catalog.DB, gateways *Gateways, opts Options) *Service {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Service{db: db, gateways: gateways, opts: opts, ctx: ctx, cancel: cancel, describing: semaphore.NewWeighted(describing), live: map[portal.GatewayID]*progress{},
-		heard: map[portal.GatewayID]bool{}, asked: map[portal.GatewayID]time.Time{}, members: members{turn: make(chan struct{}, 1)}}
+		heard: map[portal.GatewayID]bool{}, asked: map[portal.GatewayID]time.Time{}, members: members{turn: make(chan struct{}, 1)},
+		settled: settled{of: map[portal.GatewayID]standing{}}, planning: semaphore.NewWeighted(planned)}
 }
 
 // Close ends all running syncs, as failed, and waits for them.
@@ -658,6 +661,10 @@ func (s *Service) guarded(ctx context.Context, g catalog.Gateway, p *progress, m
 	return s.sync(ctx, g, p, may)
 }
 
+// planned is of how many deployments plans are worked out and applied at a time; a larger one is alone. A plan takes some ten
+// times the memory of what a gateway told. No gateway is asked meanwhile: a slow one delays nobody.
+const planned = 5000
+
 // maxWarnings is how many warnings a run keeps.
 const maxWarnings = 200
 
@@ -674,11 +681,15 @@ func (s *Service) sync(ctx context.Context, g catalog.Gateway, p *progress, may 
 	p.change(func(r *catalog.Run) { r.Probed = s.clock() })
 
 	p.phase("discover")
-	st, err := s.Standing(ctx, g.ID)
+	var good *catalog.Run
+	err = s.db.View(ctx, func(tx catalog.Tx) (err error) {
+		good, err = tx.Catalog().LastGood(ctx, g.ID)
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	since := cursor(g, able, st.LastGood)
+	since := cursor(g, able, good)
 	snapshot, err := conn.Discover(outbound.Together(ctx, connectors.MaxSnapshotBytes), since)
 	if err != nil {
 		return failed("Discover", err)
@@ -690,9 +701,10 @@ func (s *Service) sync(ctx context.Context, g catalog.Gateway, p *progress, may 
 	if err != nil {
 		return failed("Discover", err)
 	}
+	snapshot.Deployments = nil // they are told
 	heard := answer{snapshot: snapshot, told: told, left: left}
-	if st.LastGood != nil {
-		heard.leftBefore, heard.heldBefore = st.LastGood.LeftOut, st.LastGood.Held
+	if good != nil {
+		heard.leftBefore, heard.heldBefore = good.LeftOut, good.Held
 	}
 	crash.Point("ingest.discovered")
 
@@ -718,11 +730,7 @@ func cursor(g catalog.Gateway, able connectors.Capabilities, good *catalog.Run) 
 func (s *Service) takeOver(ctx context.Context, g catalog.Gateway, conn connectors.Connector, able connectors.Capabilities,
 	heard answer, p *progress, may []connectors.Key,
 ) error {
-	var current []catalog.Record
-	err := s.db.View(ctx, func(tx catalog.Tx) (err error) {
-		current, err = tx.Catalog().Records(ctx, g.ID)
-		return err
-	})
+	n, err := s.news(ctx, g, able, heard)
 	if err != nil {
 		return err
 	}
@@ -730,10 +738,10 @@ func (s *Service) takeOver(ctx context.Context, g catalog.Gateway, conn connecto
 	if dry {
 		keep = forget
 	}
-	published, held := heard.published(current)
+	published, held := n.published(n.current)
 	p.phase("documents")
 	opening, end := s.opts.Tracer.Start(ctx, "ingest.documents")
-	found, err := s.documents(opening, g, conn, current, published, keep, p.steps)
+	found, err := s.documents(opening, g, conn, n.current, published, keep, p.steps)
 	end(err)
 	if err != nil {
 		return &portal.GatewayError{Gateway: g.ID, Op: "OpenDocument", Err: err}
@@ -744,8 +752,14 @@ func (s *Service) takeOver(ctx context.Context, g catalog.Gateway, conn connecto
 			return err
 		}
 	}
+	share := min(int64(len(found)), planned)
+	if err := s.planning.Acquire(ctx, share); err != nil {
+		return err
+	}
+	defer s.planning.Release(share)
 	_, end = s.opts.Tracer.Start(ctx, "ingest.plan")
-	plan := Compare(g, able, current, found)
+	plan, outcomes := compare(g, able, n.current, found)
+	n.add(&plan)
 	end(nil)
 	wait := s.opts.Removals.Wait(plan) && !covers(may, plan.Remove)
 	p.change(func(r *catalog.Run) {
@@ -804,6 +818,9 @@ func (s *Service) takeOver(ctx context.Context, g catalog.Gateway, conn connecto
 		return err
 	}
 	crash.Point("ingest.after-commit")
+	if run.State.Good() {
+		s.settle(g.ID, n, found, outcomes)
+	}
 	p.change(func(r *catalog.Run) { *r = run })
 	return nil
 }

@@ -63,8 +63,10 @@ type look struct {
 const (
 	// checkEvery is the safety net under notifications.
 	checkEvery = 5 * time.Second
-	// followEvery is the least time between two looks that notifications cause.
-	followEvery = 10 * time.Millisecond
+	// followPause is the least time between two looks that notifications cause, followMost the longest: after a large change the
+	// next is followed as much later as that took, so that an estate which is set up does not take half of the machine.
+	followPause = 10 * time.Millisecond
+	followMost  = time.Second
 	// newestEvery is the least time between two looks that Newest makes: however many ask for what does not exist, the
 	// store is asked fifty times a second for its version, and each of them waits a little.
 	newestEvery = 20 * time.Millisecond
@@ -136,6 +138,7 @@ func (l *Live) Run(ctx context.Context) {
 	for {
 		began := time.Now()
 		err := l.Refresh(ctx)
+		pause := min(max(followPause, time.Since(began)), followMost)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -153,7 +156,7 @@ func (l *Live) Run(ctx context.Context) {
 			select {
 			case <-ctx.Done():
 				return
-			case <-time.After(followEvery - time.Since(began)):
+			case <-time.After(pause):
 			}
 		case <-ticker.C:
 		}

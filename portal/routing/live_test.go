@@ -142,7 +142,7 @@ func TestLiveFollows(t *testing.T) {
 		}
 		m.put("more", true)
 		m.put("two", true)
-		time.Sleep(followEvery)
+		time.Sleep(followPause)
 		synctest.Wait()
 		if !finds(l, "two") || !finds(l, "more") || m.loadings != 1 {
 			t.Errorf("notifications are not followed, or one by one: %d loads of changes", m.loadings)

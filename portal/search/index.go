@@ -19,7 +19,10 @@ import (
 const (
 	atOnce    = 50                     // entries of one transaction: writers wait for some hundredths of a second
 	lookEvery = 5 * time.Second        // without a word of a change
-	lookPause = 100 * time.Millisecond // between two looks that changes cause
+	lookPause = 100 * time.Millisecond // between two looks that changes cause, at least
+	// longPause is the longest between them. While an estate is set up, each entry changes many times: what takes long is done
+	// seldom, twice as long after the last time as that took.
+	longPause = 20 * time.Second
 	losePause = 200 * time.Millisecond // at most, of who finds that another replica was faster
 
 	// savedEvery is how many entries a walk passes that need no writing until it notes where it is.
@@ -67,6 +70,7 @@ func (x *Index) Run(ctx context.Context) {
 	for {
 		began := x.now()
 		err := x.CatchUp(ctx)
+		pause := min(max(lookPause, 2*x.now().Sub(began)), longPause)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -83,7 +87,7 @@ func (x *Index) Run(ctx context.Context) {
 			select {
 			case <-ctx.Done():
 				return
-			case <-time.After(lookPause - x.now().Sub(began)):
+			case <-time.After(pause):
 			}
 		case <-time.After(lookEvery):
 		}

@@ -134,22 +134,24 @@ func (s catalogStore) Standing(ctx context.Context, id portal.GatewayID) (st cat
 		return st, err
 	}
 	st.Probed = instant(probed)
-	for _, want := range []struct {
-		run   **catalog.Run
-		where string
-	}{
-		{&st.LastRun, "AND state <> 'planned'"},
-		{&st.LastGood, "AND state IN ('applied', 'unchanged')"},
-	} {
-		found, err := s.runs(ctx, `SELECT report FROM runs WHERE gateway = $1 `+want.where+` ORDER BY started DESC, id DESC LIMIT 1`, string(id))
-		if err != nil {
-			return st, err
-		}
-		if len(found) == 1 {
-			*want.run = &found[0]
-		}
+	if st.LastRun, err = s.last(ctx, id, "state <> 'planned'"); err != nil {
+		return st, err
 	}
-	return st, nil
+	st.LastGood, err = s.LastGood(ctx, id)
+	return st, err
+}
+
+func (s catalogStore) LastGood(ctx context.Context, id portal.GatewayID) (*catalog.Run, error) {
+	return s.last(ctx, id, "state IN ('applied', 'unchanged')")
+}
+
+// last returns the last run of a gateway for which a condition holds, nil for none.
+func (s catalogStore) last(ctx context.Context, id portal.GatewayID, where string) (*catalog.Run, error) {
+	found, err := s.runs(ctx, `SELECT report FROM runs WHERE gateway = $1 AND `+where+` ORDER BY started DESC, id DESC LIMIT 1`, string(id))
+	if err != nil || len(found) == 0 {
+		return nil, doing(err, "last sync of gateway %s", id)
+	}
+	return &found[0], nil
 }
 
 // origin is what a deployment's row keeps beside what is published.
@@ -200,6 +202,27 @@ func (s catalogStore) Record(ctx context.Context, id portal.DeploymentID) (catal
 		return r, fmt.Errorf("deployment %s: %w", id, err)
 	}
 	return r, nil
+}
+
+func (s catalogStore) RecordsWith(ctx context.Context, ids []portal.DeploymentID) ([]catalog.Record, error) {
+	var all []catalog.Record
+	for some := range slices.Chunk(ids, asked) {
+		list, args := anyOf(some)
+		found, err := rows(ctx, s.tx, func(r scanner) (catalog.Record, error) { return scanRecord(r.Scan) },
+			`SELECT `+recordColumns+` FROM deployments WHERE id IN `+list, args...)
+		if err != nil {
+			return nil, fmt.Errorf("deployments: %w", err)
+		}
+		all = append(all, found...)
+	}
+	return all, nil
+}
+
+func (s catalogStore) Kept(ctx context.Context, gateway portal.GatewayID) ([]catalog.Kept, error) {
+	all, err := rows(ctx, s.tx, func(r scanner) (k catalog.Kept, err error) {
+		return k, r.Scan(&k.ID, &k.RemoteID, &k.Exposure, &k.Fingerprint, &k.Live)
+	}, `SELECT id, remote, exposure, fingerprint, removed = 0 FROM deployments WHERE gateway = $1 ORDER BY remote, exposure`, string(gateway))
+	return all, doing(err, "deployments of gateway %s", gateway)
 }
 
 func (s catalogStore) Published(ctx context.Context, gateway portal.GatewayID, after connectors.Key, limit int) ([]catalog.Record, error) {

@@ -151,6 +151,14 @@ func recordsAreKept(t T, db DB) {
 		if diff := cmp.Diff([]catalog.Record{want}, all); diff != "" {
 			t.Errorf("records differ:\n%s", diff)
 		}
+		some, someErr := s.RecordsWith(ctx, []portal.DeploymentID{want.Deployment.ID, "none"})
+		if diff := cmp.Diff([]catalog.Record{want}, some); diff != "" || someErr != nil {
+			t.Errorf("records by id differ: %v\n%s", someErr, diff)
+		}
+		kept, keptErr := s.Kept(ctx, "kong-eu")
+		if diff := cmp.Diff([]catalog.Kept{{Key: want.Key(), ID: want.Deployment.ID, Fingerprint: want.Fingerprint, Live: true}}, kept); diff != "" || keptErr != nil {
+			t.Errorf("records in short differ: %v\n%s", keptErr, diff)
+		}
 		return errors.Join(err, allErr)
 	})
 
