@@ -265,6 +265,9 @@ type Deployment struct {
 	Public string // absolute address that consumers use; empty: not derivable, PublicReason says why
 	// PublicReason names the setting that would make the address known.
 	PublicReason string
+	// Upstream is the back end, a URL or host and port; empty: the gateway does not tell. It says which deployments are one API,
+	// and only administrators see it.
+	Upstream string
 
 	Authentication portal.Authentication
 	Plans          []portal.Plan

@@ -25,6 +25,7 @@ func (a *api) deployment(public *url.URL) connectors.Deployment {
 		Title:          a.title,
 		Hosts:          a.hosts,
 		Paths:          a.paths,
+		Upstream:       a.upstream,
 		Authentication: portal.Authentication{Type: "none"},
 		Plans:          []portal.Plan{{ID: planID, Title: "Default", Approval: portal.Automatic}},
 		Active:         true,

@@ -31,6 +31,8 @@ type api struct {
 	hosts  []string
 	paths  []string // patterns; empty: every path
 	opaque bool     // path_regexp decides about the path
+	// upstream is where its first proxy leads to; empty: its back ends are found while it serves.
+	upstream string
 	// chains are the key lists before its proxies, from outside in, each once.
 	chains [][]*keyList
 
@@ -82,6 +84,11 @@ type (
 	// handler is what all handlers have; the rest depends on its name.
 	handler struct {
 		Handler string `json:"handler"`
+	}
+	proxy struct {
+		Upstreams []struct {
+			Dial string `json:"dial"`
+		} `json:"upstreams"`
 	}
 	subroute struct {
 		Routes []route `json:"routes"`
@@ -188,7 +195,15 @@ func (w *walk) routes(routes []route, at place) error {
 			case "rewrite":
 				here.rewrites, at.rewrites = true, true // also for the routes that follow
 			case "reverse_proxy":
-				w.serve(here)
+				var p proxy
+				if err := adminapi.Decode(text, &p); err != nil {
+					return err
+				}
+				upstream := ""
+				if len(p.Upstreams) > 0 {
+					upstream = p.Upstreams[0].Dial
+				}
+				w.serve(here, upstream)
 			case "subroute":
 				var sub subroute
 				if err := adminapi.Decode(text, &sub); err != nil {
@@ -240,7 +255,7 @@ func (p place) through(r route) (place, error) {
 }
 
 // serve takes note of a reverse proxy.
-func (w *walk) serve(at place) {
+func (w *walk) serve(at place, upstream string) {
 	a := at.owner
 	if a == nil {
 		a = at.anonymous()
@@ -248,6 +263,7 @@ func (w *walk) serve(at place) {
 	if there, ok := w.known[a.key]; !ok {
 		w.known[a.key] = a
 		w.apis = append(w.apis, a)
+		a.upstream = upstream
 	} else if there != a {
 		w.warnings = append(w.warnings, fmt.Sprintf("%s is there more than once on server %s; the first one counts", a.title, at.server))
 		return

@@ -37,6 +37,9 @@ func TestDeployments(t *testing.T) {
 	for _, a := range cfg.apis {
 		got[a.key] = a.deployment(public)
 	}
+	if up := got[connectors.Key{RemoteID: "payments", Exposure: "api"}].Upstream; up != "127.0.0.1:28990" {
+		t.Errorf("the back end of payments is %q", up)
+	}
 	const able = ""
 	type want struct {
 		public  string // below https://gw.example.com:8443, or whole

@@ -334,6 +334,7 @@ func (conf *configuration) deployment(e exposure, public *url.URL) (connectors.D
 		Title:      e.service.title(),
 		Paths:      e.paths(),
 		Operations: e.operations(),
+		Upstream:   e.service.upstream(),
 		Active:     e.service.active(),
 	}
 	if e.host != "" {

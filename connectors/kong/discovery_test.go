@@ -257,7 +257,7 @@ func TestRoutesOfOneAddressDiffer(t *testing.T) {
 // TestTagsSpeak: the words of service and route, the route's winning.
 func TestTagsSpeak(t *testing.T) {
 	conf := read(t,
-		`[{"id":"s1","name":"orders","enabled":false,"tags":["version:v1","team:a","concierge-audience:internal","concierge-region:eu","concierge-title:Orders"]}]`,
+		`[{"id":"s1","name":"orders","enabled":false,"protocol":"http","host":"orders.svc","port":8080,"path":"/v1","tags":["version:v1","team:a","concierge-audience:internal","concierge-region:eu","concierge-title:Orders"]}]`,
 		`[{"id":"r","paths":["/a/b","/a/c"],"methods":["POST"],"strip_path":false,"tags":["concierge-audience:partner","concierge-api:orders","concierge-lifecycle:deprecated","concierge-sunset:2027-03-01","concierge-owner:team-a"],`+web+`}]`,
 		`[{"id":"l","name":"rate-limiting","enabled":true,"route":{"id":"r"},"config":{"minute":1000,"hour":null}}]`)
 	want := connectors.Deployment{
@@ -267,8 +267,8 @@ func TestTagsSpeak(t *testing.T) {
 		Tags:   []string{"team:a", "version:v1"},
 		Words:  map[portal.Axis]string{portal.AxisAudience: "partner", portal.AxisRegion: "eu"},
 		Paths:  []string{"/a/b", "/a/c"},
-		Public: "https://api.example.com/a",
-		Plans:  []portal.Plan{{ID: "default", Title: "Standard", Limits: []string{"1000 requests per minute"}, Approval: portal.Automatic}},
+		Public: "https://api.example.com/a", Upstream: "http://orders.svc:8080/v1",
+		Plans: []portal.Plan{{ID: "default", Title: "Standard", Limits: []string{"1000 requests per minute"}, Approval: portal.Automatic}},
 
 		Authentication: portal.Authentication{Type: "none"},
 		Operations:     []connectors.Operation{{Method: "POST", Path: "/b"}, {Method: "POST", Path: "/c"}},

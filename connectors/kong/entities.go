@@ -3,7 +3,9 @@ package kong
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"slices"
+	"strconv"
 
 	"concierge/portal"
 )
@@ -25,6 +27,21 @@ type service struct {
 	Name    string
 	Enabled *bool // missing before Kong 2.7: it serves
 	Tags    []string
+
+	Protocol, Host, Path string // of the back end; Host may name a Kong upstream
+	Port                 int
+}
+
+// upstream is where the service's back end is.
+func (s service) upstream() string {
+	if s.Host == "" {
+		return ""
+	}
+	u := url.URL{Scheme: s.Protocol, Host: authority(s.Host, ""), Path: s.Path}
+	if s.Port != 0 {
+		u.Host = authority(s.Host, strconv.Itoa(s.Port))
+	}
+	return u.String()
 }
 
 func (s service) active() bool { return s.Enabled == nil || *s.Enabled }

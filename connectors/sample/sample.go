@@ -231,7 +231,7 @@ func deployment(public string, api gateway.APIView, at gateway.ExposureView) con
 		Title: api.Title, Summary: api.Summary, Description: api.Description, Version: api.Version,
 		Lifecycle: api.Lifecycle, Sunset: api.Sunset, Tags: api.Tags, Owner: api.Owner, API: api.Entry,
 		Stage: at.Stage, Paths: []string{at.Path},
-		Authentication: api.Authentication, Words: api.Words, Active: api.Active,
+		Authentication: api.Authentication, Words: api.Words, Active: api.Active, Upstream: api.Backend,
 		Issue: connectors.Ability{Able: true}, Reach: api.Opens,
 	}
 	if base, err := url.Parse(public); err == nil && base.Host != "" {

@@ -89,6 +89,7 @@ type PlacedDeployment struct {
 	Hosts       []string        `json:"hosts,omitempty"`
 	Paths       []string        `json:"paths,omitempty"`
 	Tags        []string        `json:"tags,omitempty"`
+	Upstream    string          `json:"upstream,omitempty" doc:"The back end, as the gateway tells it"`
 	Layers      []PlacementStep `json:"layers,omitempty" doc:"What each layer said, in order; the last that counts about an axis wins"`
 	Override    *Override       `json:"override,omitempty"`
 	Held        int             `json:"held,omitempty" doc:"Subscriptions with keys there, which another audience or environment freezes"`

@@ -62,6 +62,7 @@ type EntryDeployment struct {
 	Division    string         `json:"division"`
 	BaseURL     string         `json:"base_url"`
 	Owner       string         `json:"owner,omitempty"`
+	Upstream    string         `json:"upstream,omitempty" doc:"The back end, as the gateway tells it"`
 	Published   bool           `json:"published"`
 	Since       *time.Time     `json:"since,omitempty" doc:"It was joined automatically then and comes after what was there before, until it is confirmed"`
 	JoinedBy    string         `json:"joined_by,omitempty" doc:"Empty: the portal, by itself"`

@@ -256,6 +256,7 @@ func (d *desk) Deployment(ctx context.Context, id string) (shown api.PlacedDeplo
 		}
 		shown = placed(g, r)
 		shown.Stage, shown.Hosts, shown.Paths, shown.Tags = r.Discovered.Stage, r.Discovered.Hosts, r.Discovered.Paths, r.Discovered.Tags
+		shown.Upstream = r.Discovered.Upstream
 		for _, s := range ingest.Explain(g, r.Discovered, r.Described, r.Override) {
 			shown.Layers = append(shown.Layers, api.PlacementStep{
 				What: cmp.Or(string(s.Axis), addressed), Value: s.Value, Layer: string(s.Layer), Rule: s.Rule, Source: s.Source, Refused: s.Refused,

@@ -149,7 +149,7 @@ func shownDeployment(r catalog.Record, names map[string]string) api.EntryDeploym
 	return api.EntryDeployment{
 		ID: string(d.ID), Title: d.Title, Gateway: string(d.Gateway), RemoteID: d.RemoteID, Version: d.Version,
 		Environment: string(d.Placement.Environment()), Audience: string(d.Placement.Audience()), Division: string(d.Placement.Division()),
-		BaseURL: d.BaseURL, Owner: d.Owner, Published: r.Live(), Since: timeOrNil(r.Joining.Since), JoinedBy: names[r.Joining.Actor],
+		BaseURL: d.BaseURL, Owner: d.Owner, Upstream: r.Discovered.Upstream, Published: r.Live(), Since: timeOrNil(r.Joining.Since), JoinedBy: names[r.Joining.Actor],
 		Score: r.Joining.Score, Reasons: shownReasons(r.Joining.Reasons),
 	}
 }

@@ -24,7 +24,7 @@ const AutomaticActor = "system:correlation"
 func facts(r catalog.Record) correlate.Deployment {
 	d := correlate.Deployment{
 		Explicit: r.Explicit(), Title: r.Deployment.Title, Version: r.Deployment.Version, BaseURL: r.Deployment.BaseURL, Owner: r.Deployment.Owner,
-		Servers: r.Described.Servers,
+		Servers: r.Described.Servers, Upstream: r.Discovered.Upstream,
 	}
 	if t := r.Described.Title; t != "" && t != d.Title {
 		d.Names = append(d.Names, t)

@@ -324,3 +324,21 @@ func TestStepsSayWhatThePlanDoes(t *testing.T) {
 		t.Errorf("%d steps and %d more", len(kept.Steps), kept.More)
 	}
 }
+
+// TestUpstreamTellsNoAccount: what a gateway says of a back end is kept without what opens it.
+func TestUpstreamTellsNoAccount(t *testing.T) {
+	for address, want := range map[string]string{
+		"":                                   "",
+		"payments.svc:8080":                  "payments.svc:8080",
+		"http://payments.svc:8080/v2":        "http://payments.svc:8080/v2",
+		"http://me:secret@payments.svc/v2":   "http://payments.svc/v2",
+		"https://payments.svc/?token=secret": "https://payments.svc/",
+		"me:secret@payments.svc:8080?a=b":    "payments.svc:8080",
+		"unix//run/payments.sock":            "unix//run/payments.sock",
+		"http://payments.svc/#secret":        "http://payments.svc/",
+	} {
+		if got := tidy(connectors.Deployment{Upstream: address}).Upstream; got != want {
+			t.Errorf("%q is kept as %q, want %q", address, got, want)
+		}
+	}
+}

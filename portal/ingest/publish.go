@@ -120,6 +120,7 @@ func tidy(d connectors.Deployment) connectors.Deployment {
 		*s = text(*s, maxText)
 	}
 	d.Description = text(d.Description, maxDescription)
+	d.Upstream = text(upstream(d.Upstream), maxText)
 	d.Document.ID = cmp.Or(d.Document.ID, d.Document.URL)
 	d.Sunset = d.Sunset.UTC()
 	d.Tags, d.Hosts, d.Reach = firm(d.Tags), firm(d.Hosts), firm(d.Reach)
@@ -160,6 +161,17 @@ func tidyPlans(all []portal.Plan) []portal.Plan {
 		}
 	}
 	return usables
+}
+
+// upstream is a back end's address without what it may say of accounts or keys.
+func upstream(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" { // host and port, or a name
+		address, _, _ = strings.Cut(address, "?")
+		return address[strings.LastIndexByte(address, '@')+1:]
+	}
+	u.User, u.RawQuery, u.Fragment = nil, "", ""
+	return u.String()
 }
 
 // firm sorts a list whose order means nothing.

@@ -281,6 +281,7 @@ func (v *visit) renderDeployment(status int, d api.PlacedDeployment, form ui.For
 		values []string
 	}{
 		{"placement.match_stage", nonEmpty(d.Stage)}, {"placement.match_host", d.Hosts}, {"placement.match_path", d.Paths}, {"placement.match_tag", d.Tags},
+		{"placement.upstream", nonEmpty(d.Upstream)},
 	} {
 		if len(f.values) > 0 {
 			page.Facts = append(page.Facts, ui.Fact{Name: v.text.T(f.key), Value: strings.Join(f.values, ", ")})

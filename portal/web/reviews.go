@@ -105,7 +105,7 @@ func (v *visit) reasons(all []api.ReviewReason) []string {
 func (v *visit) entryDeployment(d api.EntryDeployment) ui.EntryDeployment {
 	return ui.EntryDeployment{
 		ID: d.ID, Title: d.Title, Gateway: d.Gateway, RemoteID: d.RemoteID, Version: d.Version, Environment: d.Environment, Audience: d.Audience,
-		Division: d.Division, BaseURL: d.BaseURL, Owner: d.Owner, Published: d.Published, Since: d.Since, JoinedBy: d.JoinedBy, Reasons: v.reasons(d.Reasons),
+		Division: d.Division, BaseURL: d.BaseURL, Owner: d.Owner, Upstream: d.Upstream, Published: d.Published, Since: d.Since, JoinedBy: d.JoinedBy, Reasons: v.reasons(d.Reasons),
 	}
 }
 

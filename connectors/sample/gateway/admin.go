@@ -137,6 +137,7 @@ type APIView struct {
 	Entry       string                 `json:"entry,omitempty"`
 	Words       map[portal.Axis]string `json:"words,omitempty"`
 	Active      bool                   `json:"active"`
+	Backend     string                 `json:"backend,omitempty"`
 
 	Authentication portal.Authentication `json:"authentication"`
 	Plans          []PlanView            `json:"plans"`
@@ -167,7 +168,7 @@ func (g *Gateway) view(a *API) APIView {
 	v := APIView{
 		ID: a.ID, Name: a.Name, Title: a.Title, Summary: a.Summary, Description: a.Description, Version: a.Version,
 		Lifecycle: a.Lifecycle, Sunset: a.Sunset, Tags: a.Tags, Owner: a.Owner, Entry: a.Entry, Words: a.Words,
-		Active: !a.Inactive, Authentication: a.Authentication, SharedKeys: a.SharedKeys,
+		Active: !a.Inactive, Backend: a.Backend, Authentication: a.Authentication, SharedKeys: a.SharedKeys,
 	}
 	if a.SharedKeys {
 		for _, id := range slices.Sorted(maps.Keys(g.apis)) {

@@ -73,7 +73,8 @@ type API struct {
 	Owner       string
 	Entry       string // explicit id of the catalog's entry that it belongs to
 	Words       map[portal.Axis]string
-	Inactive    bool // listed, but not served
+	Inactive    bool   // listed, but not served
+	Backend     string // what the admin side says about where the API is
 
 	// Authentication: zero means a key in the header X-API-Key. Types apiKey and none are served.
 	Authentication portal.Authentication

@@ -578,6 +578,7 @@ paths:
 	edge, edgeAt := registeredSample(t, gateway.Options{Name: "numbatedgename", APIs: []gateway.API{
 		{
 			Name: "payments", Path: "/payments/v2", Title: "Payments", Summary: "Pay and be paid", Version: "2.0.0", Entry: "payments", Tags: []string{"money"},
+			Backend:  "http://" + w.private("backend") + ".svc:8080/payments",
 			Document: []byte(partnerDocument),
 		},
 		{
@@ -595,7 +596,7 @@ paths:
 			Description: w.internal("description"), Version: "7.0.0-" + internalWord, Tags: []string{w.internal("tag"), "money"}, Owner: w.internal("owner"),
 			Plans:          []gateway.Plan{{ID: w.internal("plan"), Title: w.internal("plantitle")}},
 			Authentication: portal.Authentication{Type: "apiKey", In: "header", Name: w.internal("header")},
-			Document:       innerDocument,
+			Document:       innerDocument, Backend: privateWord + "backend.svc:8080",
 		},
 		{
 			Name: "undocumented", Title: w.internal("undocumented"), Version: "1.0.0", Stages: []string{internalWord + "stage"},

@@ -90,11 +90,11 @@ type ComparedOperation struct {
 
 // EntryDeployment is a deployment as those who govern its entry see it.
 type EntryDeployment struct {
-	ID, Title, Gateway, RemoteID, Version, Environment, Audience, Division, BaseURL, Owner string
-	Published                                                                              bool
-	Since                                                                                  *time.Time
-	JoinedBy                                                                               string
-	Reasons                                                                                []string
+	ID, Title, Gateway, RemoteID, Version, Environment, Audience, Division, BaseURL, Owner, Upstream string
+	Published                                                                                        bool
+	Since                                                                                            *time.Time
+	JoinedBy                                                                                         string
+	Reasons                                                                                          []string
 }
 
 // Composition is the page that says which deployments are one API.

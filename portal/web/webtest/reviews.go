@@ -17,7 +17,7 @@ func (w *World) fillReviews() {
 	side := func(slug, title, division, id, gateway, environment, address string) api.ReviewSide {
 		return api.ReviewSide{API: slug, Title: title, Division: division, Subscriptions: len(slug) % 7, Deployment: api.EntryDeployment{
 			ID: id, Title: title, Gateway: gateway, RemoteID: "svc-" + id, Version: "2.1.0", Environment: environment, Audience: "partner", Division: division,
-			BaseURL: address, Owner: "Team " + division, Published: true, Score: 1, Reasons: []api.ReviewReason{},
+			BaseURL: address, Owner: "Team " + division, Upstream: "http://payments.svc.cluster.local:8080", Published: true, Score: 1, Reasons: []api.ReviewReason{},
 		}}
 	}
 	reason := func(code, text string, args ...string) api.ReviewReason {
