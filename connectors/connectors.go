@@ -249,36 +249,36 @@ type Key struct {
 // Deployment is one exposure of one API version as the gateway tells it. Empty means that the gateway does not say.
 type Deployment struct {
 	Key
-	Title       string
-	Summary     string
-	Description string // markdown, untrusted
-	Version     string
-	Lifecycle   portal.Lifecycle
-	Sunset      time.Time
-	Tags        []string // labels are written key:value
-	Owner       string
-	API         string // explicit id of the entry that it says it belongs to
+	Title       string           `json:",omitzero"`
+	Summary     string           `json:",omitzero"`
+	Description string           `json:",omitzero"` // markdown, untrusted
+	Version     string           `json:",omitzero"`
+	Lifecycle   portal.Lifecycle `json:",omitzero"`
+	Sunset      time.Time        `json:",omitzero"`
+	Tags        []string         `json:",omitzero"` // labels are written key:value
+	Owner       string           `json:",omitzero"`
+	API         string           `json:",omitzero"` // explicit id of the entry that it says it belongs to
 
-	Stage  string // the gateway's own stage or workspace, for placement rules
-	Hosts  []string
-	Paths  []string
-	Public string // absolute address that consumers use; empty: not derivable, PublicReason says why
+	Stage  string   `json:",omitzero"` // the gateway's own stage or workspace, for placement rules
+	Hosts  []string `json:",omitzero"`
+	Paths  []string `json:",omitzero"`
+	Public string   `json:",omitzero"` // absolute address that consumers use; empty: not derivable, PublicReason says why
 	// PublicReason names the setting that would make the address known.
-	PublicReason string
+	PublicReason string `json:",omitzero"`
 	// Upstream is the back end, a URL or host and port; empty: the gateway does not tell. It says which deployments are one API,
 	// and only administrators see it.
-	Upstream string
+	Upstream string `json:",omitzero"`
 
-	Authentication portal.Authentication
-	Plans          []portal.Plan
-	Operations     []Operation // for a synthesised document, where the gateway keeps none
-	Document       DocumentRef
-	Words          map[portal.Axis]string // the gateway's own words about placement
-	Active         bool
+	Authentication portal.Authentication  `json:",omitzero"`
+	Plans          []portal.Plan          `json:",omitzero"`
+	Operations     []Operation            `json:",omitzero"` // for a synthesised document, where the gateway keeps none
+	Document       DocumentRef            `json:",omitzero"`
+	Words          map[portal.Axis]string `json:",omitzero"` // the gateway's own words about placement
+	Active         bool                   `json:",omitzero"`
 
-	Issue Ability // whether a key that this API alone accepts can be made here, now
+	Issue Ability `json:",omitzero"` // whether a key that this API alone accepts can be made here, now
 	// Reach lists the titles of other APIs that a key made here would open, where Issue is refused for that reason.
-	Reach []string
+	Reach []string `json:",omitzero"`
 }
 
 // Operation is a method and a path template below the deployment's address.
@@ -286,8 +286,8 @@ type Operation struct{ Method, Path string }
 
 // DocumentRef points at a document in the gateway. An unchanged Revision means unchanged bytes.
 type DocumentRef struct {
-	ID       string // empty: there is none
-	Revision string // revision, hash or time; empty: unknown, the portal opens it each time
+	ID       string `json:",omitzero"` // empty: there is none
+	Revision string `json:",omitzero"` // revision, hash or time; empty: unknown, the portal opens it each time
 	// URL, where it is set, is where the gateway's object says that the document is: http or https, without a user. The portal fetches it,
 	// without credentials, where an administrator has allowed that for the gateway; OpenDocument is not called.
 	URL string `json:",omitempty"`

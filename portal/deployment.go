@@ -55,43 +55,43 @@ type LifecycleLayers struct {
 
 // Deployment is one API version at one exposure of one gateway, as the catalog publishes it.
 type Deployment struct {
-	ID       DeploymentID
-	Gateway  GatewayID
-	RemoteID string // the gateway's own object id
-	Exposure string // the gateway's own stage, listener or address pattern; never our placement
+	ID       DeploymentID `json:",omitzero"`
+	Gateway  GatewayID    `json:",omitzero"`
+	RemoteID string       `json:",omitzero"` // the gateway's own object id
+	Exposure string       `json:",omitzero"` // the gateway's own stage, listener or address pattern; never our placement
 
-	API APIID // the entry that it is joined to
+	API APIID `json:",omitzero"` // the entry that it is joined to
 	// Since is when it was joined automatically to an entry that somebody may have had an answer from: routing prefers to it
 	// whatever was there before, until a person confirms the join. Zero: settled. The catalog keeps it beside what is
 	// published.
 	Since   time.Time `json:"-"`
-	Title   string    // as the gateway or its document says
-	Summary string
+	Title   string    `json:",omitzero"` // as the gateway or its document says
+	Summary string    `json:",omitzero"`
 	// Description is markdown from outside: render it through document.Markdown only.
-	Description string
-	Version     string // as stated, such as "2.1.0"
-	Line        string // what a constraint matches, such as "2"
-	Lifecycle   Lifecycle
-	Sunset      time.Time // zero: none announced
+	Description string    `json:",omitzero"`
+	Version     string    `json:",omitzero"` // as stated, such as "2.1.0"
+	Line        string    `json:",omitzero"` // what a constraint matches, such as "2"
+	Lifecycle   Lifecycle `json:",omitzero"`
+	Sunset      time.Time `json:",omitzero"` // zero: none announced
 	// Deprecated is since when it is deprecated or retired: as somebody said, else when the portal learned of it.
 	Deprecated time.Time `json:",omitzero"`
 	// Successor names what takes its place, in the words of ParseSuccessor; empty: nothing is known to.
 	Successor string          `json:",omitempty"`
 	SaidBy    LifecycleLayers `json:",omitzero"`
-	Tags      []string
-	Owner     string
+	Tags      []string        `json:",omitzero"`
+	Owner     string          `json:",omitzero"`
 
-	BaseURL        string // the address that consumers use, without a trailing slash
-	Authentication Authentication
-	Plans          []Plan
-	Document       string // hash of its document in the catalog; empty: none, a synthesised one is served
-	Kind           string `json:",omitempty"` // of its document, such as "openapi" or "graphql"; empty: none
-	Try            string // path below BaseURL of a GET that needs no parameters; empty: none is known
+	BaseURL        string         `json:",omitzero"` // the address that consumers use, without a trailing slash
+	Authentication Authentication `json:",omitzero"`
+	Plans          []Plan         `json:",omitzero"`
+	Document       string         `json:",omitzero"`  // hash of its document in the catalog; empty: none, a synthesised one is served
+	Kind           string         `json:",omitempty"` // of its document, such as "openapi" or "graphql"; empty: none
+	Try            string         `json:",omitzero"`  // path below BaseURL of a GET that needs no parameters; empty: none is known
 
-	Placement Placement
+	Placement Placement `json:",omitzero"`
 	// Issue is the reason why no key can be issued here, in words for people; empty where one can.
-	IssueRefused string
-	Active       bool // false: the gateway lists it but does not serve it
+	IssueRefused string `json:",omitzero"`
+	Active       bool   `json:",omitzero"` // false: the gateway lists it but does not serve it
 }
 
 // Consumer is whoever asks: a person, through one organisation, optionally for one of its applications.

@@ -165,18 +165,18 @@ func (o Override) IsZero() bool { return len(o.Placement) == 0 && o.BaseURL == "
 
 // Described is what ingest takes over from a deployment's document.
 type Described struct {
-	Title, Summary, Description, Version string
-	Kind                                 string `json:",omitempty"` // a document.Kind; empty in what was read before kinds were
-	Tags                                 []string
-	Try                                  string            // path of a GET that needs no parameters; empty: none
-	API                                  string            // explicit id of the entry
-	Words                                map[string]string // x-concierge-* without the prefix
+	Title, Summary, Description, Version string            `json:",omitzero"`
+	Kind                                 string            `json:",omitempty"` // a document.Kind; empty in what was read before kinds were
+	Tags                                 []string          `json:",omitzero"`
+	Try                                  string            `json:",omitzero"` // path of a GET that needs no parameters; empty: none
+	API                                  string            `json:",omitzero"` // explicit id of the entry
+	Words                                map[string]string `json:",omitzero"` // x-concierge-* without the prefix
 	// Shape is its operations, condensed, as correlate.Shape writes itself. Empty: there are none.
 	Shape   string   `json:",omitempty"`
 	Servers []string `json:",omitempty"` // base URLs that it names, some of them
 	// Unread says why the document that the gateway points at could not be taken over, in words; what is here is then
 	// from the last one that could, if any.
-	Unread string
+	Unread string `json:",omitzero"`
 }
 
 // Record is one deployment and where it came from.

@@ -156,10 +156,10 @@ func (s catalogStore) last(ctx context.Context, id portal.GatewayID, where strin
 
 // origin is what a deployment's row keeps beside what is published.
 type origin struct {
-	Discovered connectors.Deployment
-	Described  catalog.Described
-	Revision   string
-	Override   catalog.Override
+	Discovered connectors.Deployment `json:",omitzero"`
+	Described  catalog.Described     `json:",omitzero"`
+	Revision   string                `json:",omitzero"`
+	Override   catalog.Override      `json:",omitzero"`
 }
 
 const recordColumns = `id, api, fingerprint, published, origin, created, changed, removed, since, why`
