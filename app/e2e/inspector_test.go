@@ -207,7 +207,7 @@ func (p page) do(script string) {
 // until waits for a condition of the page.
 func (p page) until(condition string) {
 	p.t.Helper()
-	p.within(20*time.Second, condition)
+	p.within(time.Minute, condition)
 }
 
 func (p page) within(limit time.Duration, condition string) {

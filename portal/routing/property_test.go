@@ -337,18 +337,31 @@ func TestAnAutomaticJoinChangesNoAnswer(t *testing.T) {
 			joined.Deployments = append(joined.Deployments, d)
 		}
 		after := before.With(Delta{Version: 2, APIs: map[portal.APIID]*Entry{joined.ID: &joined}})
-		for range 10 {
-			c, r := drawConsumer(t), drawRequest(t)
+		division, region := rapid.SampledFrom(drawnDivisions).Draw(t, "division"), rapid.SampledFrom(drawnRegions).Draw(t, "region")
+		ask := func(c portal.Consumer, r Request) {
 			was, err := before.Resolve(c, r)
 			if err != nil || slices.ContainsFunc(boundTo(in, c), func(id portal.DeploymentID) bool { // of a key that it cannot have had
 				return was.API == joined.ID && !slices.ContainsFunc(in.APIs[0].Deployments, func(d portal.Deployment) bool { return d.ID == id })
 			}) {
-				continue
+				return
 			}
 			is, err := after.Resolve(c, r)
 			if err != nil || is.Deployment.ID != was.Deployment.ID {
 				t.Fatalf("%+v of %+v was sent to %s, and is sent to %+v, %v", r, c, was.Deployment.ID, is.Deployment, err)
 			}
+		}
+		for _, audience := range drawnAudiences {
+			for _, application := range drawnApplications {
+				for _, environment := range drawnEnvironments {
+					for _, version := range drawnLines {
+						c := portal.Consumer{Organisation: "org", Audience: portal.Audience(audience), Division: division, Region: region, Application: application}
+						ask(c, Request{API: joined.Slug, Version: version, Environment: environment})
+					}
+				}
+			}
+		}
+		for range 10 {
+			ask(drawConsumer(t), drawRequest(t))
 		}
 	})
 }

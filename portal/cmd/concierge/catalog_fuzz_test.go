@@ -1,0 +1,50 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"concierge/portal"
+)
+
+// FuzzExport: whatever an export holds, it is an outcome in which every deployment is in one entry, or a problem that says which
+// line is wrong.
+func FuzzExport(f *testing.F) {
+	f.Add([]byte(`{"gateway":"a","id":"1","title":"Payments","version":"1.0","base_url":"https://a.example/v1","routes":[{"method":"GET","path":"/payments/{id}"}]}` + "\n\n" + `{"gateway":"b","id":"1"}`))
+	f.Add([]byte("\ufeff" + `{"gateway":"a","id":"1","document":"none.json"}` + "\r\n{"))
+	f.Add([]byte(`[1,2]` + "\n" + `{"gateway":1}` + "\n" + `{"gateway":"a","id":"1"}` + "\n" + `{"gateway":"a","id":"1"}`))
+	f.Fuzz(func(t *testing.T, export []byte) {
+		if bytes.Contains(bytes.ToLower(export), []byte("document")) && bytes.ContainsAny(export, `/\`) {
+			t.Skip() // it would read files of this machine
+		}
+		tr := &trial{folder: t.TempDir(), warn: &warnings{out: io.Discard}}
+		if err := tr.read(t.Context(), bytes.NewReader(export)); err != nil {
+			if !errors.Is(err, portal.ErrInvalid) || !strings.Contains(err.Error(), "line ") {
+				t.Fatalf("%v", err)
+			}
+			return
+		}
+		o, err := tr.outcome()
+		if err != nil {
+			t.Fatal(err)
+		}
+		placed := 0
+		for _, e := range o.entries {
+			if e.Slug == "" {
+				t.Errorf("an entry without a name: %+v", e)
+			}
+			for _, v := range e.Versions {
+				placed += len(v.Deployments)
+			}
+		}
+		if placed != len(tr.members) {
+			t.Errorf("%d of %d deployments are in an entry", placed, len(tr.members))
+		}
+		if err := errors.Join(o.writeJSON(io.Discard), o.writeText(io.Discard)); err != nil {
+			t.Error(err)
+		}
+	})
+}
