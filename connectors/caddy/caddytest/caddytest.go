@@ -82,8 +82,12 @@ func Start(t testing.TB) *Gateway {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Caddy answers 403 to a Host that is not its own, which Rewrite sends and Director would not.
-	guard := httptest.NewServer(guarded(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(admin) }}))
+	// Caddy answers 403 to a Host that is not its own, which Rewrite sends and Director would not. It opens its admin side anew
+	// with every configuration, and so cuts connections that are kept: the guard keeps none.
+	guard := httptest.NewServer(guarded(&httputil.ReverseProxy{
+		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(admin) },
+		Transport: &http.Transport{DisableKeepAlives: true},
+	}))
 	t.Cleanup(guard.Close)
 	g.Guarded = guard.URL
 	return g
