@@ -29,6 +29,8 @@ const (
 	otherUpstream = 2.0
 	sameOwner     = 1.5
 	otherOwner    = 2.0
+
+	nearlyAll = 0.75 // share of the operations, from which on they are taken for the same
 )
 
 // Compare judges two deployments as if one division had both. It is symmetrical.
@@ -116,7 +118,8 @@ func (e *weighing) addUp() {
 		total += f.bits
 	}
 	e.clash = e.clash || e.otherTitle
-	if e.otherTitle || e.shapes && e.deeds < 1 || e.otherName || e.deeds == 0 && (e.otherOwner || e.otherBackEnd) { // never without a person
+	partly := e.titled && !e.alike.same() && e.shapes && e.ops.ratio() < nearlyAll                                            // an edition, or a relative
+	if e.otherTitle || partly || e.shapes && e.deeds < 1 || e.otherName || e.deeds == 0 && (e.otherOwner || e.otherBackEnd) { // never without a person
 		total = min(total, mostForReview)
 	}
 	e.score = 1 / (1 + math.Exp2(-max(min(total, maxBits), -maxBits)))
@@ -219,12 +222,12 @@ func (e *weighing) operations() {
 	if !e.alike.same() { // resources are named after the title: only what they tell beyond it counts
 		tells = max(0, tells-e.alike.shared)
 	}
-	ratio := (o.containment() + o.similarity()) / 2
+	ratio := o.ratio()
 	if ratio >= 0.5 || ratio*tells >= 3 {
 		e.deeds = 1
 	}
 	switch {
-	case ratio >= 0.75:
+	case ratio >= nearlyAll:
 		e.add(min(tells, maxOperations), SameOperations)
 	case ratio >= 0.2:
 		e.add(min(tells, maxOperations)*(ratio-0.2)/0.55, SomeOperations)

@@ -63,13 +63,19 @@ func TestCompare(t *testing.T) {
 			Deployment{BaseURL: "https://a.example/ledger", Shape: document(settlements)},
 			Deployment{Shape: NewShape(append(ops(strings.ReplaceAll(settlements, " /", " /ledger/")), Operation{"GET", "/admin/licence"}))}, Join, SameOperations},
 		"same title, different owner, nothing else": {Deployment{Title: "Consignment Roster", Owner: "north"}, Deployment{Title: "Consignment Roster", Owner: "south"}, Review, OtherOwner},
-		"routes alone":                 {Deployment{Routes: ops(settlements)}, Deployment{Shape: document(settlements)}, Join, SameOperations},
-		"nothing is told":              {Deployment{}, Deployment{}, Apart, ""},
-		"words run together":           {Deployment{Title: "globalwinescore-prod"}, Deployment{Title: "Global Wine Score API"}, Join, SameTitle},
-		"a back end of its own":        {Deployment{BaseURL: "https://g.example/ledgerly", Upstream: "http://ledgerly-svc.prod.svc.cluster.local:8080"}, Deployment{Title: "Ledgerly", Upstream: "http://ledgerly.svc.cluster.local:8080"}, Join, SameUpstream},
-		"a back end that all share":    {Deployment{Title: "Consignments", Upstream: "http://ingress.internal"}, Deployment{Title: "Settlements", Upstream: "http://ingress.internal"}, Apart, OtherTitle},
-		"opaque ids are not titles":    {Deployment{Names: []string{"a1b2c3d4e5"}, Routes: ops(settlements)}, Deployment{Names: []string{"qzv5p4ml8k"}, Shape: document(settlements)}, Join, SameOperations},
-		"an id of words helps":         {Deployment{Names: []string{"consignment-roster-prod"}}, Deployment{Title: "Consignment Roster"}, Join, SameTitle},
+		"routes alone":              {Deployment{Routes: ops(settlements)}, Deployment{Shape: document(settlements)}, Join, SameOperations},
+		"nothing is told":           {Deployment{}, Deployment{}, Apart, ""},
+		"words run together":        {Deployment{Title: "globalwinescore-prod"}, Deployment{Title: "Global Wine Score API"}, Join, SameTitle},
+		"a back end of its own":     {Deployment{BaseURL: "https://g.example/ledgerly", Upstream: "http://ledgerly-svc.prod.svc.cluster.local:8080"}, Deployment{Title: "Ledgerly", Upstream: "http://ledgerly.svc.cluster.local:8080"}, Join, SameUpstream},
+		"a back end that all share": {Deployment{Title: "Consignments", Upstream: "http://ingress.internal"}, Deployment{Title: "Settlements", Upstream: "http://ingress.internal"}, Apart, OtherTitle},
+		"opaque ids are not titles": {Deployment{Names: []string{"a1b2c3d4e5"}, Routes: ops(settlements)}, Deployment{Names: []string{"qzv5p4ml8k"}, Shape: document(settlements)}, Join, SameOperations},
+		"an id of words helps":      {Deployment{Names: []string{"consignment-roster-prod"}}, Deployment{Title: "Consignment Roster"}, Join, SameTitle},
+		"a part of the operations, under a part of the title": {
+			Deployment{Title: "Depot Platform Cloud Suite", Shape: document(tracking + ", " + settlements)}, Deployment{Title: "Depot Suite", Shape: document(settlements + ", GET /netting, GET /netting/{id}/cycles, PUT /collateral")}, Review, SomeOperations},
+		"frameworks' titles are none": {Deployment{Title: "OpenAPI definition", Shape: document(settlements)}, Deployment{Title: "FastAPI", Shape: document(tracking)}, Apart, ""},
+		"a title that tells little":   {Deployment{Title: "Proxy API", Shape: document(settlements)}, Deployment{Title: "proxy-svc-test-eu", Shape: document(settlements)}, Join, SameTitle},
+		"operations behind a #": {
+			Deployment{Routes: ops("POST /#Action=CreateVault, POST /#Action=SealVault")}, Deployment{Shape: document("POST /eu/#Action=CreateVault, POST /eu/#Action=SealVault")}, Join, SameOperations},
 		"methods that a route ignores": {Deployment{Title: "Depots", Routes: []Operation{{"", "/consignments"}, {"ANY", "/depots"}, {"*", "/couriers/:id/roster"}}}, Deployment{Title: "Depots", Shape: document(tracking)}, Join, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -391,6 +397,56 @@ func TestPlaceLeavesWhatFitsSeveralToAPerson(t *testing.T) {
 	}
 }
 
+// A title that two APIs of a division have tells of no third deployment which of them it is, nor of two that have nothing
+// else that they are one.
+func TestPlaceBelievesNoTitleThatTwoHave(t *testing.T) {
+	titled := func(id, list string) Member {
+		return Member{ID: id, Sketch: New(Deployment{Title: "Clearing House", Shape: document(list)})}
+	}
+	bare := func(id string) Member { return Member{ID: id, Sketch: New(Deployment{Title: "Clearing House"})} }
+	got, err := Place([]Member{titled("a", settlements), titled("b", tracking), bare("c"), bare("d")}, &Memory{}, noneApart)
+	if err != nil || len(got.Joins) != 4 {
+		t.Errorf("%+v, %v", got.Joins, err)
+	}
+	if got, err = Place([]Member{titled("a", settlements), titled("b", settlements), bare("c"), bare("d")}, &Memory{}, noneApart); err != nil || len(got.Joins) != 1 {
+		t.Errorf("with one API of that title: %+v, %v", got.Joins, err)
+	}
+}
+
+// Two that hardly overlap are one where a third has most of both.
+func TestPlaceJoinsThroughTheMiddle(t *testing.T) {
+	member := func(id string, list string) Member {
+		return Member{ID: id, Sketch: New(Deployment{Title: "Clearing House", Shape: document(list)})}
+	}
+	all := strings.Split("GET /settlements/{id}, PUT /chargebacks, GET /payouts, PUT /netting, GET /disputes, PUT /consignments, GET /depots, PUT /couriers, GET /rosters, PUT /manifests, GET /tariffs, PUT /berths", ", ")
+	some := func(from, to int) string { return strings.Join(all[from:to], ", ") }
+	got, err := Place([]Member{member("a", some(0, 7)), member("b", some(0, 12)), member("c", some(5, 12))}, &Memory{}, noneApart)
+	if err != nil || len(got.Joins) != 1 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestWords(t *testing.T) {
+	for text, want := range map[string]string{
+		"paymentMethods HTTPServer": "payment methods http server",
+		"BBC iPlayer, eBay":         "bbc iplayer ebay",
+		"Maps APIs and URLs":        "maps apis and urls",
+		"OAuth2Token":               "o auth2 token",
+		"getAPIsList":               "get apis list",
+		"zürichÖffnung":             "zürich öffnung",
+		"a1B2":                      "a1 b2",
+	} {
+		if got := strings.Join(words(text), " "); got != want {
+			t.Errorf("%s: got %q, want %q", text, got, want)
+		}
+	}
+	for _, text := range []string{"OpenAPI definition", "Open API", "FastAPI", "My REST Api", "RESTful WebApi - PROD"} {
+		if n := newName(text); len(n.Words) > 0 {
+			t.Errorf("%s tells %q", text, n.Words)
+		}
+	}
+}
+
 type failing struct{ Memory }
 
 var errIndex = errors.New("the index is away")
@@ -519,6 +575,8 @@ func TestSegments(t *testing.T) {
 		"":                                  "",
 		"/orders/*":                         "orders",
 		"/{tenant}/providers/Microsoft.Foo": "{}/providers/microsoft.foo",
+		"/#X-Target=Vault.Seal":             "x-target=vault.seal",
+		"/vaults#a/b":                       "vaults/a b",
 	} {
 		if got, _ := segments(path); strings.Join(got, "/") != want {
 			t.Errorf("%s: got %q, want %q", path, got, want)

@@ -27,6 +27,7 @@ const (
 	sample    = 5   // members that speak for a group
 	maxRivals = 128 // edges that a group keeps to others
 	maxThird  = 16  // other groups that are heard before two are joined
+	maxFit    = 6   // of these that are heard about each other
 	margin    = 3.0 // bits by which a link must be better than one to another entry
 )
 
@@ -236,34 +237,63 @@ func (p *placing) join() {
 	}
 }
 
+// leastCommon is the share of operations that two groups have in common, in the mean of their members, if they are one:
+// editions and relatives of a product share a part, deployments of one API nearly all.
+const (
+	leastCommon   = 0.3
+	fewOperations = 4 // from which on there is a share to speak of
+)
+
 // agree reports whether two groups are one by all that their members say, not by one pair alone.
 func (p *placing) agree(a, b int) bool {
-	score, contradicted := p.hear(a, b)
-	return !contradicted && score >= ReviewScore
+	h := p.hear(a, b)
+	return !h.contradicted && h.score >= ReviewScore && h.common >= leastCommon
 }
 
-// contradicted reports whether the members of two groups speak so clearly against each other that there is nothing to ask.
-func (p *placing) contradicted(a, b int) bool {
-	_, contradicted := p.hear(a, b)
-	return contradicted
+// opposed reports whether two groups are surely not one.
+func (p *placing) opposed(a, b int) bool {
+	if p.bars(a, b) {
+		return true
+	}
+	h := p.hear(a, b)
+	return h.contradicted || h.score < ReviewScore
 }
 
-// hear asks members of two groups about each other: the mean of their scores, and whether what they can do, or their
-// titles, rule out that the groups are one.
-func (p *placing) hear(a, b int) (score float64, contradicted bool) {
-	n, deeds := 0, 0
+// hearing is what members of two groups say about each other.
+type hearing struct {
+	score        float64 // the mean
+	common       float64 // the mean share of what they can do that they have in common; 1 where it is not known
+	contradicted bool    // what they can do, or their titles, rule out that the groups are one
+}
+
+// hear asks members of two groups about each other.
+func (p *placing) hear(a, b int) hearing {
+	var h hearing
+	n, deeds, known := 0, 0, 0
 	for _, i := range p.groups[a].heard {
 		for _, j := range p.groups[b].heard {
 			m := p.judge(int(i), int(j))
-			score, n, deeds, contradicted = score+m.score, n+1, deeds+int(m.deeds), contradicted || m.clash
+			h.score, n, deeds, h.contradicted = h.score+m.score, n+1, deeds+int(m.deeds), h.contradicted || m.clash
+			if m.common >= 0 {
+				h.common, known = h.common+float64(m.common), known+1
+			}
 		}
 	}
-	return score / float64(n), contradicted || deeds < 0
+	h.score /= float64(n)
+	h.contradicted = h.contradicted || deeds < 0
+	if known == 0 {
+		h.common = 1
+	} else {
+		h.common /= float64(known)
+	}
+	return h
 }
 
-// torn reports whether a, about to join b, fits a third group nearly as well which is not one with b.
+// torn reports whether a, about to join b, fits a third group nearly as well which is not one with b; or, where the two
+// groups are called alike and nothing else is known of them, several groups that are not one with each other.
 func (p *placing) torn(a, b int, e *edge) bool {
 	heard := 0
+	var fit []int
 	for _, at := range p.groups[a].rivals {
 		other := &p.edges[at]
 		if !other.join || bitsOf(e.score)-bitsOf(other.score) > margin || heard == maxThird {
@@ -276,9 +306,16 @@ func (p *placing) torn(a, b int, e *edge) bool {
 		if c == a || c == b || p.groups[c].division != p.groups[a].division || p.kept(a, c) {
 			continue
 		}
-		if heard++; p.bars(b, c) || !p.agree(b, c) {
+		if heard++; p.opposed(b, c) {
 			return true
 		}
+		if e.deeds != 0 || other.deeds != 0 || len(fit) == maxFit {
+			continue
+		}
+		if slices.ContainsFunc(fit, func(d int) bool { return c != d && p.opposed(c, d) }) {
+			return true
+		}
+		fit = append(fit, c)
 	}
 	return false
 }

@@ -11,7 +11,8 @@ import (
 
 // decorations are words that say how or where an API is offered, not which one it is.
 var decorations = wordSet(`
-	api apis io com net org service services svc svcs srv rest restful http https web ws soap rpc grpc graphql json xml swagger openapi oas
+	webapi restapi openapi fastapi restful graphql untitled my corp corporate inc ltd llc gmbh
+	api apis io com net org service services svc svcs srv rest http https web ws soap rpc grpc json xml swagger oas
 	documentation docs doc reference specification spec specs definition schema interactive guide explorer
 	gateway gw proxy proxies apim ingress route router endpoint endpoints backend server facade bff host cluster k8s mesh
 	microservice app application interface module component prd0 default main root base common
@@ -25,6 +26,10 @@ var decorations = wordSet(`
 	northwest southwest westeurope northeurope eastus westus weu neu euw use usw aws azure gcp onprem cloud dc region zone
 	cluster0 cluster1 az`)
 
+// lean are decorations that name an API, however little they tell, where nothing else does: "Proxy API", "Gateway".
+var lean = wordSet(`gateway proxy router host cluster server facade backend mesh module component guide explorer cloud local
+	global training`)
+
 func wordSet(list string) map[string]bool {
 	set := map[string]bool{}
 	for _, w := range strings.Fields(list) {
@@ -36,6 +41,7 @@ func wordSet(list string) map[string]bool {
 var (
 	versionWord = regexp.MustCompile(`^(v|r|ver|version)?[0-9]{1,4}((alpha|beta|rc|p)[0-9]*)?$`)
 	regionWord  = regexp.MustCompile(`^(eu|us|na|ap|sa|ca|dc|az|gw|euw|use|usw|weu|neu|prod|prd|test|tst|dev|qa|uat|stg|node|k8s|svc|srv|v)[0-9]{1,3}[a-z]?$`)
+	compounds   = regexp.MustCompile(`(?i)open ?api|rest ?ful|fast ?api|graph ?ql|web ?api`) // however they are written, one word each
 	hexWord     = regexp.MustCompile(`^[0-9a-f]{8,}$|^[0-9a-f]{4}$`)
 )
 
@@ -55,12 +61,15 @@ func newName(text string) name {
 		}
 		return r
 	}, norm.NFKD.String(text))
-	all := words(folded)
+	all := words(compounds.ReplaceAllStringFunc(folded, func(s string) string { return strings.ToLower(strings.ReplaceAll(s, " ", "")) }))
 	for _, w := range all[:min(len(all), maxWords)] {
 		n.All = append(n.All, stem(w))
 		if tells(w) {
 			n.Words = append(n.Words, stem(w))
 		}
+	}
+	if len(n.Words) == 0 {
+		n.Words = slices.DeleteFunc(slices.Clone(n.All), func(w string) bool { return !lean[w] })
 	}
 	if len(n.Words) == len(n.All) || len(n.Words) == 0 {
 		n.All = nil

@@ -10,9 +10,18 @@ import (
 
 // judgement is what is kept of a weighing.
 type judgement struct {
-	score float64
-	clash bool
-	deeds int8
+	score  float64
+	common float32 // of what they can do, by weight; -1: not known
+	clash  bool
+	deeds  int8
+}
+
+func (e *weighing) judgement() judgement {
+	j := judgement{score: e.score, common: -1, clash: e.clash, deeds: e.deeds}
+	if e.shapes && min(e.ops.ofA, e.ops.ofB) >= fewOperations {
+		j.common = float32(e.ops.ratio())
+	}
+	return j
 }
 
 func pairOf(i, j int) uint64 { return uint64(min(i, j))<<32 | uint64(max(i, j)) }
@@ -33,7 +42,7 @@ func (p *placing) judge(i, j int) judgement {
 	known, ok := p.judged[pairOf(i, j)]
 	if !ok {
 		e := p.weigh(i, j)
-		known = judgement{e.score, e.clash, e.deeds}
+		known = e.judgement()
 		p.judged[pairOf(i, j)] = known
 	}
 	return known
@@ -91,7 +100,7 @@ func (p *placing) compare() {
 				}
 				e := p.weigh(i, int(j))
 				if v := e.verdict(); v != Apart {
-					parts[from/share] = append(parts[from/share], edge{int32(i), j, judgement{e.score, e.clash, e.deeds}, v == Join})
+					parts[from/share] = append(parts[from/share], edge{int32(i), j, e.judgement(), v == Join})
 				}
 			}
 		}

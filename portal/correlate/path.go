@@ -21,11 +21,12 @@ func isVersion(s string) bool {
 
 // segments returns the parts of a path template that say what it is about, in lower case: without versions, without the
 // words that every API has ("api", "rest"), with every parameter written alike. open is true for a path that stands for
-// all below it ("/orders/*").
+// all below it ("/orders/*"). What stands behind a # tells operations of one path apart ("/#Action=CreateTags").
 func segments(path string) (parts []string, open bool) {
 	path = strings.TrimLeft(path, "~^ ")
 	path = strings.TrimRight(path, "$ ")
-	if i := strings.IndexAny(path, "?#"); i >= 0 && !strings.HasPrefix(path[i:], "?<") && !strings.HasPrefix(path[i:], "?P<") {
+	path, fragment, _ := strings.Cut(path, "#")
+	if i := strings.IndexByte(path, '?'); i >= 0 && !strings.HasPrefix(path[i:], "?<") && !strings.HasPrefix(path[i:], "?P<") {
 		path = path[:i]
 	}
 	for raw := range strings.SplitSeq(path, "/") {
@@ -51,17 +52,23 @@ func segments(path string) (parts []string, open bool) {
 		}
 		parts = append(parts, s)
 	}
+	if fragment = strings.ToLower(strings.TrimSpace(strings.ReplaceAll(fragment, "/", " "))); fragment != "" {
+		parts, open = append(parts, fragment), false
+	}
 	return parts, open
 }
 
-// words splits a name at everything that is not a letter or digit, and where case says that a word begins.
+// words splits a name at everything that is not a letter or digit, and where case says that a word begins: "paymentMethods",
+// "HTTPServer"; but "iPlayer" and "APIs" are one word each.
 func words(name string) []string {
 	var out []string
 	var b strings.Builder
+	length := 0 // of the word, in letters
 	flush := func() {
-		if b.Len() > 0 {
+		if length > 0 {
 			out = append(out, strings.ToLower(b.String()))
 			b.Reset()
+			length = 0
 		}
 	}
 	runes := []rune(name)
@@ -70,12 +77,19 @@ func words(name string) []string {
 		case !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r):
 			flush()
 			continue
-		case i > 0 && unicode.IsUpper(r) && (unicode.IsLower(runes[i-1]) || unicode.IsDigit(runes[i-1]) ||
-			unicode.IsUpper(runes[i-1]) && i+1 < len(runes) && unicode.IsLower(runes[i+1])):
+		case length == 0 || !unicode.IsUpper(r):
+		case unicode.IsDigit(runes[i-1]), unicode.IsLower(runes[i-1]) && length > 1,
+			unicode.IsUpper(runes[i-1]) && i+1 < len(runes) && unicode.IsLower(runes[i+1]) && !plural(runes[i+1:]):
 			flush()
 		}
 		b.WriteRune(r)
+		length++
 	}
 	flush()
 	return out
+}
+
+// plural reports whether what follows is but an s at the end of a word.
+func plural(rest []rune) bool {
+	return rest[0] == 's' && (len(rest) == 1 || !unicode.IsLower(rest[1]))
 }

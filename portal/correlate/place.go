@@ -141,7 +141,7 @@ func (p *placing) result() Result {
 		if a == b || count[a] >= maxReviews || count[b] >= maxReviews || answered[pairOf(a, b)] {
 			continue
 		}
-		if e.deeds == 0 && p.contradicted(a, b) { // a pair that says itself what it can do is not outvoted
+		if e.deeds == 0 && p.hear(a, b).contradicted { // a pair that says itself what it can do is not outvoted
 			continue
 		}
 		if answered[pairOf(a, b)] = true; p.kept(a, b) {

@@ -344,6 +344,9 @@ func (o overlap) containment() float64 { return o.shared / max(min(o.a, o.b), 1e
 // similarity is the share of all that both have, by weight.
 func (o overlap) similarity() float64 { return o.shared / max(o.a+o.b-o.shared, 1e-9) }
 
+// ratio is between the two.
+func (o overlap) ratio() float64 { return (o.containment() + o.similarity()) / 2 }
+
 // maxMoved is how many segments a gateway may move between the address and the paths of an API.
 const maxMoved = 3
 

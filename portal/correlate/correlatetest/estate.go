@@ -1,6 +1,7 @@
 package correlatetest
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"net/url"
@@ -16,7 +17,11 @@ type Deployment struct {
 	Gateway     string
 	API         string // the label: which API it truly is
 	Family      string // company and title of the description: whether two of one family are one API, nobody outside can say
-	Kind        string // what was done to it, for reports
+	Kind        string // why it is there, for reports
+	Provider    string
+	Title       string   // of the API
+	Mould       string   // the same where the operations are of one origin
+	Changes     []string // what was done to it
 	Environment string
 	Division    string
 	Told        correlate.Deployment
@@ -29,6 +34,9 @@ type Document struct {
 	Servers        []string
 	Operations     []correlate.Operation
 }
+
+// generic is the mould of services that do what every framework's example does.
+const generic = "generic"
 
 // Member is the deployment as correlation sees it.
 func (d Deployment) Member() correlate.Member {
@@ -68,7 +76,7 @@ func Generate(specs []Spec, seed uint64) []Deployment {
 			continue
 		}
 		title := pick(g, things...) + " " + pick(g, things...) + pick(g, "", " API", " Service")
-		b = Spec{File: b.File, Provider: fmt.Sprintf("shape%d", i), Title: strings.ToUpper(title[:1]) + title[1:], Version: "1.0", Operations: a.Operations}
+		b = Spec{File: b.File, Provider: fmt.Sprintf("shape%d", i), Title: strings.ToUpper(title[:1]) + title[1:], Version: "1.0", Operations: a.Operations, Mould: a.File}
 		g.deploy(b, fmt.Sprintf("same shape %d/%s", i, a.File), g.division(a.Provider), "same shape")
 	}
 	for i := range n/6 + 2 { // what every framework's example looks like
@@ -108,6 +116,9 @@ func (g *generator) division(provider string) string {
 	return []string{"retail", "wholesale", "group"}[len(provider)%3]
 }
 
+// nobodys are titles that frameworks write into a document until somebody finds a better one.
+var nobodys = []string{"API", "Swagger", "OpenAPI definition", "Api Documentation", "FastAPI", "My API", "Swagger API", "REST API", "WebApi", "Untitled"}
+
 var things = strings.Fields(`item order customer product user invoice asset note task ticket booking vehicle claim policy vendor
 	contract shipment campaign survey course device sensor recipe member account event payment report contact lead quote batch
 	warehouse supplier refund coupon review rating session locker badge parcel meter tariff branch desk room shift`)
@@ -120,7 +131,7 @@ func (g *generator) crud(i int) Spec {
 	if g.chance(0.6) {
 		resource = thing + "s"
 	}
-	s := Spec{Provider: company, API: company + "/" + thing, Title: strings.ToUpper(thing[:1]) + thing[1:] + pick(g, " Service", " API", "s", " Management"), Version: "1.0.0", File: company}
+	s := Spec{Provider: company, API: company + "/" + thing, Title: strings.ToUpper(thing[:1]) + thing[1:] + pick(g, " Service", " API", "s", " Management"), Version: "1.0.0", File: company, Mould: generic}
 	switch round := i / len(things); {
 	case round >= len(things):
 		s.Title = syllables(uint32(i)*2654435761) + " " + s.Title
@@ -158,9 +169,12 @@ func (g *generator) deploy(s Spec, label, division, kind string) {
 	for _, n := range at {
 		gw := g.gateways[n]
 		env := gw.env
-		d := Deployment{Gateway: gw.id, API: label, Family: s.Provider + " " + s.Title, Kind: kind, Environment: env, Division: division}
+		d := Deployment{Gateway: gw.id, API: label, Family: s.Provider + " " + s.Title, Kind: kind, Environment: env, Division: division,
+			Provider: s.Provider, Title: s.Title, Mould: cmp.Or(s.Mould, s.File)}
+		changed := func(what string) { d.Changes = append(d.Changes, what) }
 		if g.chance(0.02) {
 			d.Division = "abroad"
+			changed("another division")
 		}
 		line := ""
 		version := s.Version
@@ -169,8 +183,10 @@ func (g *generator) deploy(s Spec, label, division, kind string) {
 			line = pick(g, "v2", "v3", "v1")
 			version = line[1:] + "." + pick(g, "0", "1", "4") + ".0"
 			operations = g.change(operations, 0.25)
+			changed("another version")
 		}
 		if g.chance(0.5) {
+			changed("operations dropped and added")
 			operations = g.change(operations, pick(g, 0.05, 0.1, 0.2, 0.35))
 		}
 		g.n++
@@ -186,28 +202,37 @@ func (g *generator) deploy(s Spec, label, division, kind string) {
 		case x < 0.3:
 		case x < 0.6:
 			title = g.suffix(title, env, line)
+			changed("a title with a suffix")
 		case x < 0.88:
 			title = g.decorate(technical, env, line)
+			changed("a technical name")
 		default:
 			title = ""
+			changed("no title of its own")
 		}
 		base := g.base(s, technical, gw, env, line)
 		d.Told = correlate.Deployment{Title: title, Version: version, Owner: owner}
 		switch x := g.rand.Float64(); {
 		case (x < 0.7 || kind == "same title" && n == at[0]) && len(operations) > 0: // a twin has one at least, or nobody could tell
 			document := &Document{Title: s.Title, Version: version, Operations: operations, Servers: []string{"https://" + gw.host + base}}
-			if g.chance(0.2) {
+			switch x := g.rand.Float64(); {
+			case x < 0.2:
 				document.Title = g.suffix(s.Title, env, line)
+			case x < 0.25:
+				document.Title = pick(g, nobodys...)
+				changed("a generic title in its document")
 			}
 			if g.chance(0.3) {
 				document.Servers = s.Servers
 			}
 			if g.chance(0.3) { // the base path stands in the paths
 				document.Servers, document.Operations = []string{"https://" + gw.host}, prefixed(operations, base)
+				changed("its base path in its paths")
 			}
 			d.Document = document
 		case x < 0.85 && len(operations) > 0:
 			d.Told.Routes = prefixed(operations, base)
+			changed("routes only")
 			if g.chance(0.3) {
 				d.Told.Routes = slices.Clone(operations)
 			}
@@ -216,7 +241,10 @@ func (g *generator) deploy(s Spec, label, division, kind string) {
 					d.Told.Routes[i].Method = ""
 				}
 			}
-		case title == "":
+		case title != "":
+			changed("nothing but names")
+		default:
+			changed("nothing but names")
 			title = s.Title
 			if g.chance(0.5) {
 				title = g.decorate(technical, env, line)

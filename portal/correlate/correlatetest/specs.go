@@ -27,6 +27,7 @@ type Spec struct {
 	Title      string
 	Version    string
 	Servers    []string
+	Mould      string // what its operations were taken from, if not its own file
 	Operations []correlate.Operation
 }
 
@@ -66,7 +67,7 @@ var (
 func label(file string) (provider, api string) {
 	provider, service, _ := strings.Cut(file, "__")
 	if editions.MatchString(service) {
-		service = "" // GitHub's editions on several hosts
+		service = "editions" // GitHub's, on several hosts
 	}
 	return provider, provider + "/" + versionSuffix.ReplaceAllString(service, "")
 }
