@@ -77,7 +77,7 @@ type (
 // setting is the different places of an entry's deployments as one audience sees them. There are far fewer than entries: what
 // a filter has to do with one is worked out once.
 type setting struct {
-	number int
+	number uint32
 	places []place
 	values []uint32 // of all places, each once
 }
@@ -89,7 +89,9 @@ type values struct {
 	tags     map[string]uint32   // the first number of the tags that are alike without regard to case and accents
 	alike    []uint32            // by number: of a tag the one in tags, else the number itself
 	others   map[uint32][]uint32 // by such a first number: the further ones
+	several  []bool              // by number: it has others
 	settings map[string]*setting
+	numbered []*setting // by number
 }
 
 type value struct {
@@ -110,10 +112,10 @@ func (e *valuesEdit) change() {
 	}
 	e.own = true
 	if e.numbers == nil {
-		e.values = values{map[value]uint32{}, []value{{}}, map[string]uint32{}, []uint32{0}, map[uint32][]uint32{}, map[string]*setting{}}
+		e.values = values{map[value]uint32{}, []value{{}}, map[string]uint32{}, []uint32{0}, map[uint32][]uint32{}, []bool{false}, map[string]*setting{}, nil}
 		return
 	}
-	e.values = values{maps.Clone(e.numbers), slices.Clone(e.list), maps.Clone(e.tags), slices.Clone(e.alike), maps.Clone(e.others), maps.Clone(e.settings)}
+	e.values = values{maps.Clone(e.numbers), slices.Clone(e.list), maps.Clone(e.tags), slices.Clone(e.alike), maps.Clone(e.others), slices.Clone(e.several), maps.Clone(e.settings), slices.Clone(e.numbered)}
 }
 
 func (e *valuesEdit) number(facet int, text string) uint32 {
@@ -127,11 +129,11 @@ func (e *valuesEdit) number(facet int, text string) uint32 {
 	e.change()
 	n := uint32(len(e.list))
 	v.text = strings.Clone(text) // it outlives the deployment
-	e.numbers[v], e.list, e.alike = n, append(e.list, v), append(e.alike, n)
+	e.numbers[v], e.list, e.alike, e.several = n, append(e.list, v), append(e.alike, n), append(e.several, false)
 	if facet == byTag {
 		folded := fold(text)
 		if first, ok := e.tags[folded]; ok {
-			e.alike[n] = first
+			e.alike[n], e.several[first] = first, true
 			e.others[first] = append(slices.Clip(e.others[first]), n)
 		} else {
 			e.tags[folded] = n
@@ -153,7 +155,7 @@ func (e *valuesEdit) setting(places []place) *setting {
 		return known
 	}
 	e.change()
-	s := &setting{number: len(e.settings), places: places}
+	s := &setting{number: uint32(len(e.numbered)), places: places}
 	for _, p := range places {
 		for _, n := range p {
 			if n != 0 && !slices.Contains(s.values, n) {
@@ -161,7 +163,7 @@ func (e *valuesEdit) setting(places []place) *setting {
 			}
 		}
 	}
-	e.settings[string(key)] = s
+	e.settings[string(key)], e.numbered = s, append(e.numbered, s)
 	return s
 }
 
@@ -253,37 +255,33 @@ func (f *choice) misses(p *place) (bits uint32) {
 type tally struct {
 	choice
 	values  values
-	counts  []int32 // by number of the value
-	settled []settled
-	some    []*setting // those that views with a tag that is asked for have
+	counts  []int32   // by number of the value
+	settled []settled // by number of the setting
 }
 
 // settled is what a filter has to do with a setting.
 type settled struct {
-	known, placed bool // placed: one of its places is as asked for
-	views         int32
+	known, placed bool  // placed: one of its places is as asked for
+	views         int32 // that have it, and a tag that is asked for
 }
 
 func (x values) tally(c choice) *tally {
-	return &tally{choice: c, values: x, counts: make([]int32, len(x.list)), settled: make([]settled, len(x.settings))}
+	return &tally{choice: c, values: x, counts: make([]int32, len(x.list)), settled: make([]settled, len(x.numbered))}
 }
 
-// take reports whether a view passes, and counts it.
-func (t *tally) take(v *view) bool {
-	s := &t.settled[v.setting.number]
+// take reports whether a view with this setting and these tags passes, and counts it.
+func (t *tally) take(setting uint32, tags []uint32) bool {
+	s := &t.settled[setting]
 	if !s.known {
 		s.known = true
-		s.placed = slices.ContainsFunc(v.setting.places, func(p place) bool { return t.misses(&p) == 0 })
+		s.placed = slices.ContainsFunc(t.values.numbered[setting].places, func(p place) bool { return t.misses(&p) == 0 })
 	}
-	tagged := !t.active[byTag] || slices.ContainsFunc(v.tags, func(n uint32) bool { return slices.Contains(t.wanted[byTag], t.values.alike[n]) })
+	tagged := !t.active[byTag] || slices.ContainsFunc(tags, func(n uint32) bool { return slices.Contains(t.wanted[byTag], t.values.alike[n]) })
 	if tagged {
-		if s.views == 0 {
-			t.some = append(t.some, v.setting)
-		}
 		s.views++
 	}
 	if s.placed {
-		for _, n := range v.tags {
+		for _, n := range tags {
 			t.counts[n]++
 		}
 	}
@@ -293,16 +291,20 @@ func (t *tally) take(v *view) bool {
 // counted returns how many of the views taken have a value, by its number.
 func (t *tally) counted() []int32 {
 	var counted []uint32 // of one setting
-	for _, s := range t.some {
+	for number, s := range t.settled {
+		if s.views == 0 {
+			continue
+		}
 		counted = counted[:0]
 		add := func(n uint32) {
 			if n != 0 && !slices.Contains(counted, n) {
 				counted = append(counted, n)
-				t.counts[n] += t.settled[s.number].views
+				t.counts[n] += s.views
 			}
 		}
-		for i := range s.places {
-			p := &s.places[i]
+		places := t.values.numbered[number].places
+		for i := range places {
+			p := &places[i]
 			switch misses := t.misses(p); {
 			case misses == 0:
 				for _, n := range p {
@@ -321,14 +323,19 @@ func (t *Table) report(counts []int32, f Filter, consumer portal.Consumer) []Fac
 	var found [facets][]ValueCount
 	var left [facets]int // values that are counted and not in found
 	for n, count := range counts {
+		if count <= 0 && !t.values.several[n] {
+			continue
+		}
 		v := t.values.list[n]
 		if v.facet == byTag {
 			if t.values.alike[n] != uint32(n) {
 				continue // it is counted with the first that is like it
 			}
-			for _, m := range t.values.others[uint32(n)] {
-				if int(m) < len(counts) {
-					count += counts[m]
+			if t.values.several[n] {
+				for _, m := range t.values.others[uint32(n)] {
+					if int(m) < len(counts) {
+						count += counts[m]
+					}
 				}
 			}
 		}
@@ -383,16 +390,35 @@ func (t *Table) report(counts []int32, f Filter, consumer portal.Consumer) []Fac
 	return all
 }
 
-// reports are those of a class as a whole, made when somebody asks.
-type reports [2]struct {
-	once   sync.Once
-	facets []FacetCounts
+// outline is what a class is narrowed and counted by, made when somebody asks for the first time.
+type outline struct {
+	views sync.Once
+	// By the position of a view: the number of its setting, and where its tags end.
+	settings, ends []uint32
+	tags           []uint32
+
+	reports [2]struct { // of the whole class: for those who are told of no division, and for others
+		once   sync.Once
+		facets []FacetCounts
+	}
 }
 
-func (r *reports) of(t *Table, c *class, consumer portal.Consumer) []FacetCounts {
-	one := &r[0]
+// of returns the outline of a class with its views filled in: side by side they are read many times as fast.
+func (o *outline) of(c *class) *outline {
+	o.views.Do(func() {
+		o.settings, o.ends = make([]uint32, len(c.views)), make([]uint32, len(c.views))
+		for i, v := range c.views {
+			o.tags = append(o.tags, v.tags...)
+			o.settings[i], o.ends[i] = v.setting.number, uint32(len(o.tags))
+		}
+	})
+	return o
+}
+
+func (o *outline) report(t *Table, c *class, consumer portal.Consumer) []FacetCounts {
+	one := &o.reports[0]
 	if told(byDivision, consumer) {
-		one = &r[1]
+		one = &o.reports[1]
 	}
 	one.once.Do(func() { one.facets = t.report(c.counts, nil, consumer) })
 	return one.facets

@@ -127,7 +127,7 @@ type class struct {
 	views     []*view // by title, then id
 	endpoints []int   // how many entries have an endpoint, by number of the environment
 	counts    []int32 // how many entries have a value, by its number
-	reports   *reports
+	outline   *outline
 }
 
 // sight is what an audience sees under a name; the zero sight is nothing. The candidates are the view's own, one step
@@ -198,7 +198,7 @@ func Build(in Input) *Table {
 	t := &Table{axes: axes, classes: make([]class, len(axes.audiences))}
 	for i := range t.classes {
 		t.classes[i].endpoints = make([]int, len(axes.environments))
-		t.classes[i].reports = new(reports)
+		t.classes[i].outline = new(outline)
 	}
 	return t.With(Delta{
 		Version:      in.Version,
@@ -435,7 +435,7 @@ func (c class) with(gone, come []*view, values int) class {
 			views, rest, come = append(append(views, rest[:at]...), come[0]), rest[at:], come[1:]
 		}
 	}
-	return class{names: c.names, views: append(views, rest...), endpoints: endpoints, counts: counts, reports: new(reports)}
+	return class{names: c.names, views: append(views, rest...), endpoints: endpoints, counts: counts, outline: new(outline)}
 }
 
 // Entry returns an entry as it was given, by its id or that of one that it took over. It is for administrators and for keys: it names what consumers may

@@ -236,35 +236,32 @@ func (t *Table) APIs(c portal.Consumer, q Query) Listing {
 		return t.everything(class, c, q, limit)
 	}
 
+	if len(words) == 0 {
+		return t.narrowed(class, c, q, chosen, limit)
+	}
+
 	var l Listing
 	counted := t.values.tally(chosen)
 	var hits []hit
 	take := func(v *view, rank int) {
-		if counted.take(v) {
+		if counted.take(v.setting.number, v.tags) {
 			hits = append(hits, hit{v, rank})
 		}
 	}
-	switch {
-	case len(words) == 0:
-		for _, v := range class.views {
-			take(v, 0)
-		}
-	case q.Found == nil:
+	if q.Found == nil {
 		for _, v := range class.views {
 			if v.holds(words) {
 				take(v, v.rank(words, rankTags))
 			}
 		}
-	default:
+	} else {
 		var found []hit
 		found, l.More = t.found(class, number, words, q.Found)
 		for _, h := range found {
 			take(h.view, h.rank)
 		}
 	}
-	if len(words) > 0 {
-		slices.SortFunc(hits, hit.compare)
-	}
+	slices.SortFunc(hits, hit.compare)
 	l.Total, l.Facets = len(hits), t.report(counted.counted(), q.Filter, c)
 	if q.After != (Cursor{}) {
 		after := hit{&view{title: q.After.Title, id: q.After.ID}, q.After.Rank}
@@ -285,17 +282,48 @@ func (t *Table) APIs(c portal.Consumer, q Query) Listing {
 	return l
 }
 
+// narrowed lists those of a class that pass a filter, by title.
+func (t *Table) narrowed(class *class, c portal.Consumer, q Query, chosen choice, limit int) Listing {
+	var l Listing
+	from := class.after(q.After)
+	counted, o := t.values.tally(chosen), class.outline.of(class)
+	begin, last := uint32(0), 0
+	for i, end := range o.ends {
+		passes := counted.take(o.settings[i], o.tags[begin:end])
+		begin = end
+		if !passes {
+			continue
+		}
+		l.Total++
+		if i < from {
+			continue
+		}
+		if len(l.Items) == limit {
+			l.Next = Cursor{Title: class.views[last].title, ID: class.views[last].id}
+			continue
+		}
+		l.Items, last = append(l.Items, class.views[i].shown), i
+	}
+	l.Facets = t.report(counted.counted(), q.Filter, c)
+	return l
+}
+
+// after is the position of the first view after a place in the list.
+func (c *class) after(place Cursor) int {
+	if place == (Cursor{}) {
+		return 0
+	}
+	n, found := slices.BinarySearchFunc(c.views, &view{title: place.Title, id: place.ID}, (*view).compare)
+	if found {
+		n++
+	}
+	return n
+}
+
 // everything lists a class by title. Its counts are known.
 func (t *Table) everything(class *class, c portal.Consumer, q Query, limit int) Listing {
-	l := Listing{Total: len(class.views), Facets: class.reports.of(t, class, c)}
-	rest := class.views
-	if q.After != (Cursor{}) {
-		n, found := slices.BinarySearchFunc(rest, &view{title: q.After.Title, id: q.After.ID}, (*view).compare)
-		if found {
-			n++
-		}
-		rest = rest[n:]
-	}
+	l := Listing{Total: len(class.views), Facets: class.outline.report(t, class, c)}
+	rest := class.views[class.after(q.After):]
 	if len(rest) > limit {
 		rest = rest[:limit]
 		last := rest[limit-1]

@@ -2,6 +2,7 @@ package search
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -36,13 +37,8 @@ func (x *Index) Find(ctx context.Context, c portal.Consumer, q routing.Query) (R
 		r.Incomplete = true
 		return r, nil
 	}
-	var r Result
-	err := x.db.View(ctx, func(tx Tx) error {
-		s := finder{x: x, store: tx.Search(), consumer: c, query: q}
-		var err error
-		r, err = s.find(ctx, asked)
-		return err
-	})
+	f := finder{x: x, consumer: c, query: q}
+	r, err := f.find(ctx, asked)
 	if err != nil {
 		return Result{}, fmt.Errorf("searching: %w", err)
 	}
@@ -56,10 +52,9 @@ func (x *Index) list(c portal.Consumer, q routing.Query, found *routing.Found) R
 	return Result{Listing: table.APIs(c, q), Table: table}
 }
 
-// finder is one search within one transaction.
+// finder is one search.
 type finder struct {
 	x        *Index
-	store    Store
 	consumer portal.Consumer
 	query    routing.Query
 }
@@ -76,9 +71,9 @@ func (f *finder) find(ctx context.Context, q query) (Result, error) {
 			return again, err
 		}
 	}
-	corrected, err := f.correct(ctx, q)
-	if err != nil || corrected.words == nil {
-		return r, err
+	corrected := f.correct(q)
+	if corrected.words == nil {
+		return r, nil
 	}
 	again, err := f.look(ctx, corrected)
 	if err != nil || again.Total == 0 {
@@ -111,62 +106,63 @@ type found struct {
 	unfinished bool // the path's last segment goes on
 }
 
-// found asks the index: for the words as they are, which is cheap and enough where very many entries have them; for what
-// begins with them, anywhere; and, where that is more, for what of it is in texts.
+// found asks the index, the cheapest question that may be enough first: for the words as they are in texts, which is cheap
+// even where very many entries have them; for titles with what begins with them, for texts, and at last for operations too.
 func (f *finder) found(ctx context.Context, q query) (r found, err error) {
 	if len(q.path) > 0 {
 		return f.foundPath(ctx, q)
 	}
-	exact, err := f.store.Find(ctx, q.expression(exactTexts), routing.MostFound+1)
-	if err != nil {
-		return r, err
+	const most = routing.MostFound + 1
+	exact := f.x.memory.find(q.expression(exactTexts), most)
+	if len(exact) == most { // those in whose titles the words are come first
+		r.Texts, r.More = apis(append(f.x.memory.find(q.expression(exactTitles), most), exact...)), true
+		return r, nil
 	}
-	if len(exact) > routing.MostFound {
-		return r, f.titled(ctx, q, &r, exact, false)
+	titled := f.x.memory.find(q.expression(titles), most)
+	if len(titled) == most {
+		r.Texts, r.More = apis(titled), true
+		return r, nil
 	}
-	all, err := f.store.Find(ctx, q.expression(anywhere), routing.MostFound+1)
-	if err != nil {
-		return r, err
-	}
-	inTexts := exact
-	if len(all) > len(exact) {
-		if inTexts, err = f.store.Find(ctx, q.expression(texts), routing.MostFound+1); err != nil {
-			return r, err
-		}
-		if len(inTexts) > routing.MostFound {
-			return r, f.titled(ctx, q, &r, inTexts, true)
-		}
+	inTexts := f.x.memory.find(q.expression(texts), most)
+	if len(inTexts) == most {
+		r.Texts, r.More = apis(append(titled, inTexts...)), true
+		return r, nil
 	}
 	r.Texts = apis(inTexts)
-	r.byOperation(all)
+	r.byOperation(f.x.memory.find(q.expression(anywhere), most))
 	return r, nil
-}
-
-// titled takes over some of very many hits. Those in whose titles the words are come first.
-func (f *finder) titled(ctx context.Context, q query, r *found, hits []Match, prefixes bool) error {
-	titled, err := f.store.Find(ctx, q.expression(stage{[]string{titleToken}, prefixes}), routing.MostFound)
-	r.Texts, r.More = apis(append(titled, hits...)), true
-	return err
 }
 
 func (f *finder) foundPath(ctx context.Context, q query) (r found, err error) {
 	e := q.expression(anywhere)
-	hits, err := f.store.Find(ctx, e, routing.MostFound+1)
-	if err == nil && len(hits) == 0 {
+	hits := f.x.memory.find(e, routing.MostFound+1)
+	if len(hits) == 0 {
 		r.unfinished = true
 		e = append(e[:len(e)-len(q.pathGroups(false))], q.pathGroups(true)...)
-		hits, err = f.store.Find(ctx, e, routing.MostFound+1)
+		hits = f.x.memory.find(e, routing.MostFound+1)
 	}
-	if err == nil && len(q.path) > 2 && len(hits) <= routing.MostFound {
+	if len(q.path) > 2 && len(hits) <= routing.MostFound {
 		// Each two segments follow one another somewhere: it is looked whether they do so in one operation.
 		var operations map[int64][]string
-		operations, err = f.store.Operations(ctx, rowsIn(hits))
+		operations, err = f.read(ctx, rowsIn(hits))
 		hits = slices.DeleteFunc(hits, func(m Match) bool {
 			return !slices.ContainsFunc(operations[m.Row], func(op string) bool { return q.serves(op, r.unfinished) })
 		})
 	}
 	r.byOperation(hits)
 	return r, err
+}
+
+// read reads the operations of rows.
+func (f *finder) read(ctx context.Context, rows []int64) (operations map[int64][]string, err error) {
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	err = f.x.db.View(ctx, func(tx Tx) (err error) {
+		operations, err = tx.Search().Operations(ctx, rows)
+		return err
+	})
+	return operations, err
 }
 
 // byOperation takes over what is found in texts and operations together.
@@ -205,10 +201,10 @@ func (f *finder) operations(ctx context.Context, q query, items []routing.EntryV
 			rows = append(rows, row)
 		}
 	}
-	if len(rows) == 0 {
+	all, err := f.read(ctx, rows)
+	if errors.Is(err, portal.ErrUnavailable) { // what was found is worth showing without
 		return nil, nil
 	}
-	all, err := f.store.Operations(ctx, rows)
 	if err != nil {
 		return nil, err
 	}
@@ -228,36 +224,27 @@ func (f *finder) operations(ctx context.Context, q query, items []routing.EntryV
 }
 
 // correct puts words that there are in the place of those that nothing has. Without words there is no such query.
-func (f *finder) correct(ctx context.Context, q query) (query, error) {
+func (f *finder) correct(q query) query {
 	changed := false
 	corrected := query{method: q.method, path: q.path, audience: q.audience, filter: q.filter}
 	alone := query{audience: q.audience} // what the person may see says it, whatever they narrow by
-	count := func(word string, prefixes bool, most int) (int, error) {
+	table := f.x.tables.Table()
+	count := func(word string, prefixes bool, most int) (n int) {
 		alone.words = []string{word}
-		hits, err := f.store.Find(ctx, alone.expression(stage{[]string{textToken, wordToken}, prefixes}), most)
-		n := 0
-		for _, m := range hits {
-			if f.x.tables.Table().Sees(f.consumer, m.API) {
+		for _, m := range f.x.memory.find(alone.expression(stage{anywhere.kinds, prefixes}), most) {
+			if table.Sees(f.consumer, m.API) {
 				n++
 			}
 		}
-		return n, err
+		return n
 	}
 	for _, word := range q.words {
-		there, err := count(word, true, 20)
-		if err != nil {
-			return query{}, err
-		}
-		if there == 0 {
-			one, two := f.x.words.near(word)
+		if count(word, true, 20) == 0 {
+			one, two := f.x.memory.near(word)
 			for _, candidates := range [][]string{one, two} {
 				most := 0
 				for _, candidate := range candidates {
-					n, err := count(candidate, false, 100)
-					if err != nil {
-						return query{}, err
-					}
-					if n > most {
+					if n := count(candidate, false, 100); n > most {
 						most, word = n, candidate
 					}
 				}
@@ -270,9 +257,9 @@ func (f *finder) correct(ctx context.Context, q query) (query, error) {
 		corrected.words = append(corrected.words, word)
 	}
 	if !changed {
-		return query{}, nil
+		return query{}
 	}
-	return corrected, nil
+	return corrected
 }
 
 // String is the query as somebody would type it.
@@ -285,22 +272,15 @@ func (q query) String() string {
 }
 
 // Suggest lists titles that the consumer may mean, as far as they have typed, each once, the best first.
-func (x *Index) Suggest(ctx context.Context, c portal.Consumer, typed string, limit int) ([]routing.EntryView, error) {
+func (x *Index) Suggest(c portal.Consumer, typed string, limit int) []routing.EntryView {
 	q := parse(typed)
 	q.audience = c.Audience
 	if q.empty() || len(q.path) > 0 {
-		return nil, nil
+		return nil
 	}
 	found := &routing.Found{More: true} // titles that begin so are the table's own
 	if x.Ready() {
-		err := x.db.View(ctx, func(tx Tx) error {
-			hits, err := tx.Search().Find(ctx, q.expression(stage{[]string{titleToken}, true}), 100)
-			found.Texts = apis(hits)
-			return err
-		})
-		if err != nil {
-			return nil, fmt.Errorf("suggesting: %w", err)
-		}
+		found.Texts = apis(x.memory.find(q.expression(titles), 100))
 	}
 	var list []routing.EntryView
 	for _, v := range x.list(c, routing.Query{Q: strings.Join(q.words, " "), Limit: 200}, found).Items {
@@ -308,5 +288,5 @@ func (x *Index) Suggest(ctx context.Context, c portal.Consumer, typed string, li
 			list = append(list, v)
 		}
 	}
-	return list, nil
+	return list
 }

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"runtime"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -42,11 +44,12 @@ type Index struct {
 	now       func() time.Time
 
 	ready   atomic.Bool
-	words   dictionary
+	memory  memory
 	claimed bool  // only the loop uses these
 	seen    int64 // nothing up to this change concerns the index
+	whole   bool  // the index as it was kept has been whole
 	latest  int64 // revision that was seen last
-	learned int64 // revision whose words are known
+	learned int64 // revision that memory is of
 }
 
 // New returns the index of a database. Run keeps it up to date; until it has been whole once, searches look at titles,
@@ -59,7 +62,7 @@ func New(db DB, tables Tables, config routing.Config, log *slog.Logger) *Index {
 	return &Index{db: db, tables: tables, log: log, signature: format + " " + string(b), now: time.Now}
 }
 
-// Ready reports whether the index has been whole.
+// Ready reports whether the index has been whole, and is in memory.
 func (x *Index) Ready() bool { return x.ready.Load() }
 
 // Run follows the catalog until ctx ends. Any number of replicas may do so on one database: what one has done the others
@@ -96,6 +99,11 @@ func (x *Index) Run(ctx context.Context) {
 
 // CatchUp brings everything into the index that was committed before the call.
 func (x *Index) CatchUp(ctx context.Context) error {
+	if !x.Ready() { // what was kept can be asked while it is brought up to date
+		if err := x.look(ctx); err != nil {
+			return err
+		}
+	}
 	for {
 		if err := x.tables.Refresh(ctx); err != nil {
 			return err
@@ -111,7 +119,7 @@ func (x *Index) CatchUp(ctx context.Context) error {
 		case err != nil:
 			return fmt.Errorf("search index: %w", err)
 		case !more:
-			return x.learn(ctx)
+			return x.look(ctx)
 		}
 	}
 }
@@ -119,16 +127,10 @@ func (x *Index) CatchUp(ctx context.Context) error {
 // step does a part of what there is to do, and says whether there may be more.
 func (x *Index) step(ctx context.Context) (more bool, err error) {
 	table := x.tables.Table()
-	var p Progress
-	err = x.db.View(ctx, func(tx Tx) (err error) {
-		p, err = tx.Search().Progress(ctx)
-		return err
-	})
+	p, err := x.progress(ctx)
 	if err != nil {
 		return false, err
 	}
-	x.latest = p.Revision
-	x.ready.Store(p.Ready && sameFormat(p.Signature))
 	if p.Signature != x.signature {
 		if x.claimed && x.now().Sub(p.Touched) < abandoned {
 			return false, nil // a replica with another configuration was started later
@@ -192,29 +194,11 @@ func (x *Index) walk(ctx context.Context, p Progress, table *routing.Table) erro
 		p, passed = next, 0
 		p.Revision++
 		if !next.Building {
-			x.ready.Store(true)
-			if err := x.tidy(ctx); err != nil {
-				return err
-			}
 			x.log.InfoContext(ctx, "the search index is complete", "table_version", p.Version)
 			return nil
 		}
 		table = x.tables.Table() // what is newer need not be done twice
 	}
-}
-
-// tidy puts in order what the walk has written, in small transactions.
-func (x *Index) tidy(ctx context.Context) error {
-	for more := true; more; {
-		err := x.db.InTx(ctx, func(tx Tx) (err error) {
-			more, err = tx.Search().Tidy(ctx)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // follow takes over what has changed since.
@@ -312,22 +296,32 @@ func (x *Index) prepare(ctx context.Context, table *routing.Table, ids []portal.
 	if err != nil {
 		return nil, err
 	}
-	var work []put
-	for _, id := range ids {
-		rows := rowsOf(table, id, func(d *portal.Deployment) []Operation {
-			if d.Document != "" {
-				return described[d.Document]
+	made := make([]put, len(ids))
+	workers := min(runtime.GOMAXPROCS(0), len(ids))
+	var making sync.WaitGroup
+	for w := range workers {
+		making.Go(func() {
+			for i := w; i < len(ids); i += workers {
+				rows := rowsOf(table, ids[i], func(d *portal.Deployment) []Operation {
+					if d.Document != "" {
+						return described[d.Document]
+					}
+					return told[d.ID]
+				})
+				made[i] = put{id: ids[i], rows: rows}
+				if len(rows) > 0 {
+					made[i].fingerprint = fingerprint(rows)
+				}
 			}
-			return told[d.ID]
 		})
-		sum := ""
-		if len(rows) > 0 {
-			sum = fingerprint(rows)
+	}
+	making.Wait()
+	var work []put
+	for _, p := range made {
+		if there[p.id] != p.fingerprint {
+			work = append(work, p)
 		}
-		if there[id] != sum {
-			work = append(work, put{id, sum, rows})
-		}
-		delete(there, id)
+		delete(there, p.id)
 	}
 	for id := range there { // nobody sees it any more
 		work = append(work, put{id: id})
@@ -343,34 +337,47 @@ func (x *Index) save(ctx context.Context, p, next Progress, work []put) error {
 		if err := s.SetProgress(ctx, p.Revision, next); err != nil {
 			return err
 		}
-		var rows []Row
 		for _, w := range work {
-			if err := s.Put(ctx, w.id, w.fingerprint, w.rows); err != nil {
+			if err := s.Put(ctx, w.id, p.Revision+1, w.fingerprint, w.rows); err != nil {
 				return err
 			}
-			rows = append(rows, w.rows...)
 		}
-		return s.AddTerms(ctx, termsOf(rows))
+		return nil
 	})
 }
 
-// learn reads the words that have come into the index.
-func (x *Index) learn(ctx context.Context) error {
-	if x.learned == x.latest {
-		return nil
-	}
-	var words []string
-	var newest int64
-	err := x.db.View(ctx, func(tx Tx) (err error) {
-		words, newest, err = tx.Search().Terms(ctx, x.words.upTo())
+// progress reads how far the index has come.
+func (x *Index) progress(ctx context.Context) (p Progress, err error) {
+	err = x.db.View(ctx, func(tx Tx) (err error) {
+		p, err = tx.Search().Progress(ctx)
 		return err
 	})
-	if err != nil {
+	x.latest, x.whole = p.Revision, p.Ready && sameFormat(p.Signature)
+	return p, err
+}
+
+// learnedAtOnce is how many rows are read together: some megabytes.
+const learnedAtOnce = 2000
+
+// look brings memory up to what is kept, whoever wrote it.
+func (x *Index) look(ctx context.Context) error {
+	if _, err := x.progress(ctx); err != nil {
 		return fmt.Errorf("search index: %w", err)
 	}
-	if len(words) > 0 {
-		x.words.add(words, newest)
+	upTo, whole := x.latest, x.whole
+	for more := x.learned != upTo; more; {
+		var some []Indexed
+		err := x.db.View(ctx, func(tx Tx) (err error) {
+			some, err = tx.Search().Since(ctx, x.memory.upTo(), learnedAtOnce)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("search index: %w", err)
+		}
+		x.memory.add(some)
+		more = len(some) == learnedAtOnce
 	}
-	x.learned = x.latest
+	x.learned = upTo
+	x.ready.Store(whole)
 	return nil
 }

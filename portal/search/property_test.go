@@ -267,8 +267,8 @@ func FuzzFind(f *testing.F) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := w.index.Suggest(t.Context(), as(audience), q, 10); err != nil {
-				t.Fatal(err)
+			if some := w.index.Suggest(as(audience), q, 10); audience == "odd" && len(some) > 0 {
+				t.Fatalf("%q suggests %v", q, some)
 			}
 			if len(r.Items) > 0 && (audience == "odd" || strings.Contains(answer(r), "vault")) {
 				t.Fatalf("%q finds %q", q, answer(r))

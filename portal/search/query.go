@@ -87,9 +87,11 @@ type stage struct {
 }
 
 var (
-	exactTexts = stage{[]string{textToken}, false}
-	texts      = stage{[]string{textToken}, true}
-	anywhere   = stage{[]string{textToken, wordToken}, true}
+	exactTexts  = stage{[]string{textToken}, false}
+	exactTitles = stage{[]string{titleToken}, false}
+	titles      = stage{[]string{titleToken}, true}
+	texts       = stage{[]string{textToken}, true}
+	anywhere    = stage{[]string{textToken, wordToken}, true}
 )
 
 // expression makes an expression of a query.

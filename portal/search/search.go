@@ -1,11 +1,12 @@
-// Package search finds APIs by words, in an index that it keeps in the database and that follows the catalog.
+// Package search finds APIs by words, in an index that follows the catalog: what each entry is found by is kept in the
+// database, and every process has it in memory, where words are looked up.
 //
 // The index only proposes. For each audience it holds what that audience may read, an entry by its id; what is shown, in
 // what order, and every number come from the routing table as it is for the consumer at that moment. So nothing that
 // somebody may not see is in results, counts, suggestions or corrections, however old the index is.
 //
-// Whatever is searched is folded and cut into tokens here, in Go: all that a database does is to find the rows that hold
-// some of them, so every engine finds the same.
+// Whatever is searched is folded and cut into tokens here, in Go, and no engine's search takes part: every engine finds the
+// same, in the same time, and words are found while the database is away.
 package search
 
 import (
@@ -52,6 +53,19 @@ type Match struct {
 	Row int64
 }
 
+// Place is where a row stands in the order in which they were written. The zero Place is before all.
+type Place struct {
+	Revision int64 // of Progress, with which it was written
+	Row      int64
+}
+
+// Indexed is a row as it is kept. All rows of an entry have one revision; in place of none it has one without tokens.
+type Indexed struct {
+	Place  Place
+	API    portal.APIID
+	Tokens string // separated by spaces
+}
+
 // Store keeps the index within one transaction.
 type Store interface {
 	// Progress is the zero Progress in a new database.
@@ -63,20 +77,15 @@ type Store interface {
 	// that is empty. Entries that are not in the index are left out.
 	Fingerprints(ctx context.Context, ids []portal.APIID) (map[portal.APIID]string, error)
 	Between(ctx context.Context, after, until portal.APIID) (map[portal.APIID]string, error)
-	// Put replaces an entry's rows; without rows it takes the entry out.
-	Put(ctx context.Context, id portal.APIID, fingerprint string, rows []Row) error
+	// Put replaces an entry's rows, with the revision that Progress gets in this transaction; without rows it takes the entry
+	// out.
+	Put(ctx context.Context, id portal.APIID, revision int64, fingerprint string, rows []Row) error
 
-	// Find returns some rows that match, at most so many.
-	Find(ctx context.Context, e Expression, limit int) ([]Match, error)
-	// Operations returns those of rows.
+	// Since returns some rows after a place, in order, at most so many. What replaces an entry's rows, or takes it out, comes
+	// later than they.
+	Since(ctx context.Context, after Place, limit int) ([]Indexed, error)
+	// Operations returns those of rows; rows that are no longer there, and those without any, are left out.
 	Operations(ctx context.Context, rows []int64) (map[int64][]string, error)
-
-	// Tidy does a part of what makes the index quicker to ask after much was written; more says that there is more to do.
-	Tidy(ctx context.Context) (more bool, err error)
-
-	// AddTerms notes words that are somewhere in the index; Terms lists those noted after a number, and the newest number.
-	AddTerms(ctx context.Context, words []string) error
-	Terms(ctx context.Context, after int64) (words []string, newest int64, err error)
 
 	// Described returns the operations of documents, by their hash; Routed those that gateways told of deployments.
 	Described(ctx context.Context, documents []string) (map[string][]Operation, error)

@@ -28,7 +28,7 @@ const (
 )
 
 // format changes with the tokens: an index of another format is made anew.
-const format = "1"
+const format = "2"
 
 const (
 	tokenSigns    = "/{}_.=-"
@@ -134,19 +134,6 @@ func plain(text string) []string {
 func each(words []string) []string {
 	slices.Sort(words)
 	return slices.Compact(words)
-}
-
-// termsOf are the words of rows that a mistyped one may have meant.
-func termsOf(rows []Row) []string {
-	var terms []string
-	for _, r := range rows {
-		for _, t := range r.Tokens {
-			if word := t[1:]; strings.Contains(titleToken+textToken+wordToken, t[:1]) && correctable(word) {
-				terms = append(terms, word)
-			}
-		}
-	}
-	return each(terms)
 }
 
 // humps puts spaces where a word written in capitals goes on: "createHTTPRefund" becomes "create HTTP Refund".

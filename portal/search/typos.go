@@ -3,7 +3,6 @@ package search
 import (
 	"math/bits"
 	"slices"
-	"sync"
 	"unicode/utf8"
 )
 
@@ -29,26 +28,30 @@ func correctable(word string) bool {
 	return true
 }
 
-// dictionary holds the words of the index. It says nothing about who may read them: whoever corrects looks each up.
+// dictionary holds the words of the index, by their length in letters. It says nothing about who may read them: whoever
+// corrects looks each up. Only a memory uses it, under its lock.
 type dictionary struct {
-	mu     sync.RWMutex
-	newest int64
-	words  []entry
+	known   map[string]bool
+	lengths [maxCorrected + 1]words
 }
 
-type entry struct {
-	runes   []rune
-	letters uint64
+// words are of one length; what is compared first lies close together.
+type words struct {
+	letters []uint64
+	texts   []string
 }
 
-func (d *dictionary) add(words []string, newest int64) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, w := range words {
-		runes := []rune(w)
-		d.words = append(d.words, entry{runes, letters(runes)})
+func (d *dictionary) add(word string) {
+	if d.known[word] {
+		return
 	}
-	d.newest = newest
+	if d.known == nil {
+		d.known = map[string]bool{}
+	}
+	d.known[word] = true
+	runes := []rune(word)
+	of := &d.lengths[len(runes)]
+	of.letters, of.texts = append(of.letters, letters(runes)), append(of.texts, word)
 }
 
 // letters has a bit for each letter that occurs: one mistake changes two at most.
@@ -75,19 +78,20 @@ func (d *dictionary) near(word string) (one, two []string) {
 	}
 	var found []candidate
 	set := letters(runes)
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	for i := range d.words {
-		e := &d.words[i]
-		if n := len(e.runes) - len(runes); n > most || -n > most || bits.OnesCount64(set^e.letters) > 2*most {
-			continue
-		}
-		if distance := mistakes(runes, e.runes, most); distance > 0 && distance <= most {
-			alike := 0
-			for alike < min(len(runes), len(e.runes)) && runes[alike] == e.runes[alike] {
-				alike++
+	for length := max(0, len(runes)-most); length <= min(maxCorrected, len(runes)+most); length++ {
+		of := &d.lengths[length]
+		for i, other := range of.letters {
+			if bits.OnesCount64(set^other) > 2*most {
+				continue
 			}
-			found = append(found, candidate{string(e.runes), distance, alike})
+			there := []rune(of.texts[i])
+			if distance := mistakes(runes, there, most); distance > 0 && distance <= most {
+				alike := 0
+				for alike < min(len(runes), len(there)) && runes[alike] == there[alike] {
+					alike++
+				}
+				found = append(found, candidate{of.texts[i], distance, alike})
+			}
 		}
 	}
 	slices.SortFunc(found, func(a, b candidate) int {
@@ -144,10 +148,4 @@ func mistakes(a, b []rune, most int) int {
 		before, last, now = last, now, before
 	}
 	return last[len(b)]
-}
-
-func (d *dictionary) upTo() int64 {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	return d.newest
 }

@@ -13,18 +13,6 @@ import (
 	"concierge/portal/search"
 )
 
-// Words is how an engine keeps which rows of search_rows hold a token, in its table search_index.
-type Words interface {
-	// IndexRow puts the tokens of a new row in; ForgetRows takes out those of an entry.
-	IndexRow(row int64, api string, tokens []string) (query string, args []any)
-	ForgetRows(api string) (query string, args []any)
-	// MatchRows selects entry and row of those that match, at most so many.
-	MatchRows(e search.Expression, limit int) (query string, args []any)
-	// TidyRows is a statement that does a part of what there is to tidy up, and a question that says how much was done
-	// since the connection was opened; empty: there is never anything.
-	TidyRows() (statement, done string)
-}
-
 // Search implements search.Tx.
 func (tx *Tx) Search() search.Store { return searchStore{tx} }
 
@@ -77,48 +65,43 @@ func (s searchStore) fingerprints(ctx context.Context, found map[portal.APIID]st
 	_, err := rows(ctx, s.tx, func(r scanner) (struct{}, error) {
 		var api, fingerprint string
 		err := r.Scan(&api, &fingerprint)
-		found[portal.APIID(api)] = fingerprint
+		if fingerprint != "" {
+			found[portal.APIID(api)] = fingerprint
+		}
 		return struct{}{}, err
-	}, `SELECT DISTINCT api, fingerprint FROM search_rows WHERE `+where, args...)
+	}, `SELECT DISTINCT api, fingerprint FROM search_tokens WHERE `+where, args...)
 	return doing(err, "what the search index holds")
 }
 
 // searchedAtOnce is how many values a statement names at most.
 const searchedAtOnce = 1000
 
-func (s searchStore) Put(ctx context.Context, id portal.APIID, fingerprint string, all []search.Row) error {
-	forget, args := s.tx.q.ForgetRows(string(id))
-	err := s.tx.exec(ctx, forget, args...)
-	for _, table := range []string{`DELETE FROM search_operations WHERE row IN (SELECT id FROM search_rows WHERE api = $1)`, `DELETE FROM search_rows WHERE api = $1`} {
-		if err == nil {
-			err = s.tx.exec(ctx, table, string(id))
-		}
+func (s searchStore) Put(ctx context.Context, id portal.APIID, revision int64, fingerprint string, all []search.Row) error {
+	err := s.tx.exec(ctx, `DELETE FROM search_tokens WHERE api = $1`, string(id))
+	if len(all) == 0 {
+		fingerprint, all = "", []search.Row{{}}
 	}
 	for _, row := range all {
-		if err == nil {
-			err = s.add(ctx, id, fingerprint, row)
+		packed, packErr := search.Pack(row.Tokens)
+		if err = errors.Join(err, packErr); err == nil {
+			err = s.tx.exec(ctx, `INSERT INTO search_tokens (api, revision, fingerprint, tokens, operations) VALUES ($1, $2, $3, $4, $5)`,
+				string(id), revision, fingerprint, packed, strings.Join(row.Operations, "\n"))
 		}
 	}
 	return doing(err, "indexing catalog entry %s", id)
 }
 
-func (s searchStore) add(ctx context.Context, id portal.APIID, fingerprint string, row search.Row) error {
-	var number int64
-	err := s.tx.one(ctx, []any{&number}, `INSERT INTO search_rows (api, fingerprint) VALUES ($1, $2) RETURNING id`, string(id), fingerprint)
-	if err != nil {
-		return err
-	}
-	index, args := s.tx.q.IndexRow(number, string(id), row.Tokens)
-	if err := s.tx.exec(ctx, index, args...); err != nil || len(row.Operations) == 0 {
-		return err
-	}
-	return s.tx.exec(ctx, `INSERT INTO search_operations (row, operations) VALUES ($1, $2)`, number, strings.Join(row.Operations, "\n"))
-}
-
-func (s searchStore) Find(ctx context.Context, e search.Expression, limit int) ([]search.Match, error) {
-	query, args := s.tx.q.MatchRows(e, limit)
-	found, err := rows(ctx, s.tx, func(r scanner) (m search.Match, err error) { return m, r.Scan(&m.API, &m.Row) }, query, args...)
-	return found, doing(err, "asking the search index")
+func (s searchStore) Since(ctx context.Context, after search.Place, limit int) ([]search.Indexed, error) {
+	found, err := rows(ctx, s.tx, func(r scanner) (x search.Indexed, err error) {
+		var packed []byte
+		if err := r.Scan(&x.Place.Row, &x.API, &x.Place.Revision, &packed); err != nil {
+			return x, err
+		}
+		x.Tokens, err = search.Unpack(packed)
+		return x, err
+	}, `SELECT id, api, revision, tokens FROM search_tokens WHERE revision >= $1 AND (revision > $1 OR id > $2) ORDER BY revision, id LIMIT $3`,
+		after.Revision, after.Row, limit)
+	return found, doing(err, "reading the search index")
 }
 
 func (s searchStore) Operations(ctx context.Context, numbers []int64) (map[int64][]string, error) {
@@ -129,46 +112,16 @@ func (s searchStore) Operations(ctx context.Context, numbers []int64) (map[int64
 			var row int64
 			var text string
 			err := r.Scan(&row, &text)
-			found[row] = strings.Split(text, "\n")
+			if text != "" {
+				found[row] = strings.Split(text, "\n")
+			}
 			return struct{}{}, err
-		}, `SELECT row, operations FROM search_operations WHERE row IN `+list, args...)
+		}, `SELECT id, operations FROM search_tokens WHERE id IN `+list, args...)
 		if err != nil {
 			return nil, doing(err, "operations in the search index")
 		}
 	}
 	return found, nil
-}
-
-func (s searchStore) Tidy(ctx context.Context) (more bool, err error) {
-	statement, done := s.tx.q.TidyRows()
-	if statement == "" {
-		return false, nil
-	}
-	var before, after int64
-	if err = s.tx.one(ctx, []any{&before}, done); err == nil {
-		if err = s.tx.exec(ctx, statement); err == nil {
-			err = s.tx.one(ctx, []any{&after}, done)
-		}
-	}
-	return after-before > 1, doing(err, "tidying the search index")
-}
-
-func (s searchStore) AddTerms(ctx context.Context, words []string) error {
-	for some := range slices.Chunk(words, searchedAtOnce) {
-		list, args := anyOf(some)
-		err := s.tx.exec(ctx, `INSERT INTO search_terms (term) VALUES `+strings.ReplaceAll(list, ", ", "), (")+` ON CONFLICT (term) DO NOTHING`, args...)
-		if err != nil {
-			return doing(err, "noting words of the search index")
-		}
-	}
-	return nil
-}
-
-func (s searchStore) Terms(ctx context.Context, after int64) (words []string, newest int64, err error) {
-	newest = after
-	words, err = rows(ctx, s.tx, func(r scanner) (word string, err error) { return word, r.Scan(&newest, &word) },
-		`SELECT id, term FROM search_terms WHERE id > $1 ORDER BY id`, after)
-	return words, newest, doing(err, "words of the search index")
 }
 
 func (s searchStore) Described(ctx context.Context, documents []string) (map[string][]search.Operation, error) {

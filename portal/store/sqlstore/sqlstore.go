@@ -49,7 +49,6 @@ type Querier interface {
 	Serialise(ctx context.Context) error
 	// Enqueue asks for a job; see store.Tx.
 	Enqueue(ctx context.Context, j store.Job) error
-	Words
 }
 
 // Rows is the result of a query; close it.
