@@ -29,6 +29,8 @@ const (
 	// A batch is what one transaction stores, packed.
 	batchBytes = 4 << 20
 	batchSize  = 100
+	// elsewhereShare is the part of a sync's time, as a divisor, in which documents that are not in the gateway may be fetched.
+	elsewhereShare = 4
 	// maxServers is how many of a document's servers a record keeps.
 	maxServers = 10
 	// keptBuffer is the largest buffer that is used again.
@@ -77,17 +79,25 @@ func (s *Service) documents(ctx context.Context, g catalog.Gateway, conn connect
 		defer close(fresh)
 		readers, readCtx := errgroup.WithContext(workCtx)
 		readers.SetLimit(parallelDocuments)
+		// Whoever may change an object in the gateway chooses where its document is: a place that takes its time must not
+		// take that of all others.
+		elsewhere, enough := context.WithTimeout(readCtx, s.opts.Timeout/elsewhereShare)
+		defer enough()
 		for ref, deployments := range open {
 			if readCtx.Err() != nil {
 				break
 			}
 			readers.Go(func() error {
-				doc, err := s.openDocument(readCtx, func(ctx context.Context) (io.ReadCloser, error) {
-					if ref.URL != "" {
-						return fetch(ctx, g, outside, ref.URL)
+				var doc catalog.Document
+				var err error
+				if ref.URL != "" {
+					doc, err = s.openDocument(elsewhere, func(ctx context.Context) (io.ReadCloser, error) { return fetch(ctx, g, outside, ref.URL) })
+					if err != nil && elsewhere.Err() != nil {
+						err = fmt.Errorf("what is not in the gateway took too long to fetch, and this was left out; the next sync asks for it again, or upload it: %w", portal.ErrUnavailable)
 					}
-					return conn.OpenDocument(ctx, ref)
-				})
+				} else {
+					doc, err = s.openDocument(readCtx, func(ctx context.Context) (io.ReadCloser, error) { return conn.OpenDocument(ctx, ref) })
+				}
 				if readCtx.Err() != nil {
 					return readCtx.Err()
 				}

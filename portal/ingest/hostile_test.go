@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 	"unicode"
 
 	"concierge/connectors"
@@ -174,5 +175,41 @@ func TestDocumentsFromInside(t *testing.T) {
 	d.sync("kong")
 	if r := d.records("kong")["at 127.0.0.1"]; r.Deployment.Document == "" || reached.Load() == 0 {
 		t.Errorf("where it is allowed: %q", r.Described.Unread)
+	}
+}
+
+// TestSlowElsewhere: documents at a place that never answers keep neither the gateway's other documents nor its sync waiting.
+func TestSlowElsewhere(t *testing.T) {
+	ended := make(chan struct{})
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusOK)
+		_ = http.NewResponseController(w).Flush()
+		select {
+		case <-r.Context().Done():
+		case <-ended:
+		}
+	}))
+	t.Cleanup(slow.Close)
+	t.Cleanup(func() { close(ended) })
+	d := newDesk(t, Options{Timeout: 20 * time.Second})
+	f := &fake{able: able(), documents: map[string]string{"doc": openAPI("Own", "")}, deployments: []connectors.Deployment{withDocument(deployment("own", ""), "doc", "1")}}
+	for i := range 50 {
+		dep := deployment(fmt.Sprint("slow ", i), fmt.Sprint("Slow ", i))
+		dep.Document = connectors.DocumentRef{URL: fmt.Sprint(slow.URL, "/", i)}
+		f.deployments = append(f.deployments, dep)
+	}
+	n := registration("kong")
+	n.Documents = catalog.Fetching{Fetch: true, Allow: []string{"127.0.0.0/8"}}
+	d.fakes[n.Address] = f
+	if _, err := d.gateways.Register(t.Context(), "per_admin", n); err != nil {
+		t.Fatal(err)
+	}
+	if run := d.sync("kong"); run.State != catalog.Applied || run.Added != len(f.deployments) {
+		t.Fatalf("%+v", run)
+	}
+	for id, r := range d.records("kong") {
+		if want := id == "own"; want != (r.Described.Unread == "") || !want && !strings.Contains(r.Described.Unread, "took too long") {
+			t.Errorf("%s: %q", id, r.Described.Unread)
+		}
 	}
 }
