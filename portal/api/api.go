@@ -279,6 +279,8 @@ type Gateway struct {
 	NextSync     *time.Time        `json:"next_sync,omitempty" doc:"When the next sync is due, give or take a tenth; absent while one runs or it is paused"`
 	Budget       Budget            `json:"budget" doc:"What holds for calls on its admin side; of a gateway of another site its worker's configuration says it"`
 	Traffic      *Traffic          `json:"traffic,omitempty" doc:"Absent where the process that answers has not called it"`
+	// Registered is how it was registered, for those who may change that; it comes with a single one.
+	Registered *NewGateway `json:"registered,omitempty" doc:"How it was registered, without its secrets; for those who may change that"`
 }
 
 // Capabilities is what a gateway can do, as a person reads it.
@@ -339,6 +341,7 @@ type NewGateway struct {
 	AllowPrivate []string `json:"allow_private,omitempty" doc:"Private networks that its admin side may be in, such as 10.1.0.0/16"`
 	Every        string   `json:"every,omitempty" doc:"Between two syncs, such as 5m; the portal's default where it is absent"`
 	Budget       Budget   `json:"budget,omitzero"`
+	GatewayTerms
 }
 
 // GatewayKind is a sort of gateway that can be registered.
@@ -475,6 +478,7 @@ type Gateways interface {
 	Gateways(ctx context.Context, p Paging) (Page[Gateway], error)
 	Gateway(ctx context.Context, id string) (Gateway, error)
 	CreateGateway(ctx context.Context, n NewGateway) (Gateway, error)
+	GatewayChanges
 	// Sync starts a run, or returns the one that is running.
 	Sync(ctx context.Context, gateway string) (Run, error)
 	Runs(ctx context.Context, gateway string, p Paging) (Page[Run], error)

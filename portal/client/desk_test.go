@@ -141,6 +141,11 @@ var (
 			fill(reflect.ValueOf(&n).Elem(), "new")
 			return d.CreateGateway(ctx, n)
 		},
+		"ChangeGateway": func(ctx context.Context, d api.Desk) (any, error) {
+			n := api.NewGateway{}
+			fill(reflect.ValueOf(&n).Elem(), "new")
+			return d.ChangeGateway(ctx, "kong-eu", n)
+		},
 		"Sync":               func(ctx context.Context, d api.Desk) (any, error) { return d.Sync(ctx, "kong-eu") },
 		"Runs":               func(ctx context.Context, d api.Desk) (any, error) { return d.Runs(ctx, "kong-eu", page) },
 		"Run":                func(ctx context.Context, d api.Desk) (any, error) { return d.Run(ctx, "kong-eu", "run_1") },

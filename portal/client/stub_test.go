@@ -168,6 +168,11 @@ func (s *stub) CreateGateway(_ context.Context, n api.NewGateway) (api.Gateway, 
 	n.Bounds = nil // told by value: an address says nothing
 	return answer[api.Gateway](s, "CreateGateway", n, *bounds)
 }
+func (s *stub) ChangeGateway(_ context.Context, id string, n api.NewGateway) (api.Gateway, error) {
+	bounds := n.Bounds
+	n.Bounds = nil
+	return answer[api.Gateway](s, "ChangeGateway", id, n, *bounds)
+}
 func (s *stub) GatewayDocuments(_ context.Context, gateway string, p api.Paging) (api.Page[api.DeploymentDocument], error) {
 	return answer[api.Page[api.DeploymentDocument]](s, "GatewayDocuments", gateway, p)
 }

@@ -5,15 +5,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
-	"time"
 
-	"concierge/connectors"
 	"concierge/portal"
 	"concierge/portal/access"
 	"concierge/portal/api"
 	"concierge/portal/catalog"
-	"concierge/portal/ingest"
 )
 
 // hidden is the answer to whoever may not see gateways, or this one.
@@ -102,7 +98,11 @@ func (d *desk) Gateway(ctx context.Context, id string) (api.Gateway, error) {
 	if err != nil {
 		return api.Gateway{}, err
 	}
-	return d.gateway(ctx, g, &reach{desk: d})
+	shown, err := d.gateway(ctx, g, &reach{desk: d})
+	if access.MayRegisterGateways(d.caller) {
+		shown.Registered = registered(g)
+	}
+	return shown, err
 }
 
 func (d *desk) gateway(ctx context.Context, g catalog.Gateway, reach *reach) (api.Gateway, error) {
@@ -149,49 +149,6 @@ func (d *desk) gateway(ctx context.Context, g catalog.Gateway, reach *reach) (ap
 	}
 	shown.Every, shown.NextSync, shown.Budget, shown.Traffic = every.String(), timeOrNil(next), api.Budget(d.Service.Gateways.Budget(g)), d.traffic(g)
 	return shown, nil
-}
-
-func (d *desk) CreateGateway(ctx context.Context, n api.NewGateway) (api.Gateway, error) {
-	if !access.MayRegisterGateways(d.caller) {
-		return api.Gateway{}, hidden(n.ID)
-	}
-	r := ingest.Registration{
-		Gateway: catalog.Gateway{
-			ID: portal.GatewayID(n.ID), Title: strings.TrimSpace(n.Title), Kind: n.Kind, Address: n.Address, Settings: n.Settings,
-			Division: portal.Division(n.Division), Defaults: map[portal.Axis]string{}, Fleet: strings.TrimSpace(n.Fleet), AllowPrivate: n.AllowPrivate, Budget: connectors.Budget(n.Budget),
-		},
-		Credentials: map[string]portal.Secret{},
-	}
-	for axis, v := range n.Placement {
-		r.Defaults[portal.Axis(axis)] = v
-	}
-	if n.Division != "" && r.Defaults[portal.AxisDivision] == "" {
-		r.Defaults[portal.AxisDivision] = n.Division
-	}
-	if n.Detect {
-		r.Detect = map[string]portal.Environment{} // the registry has the names
-	}
-	if n.Bounds != nil {
-		r.Bounds = *n.Bounds
-	}
-	if n.Every != "" {
-		every, err := time.ParseDuration(n.Every)
-		if err != nil {
-			return api.Gateway{}, fmt.Errorf("every: write a duration such as 5m: %w", portal.ErrInvalid)
-		}
-		r.Every = every
-	}
-	for name, v := range n.Secrets {
-		r.Credentials[name] = portal.NewSecret(v)
-	}
-	g, err := d.Service.Gateways.Register(ctx, string(d.caller.Person), r)
-	if err != nil {
-		return api.Gateway{}, err
-	}
-	if _, err := d.Ingest.Sync(ctx, g.ID, string(d.caller.Person)); err != nil {
-		return api.Gateway{}, err
-	}
-	return d.gateway(ctx, g, &reach{desk: d})
 }
 
 func (d *desk) Sync(ctx context.Context, gateway string) (api.Run, error) {

@@ -1,8 +1,6 @@
 package web
 
 import (
-	"errors"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -129,7 +127,7 @@ func (s *site) gateway(v *visit) error {
 	}
 	page := ui.GatewayPage{
 		Gateway: v.gatewayView(g), Runs: each(runs.Items, run),
-		CanSync: v.administersGateways() && !g.Paused,
+		CanSync: v.administersGateways() && !g.Paused, CanChange: g.Registered != nil && g.Source == "api",
 	}
 	page.First, page.Next = v.pages(runs.Next)
 	p := v.in(ui.GatewaysPath, page.Title, v.crumb("nav.gateways", ui.GatewaysPath))
@@ -147,36 +145,6 @@ func (s *site) sync(v *visit) error {
 	return v.done(ui.Below(ui.GatewaysPath, r.Gateway), "")
 }
 
-func (s *site) newGateway(v *visit) error {
-	return v.renderNewGateway(http.StatusOK, v.query("kind"), ui.Form{Values: map[string]string{}, Errors: map[string]string{}})
-}
-
-func (v *visit) renderNewGateway(status int, chosen string, form ui.Form) error {
-	kinds, err := v.desk.GatewayKinds(v.ctx())
-	if err != nil {
-		return err
-	}
-	environments, err := v.desk.Environments(v.ctx())
-	if err != nil {
-		return err
-	}
-	page := ui.NewGateway{
-		Form: form, Kinds: []ui.Option{{Text: v.text.T("new_gateway.choose")}},
-		Axes:      each(portal.Axes, func(a portal.Axis) string { return string(a) }),
-		Audiences: audiences(), Environments: withDefaults(environments),
-	}
-	for _, k := range kinds {
-		page.Kinds = append(page.Kinds, ui.Option{Value: k.Name, Text: k.Title})
-		if k.Name == chosen {
-			page.Kind = ui.GatewayKind{Name: k.Name, Title: k.Title, Address: k.Address, Settings: each(k.Settings, func(g api.GatewaySetting) ui.GatewaySetting {
-				return ui.GatewaySetting{Name: g.Name, Title: g.Title, Help: g.Help, Default: g.Default, Required: g.Required, Secret: g.Secret}
-			})}
-		}
-	}
-	p := v.in(ui.GatewaysPath, v.text.T("gateways.add"), v.crumb("nav.gateways", ui.GatewaysPath))
-	return v.renderAs(status, ui.NewGatewayPage(p, page))
-}
-
 func audiences() []string {
 	return []string{string(portal.Internal), string(portal.Partner), string(portal.Public)}
 }
@@ -189,45 +157,6 @@ func withDefaults(environments []string) []string {
 		}
 	}
 	return environments
-}
-
-// createGateway registers a gateway. Its secrets are never shown again, also not when the form is.
-func (s *site) createGateway(v *visit) error {
-	form := v.writtenGateway()
-	kind := v.field("kind")
-	if !v.require(form, "id", "address") {
-		return v.renderNewGateway(http.StatusUnprocessableEntity, kind, form)
-	}
-	n := api.NewGateway{
-		ID: v.field("id"), Title: v.field("title"), Kind: kind, Address: v.field("address"),
-		Division:  v.field("placement.division"),
-		Placement: v.fieldsNamed("placement."), Settings: v.fieldsNamed("setting."), Secrets: v.fieldsNamed("secret."),
-		Bounds: &portal.Bounds{
-			Audiences:    each(v.r.PostForm["audiences"], func(a string) portal.Audience { return portal.Audience(a) }),
-			Environments: each(v.r.PostForm["environments"], func(e string) portal.Environment { return portal.Environment(e) }),
-		},
-	}
-	g, err := v.desk.CreateGateway(v.ctx(), n)
-	if refused(&form, err) || errors.Is(err, portal.ErrUnavailable) {
-		if form.Problem == "" {
-			form.Problem = v.text.T("error.unavailable")
-		}
-		return v.renderNewGateway(http.StatusUnprocessableEntity, kind, form)
-	}
-	if err != nil {
-		return err
-	}
-	return v.done(ui.Below(ui.GatewaysPath, g.ID), "gateway-added")
-}
-
-func (v *visit) writtenGateway() ui.Form {
-	names := []string{"id", "title", "address", "audiences", "environments"}
-	for name := range v.r.PostForm {
-		if strings.HasPrefix(name, "placement.") || strings.HasPrefix(name, "setting.") {
-			names = append(names, name)
-		}
-	}
-	return v.written(names...)
 }
 
 // fieldsNamed collects the fields whose names begin alike, without that beginning. Empty ones are left out.

@@ -157,6 +157,10 @@ var everyPage = []shown{
 	{name: "gateway-failed", who: webtest.Administrator, path: "/gateways/classic-paris"},
 	{name: "gateway-new", who: webtest.Administrator, path: "/add-gateway"},
 	{name: "gateway-new-kind", who: webtest.Administrator, path: "/add-gateway?kind=kong"},
+	{name: "gateway-change", who: webtest.Administrator, path: "/gateways/classic-paris/edit"},
+	{name: "gateway-change-wrong", who: webtest.Administrator, path: "/gateways/classic-paris/edit", code: 422, form: url.Values{
+		"kind": {"kong"}, "address": {"https://elsewhere.example:8444"}, "title": {"Classic Paris"}, "per_second": {"many"}, "every": {"5m"},
+	}},
 	{name: "gateway-worker-gone", who: webtest.Division, path: "/gateways/classic-paris"},
 	{name: "rules", who: webtest.Administrator, path: "/gateways/classic-paris/placement"},
 	{name: "rules-configuration", who: webtest.Division, path: "/gateways/partner-edge/placement"},

@@ -268,6 +268,7 @@ var flashes = map[string]string{
 	"rejected":           "flash.rejected",
 	"application-added":  "flash.application_added",
 	"gateway-added":      "flash.gateway_added",
+	"gateway-changed":    "flash.gateway_changed",
 	"organisation-added": "flash.organisation_added",
 	"disabled":           "flash.disabled",
 	"document-uploaded":  "flash.document_uploaded",

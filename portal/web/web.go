@@ -207,6 +207,8 @@ func (s *site) register() {
 	admin("GET", ui.NewGatewayPath, s.newGateway)
 	admin("POST", ui.GatewaysPath, s.createGateway)
 	admin("GET", ui.GatewaysPath+"/{gateway}", s.gateway)
+	admin("GET", ui.GatewaysPath+"/{gateway}/edit", s.editGateway)
+	admin("POST", ui.GatewaysPath+"/{gateway}/edit", s.changeGateway)
 	admin("POST", ui.GatewaysPath+"/{gateway}/sync", s.sync)
 	admin("POST", ui.GatewaysPath+"/{gateway}/plan", s.planSync)
 	admin("GET", ui.GatewaysPath+"/{gateway}/runs/{run}", s.run)

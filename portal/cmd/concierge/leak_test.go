@@ -142,6 +142,8 @@ var probes = map[string]probe{
 	"POST /apis/{api}/acts/{act}/undo": at("/apis/{api}/acts/{act}/undo"),
 
 	"GET /gateways":                 at("/gateways"),
+	"GET /gateways/{gateway}/edit":  at("/gateways/{gateway}/edit"),
+	"POST /gateways/{gateway}/edit": at("/gateways/{gateway}/edit").with("kind=sample&address=http://127.0.0.1:1&title=x"),
 	"GET /add-gateway":              at("/add-gateway", "/add-gateway?kind=sample"),
 	"POST /gateways":                at("/gateways").with("id={gateway}&kind=sample&address=http://127.0.0.1:1"),
 	"GET /gateways/{gateway}":       at("/gateways/{gateway}"),
@@ -269,6 +271,7 @@ var probes = map[string]probe{
 	"GET /api/v1/gateways":                          at("/api/v1/gateways"),
 	"POST /api/v1/gateways":                         at("/api/v1/gateways").with(`{"id":"{gateway}","title":"A","kind":"sample","address":"http://127.0.0.1:1"}`),
 	"GET /api/v1/gateways/{id}":                     at("/api/v1/gateways/{gateway}"),
+	"PUT /api/v1/gateways/{id}":                     at("/api/v1/gateways/{gateway}").with(`{"id":"{gateway}","kind":"sample","address":"http://127.0.0.1:1"}`),
 	"POST /api/v1/gateways/{id}/sync":               at("/api/v1/gateways/{gateway}/sync"),
 	"GET /api/v1/gateways/{id}/documents":           at("/api/v1/gateways/{gateway}/documents"),
 	"GET /api/v1/deployments/{id}/document":         at("/api/v1/deployments/{deployment}/document"),

@@ -371,12 +371,14 @@ type GatewayPage struct {
 	Gateway
 	Runs        []Run
 	First, Next string
+	CanChange   bool
 	CanSync     bool
 }
 
 // NewGateway is the form that registers one.
 type NewGateway struct {
 	Form
+	Changes      string // the gateway whose registration changes; empty: a new one
 	Kinds        []Option
 	Kind         GatewayKind // the chosen one; its zero value means that none is chosen
 	Axes         []string

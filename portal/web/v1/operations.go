@@ -340,6 +340,13 @@ func (s *server) gateways() {
 			return d.Gateway(ctx, id)
 		},
 	}.register(s)
+	type changeIn struct {
+		Thing
+		Body api.NewGateway
+	}
+	change(s, http.MethodPut, "/gateways/{id}", "change-gateway", "Replace a gateway's registration, but for its rules; without secrets it keeps those that it has", func(ctx context.Context, d api.Desk, in *changeIn) (api.Gateway, error) {
+		return d.ChangeGateway(ctx, in.ID, in.Body)
+	})
 	read(s, "/gateways/{id}", "gateway", "One gateway", func(ctx context.Context, d api.Desk, in *Thing) (api.Gateway, error) { return d.Gateway(ctx, in.ID) })
 }
 

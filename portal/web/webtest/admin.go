@@ -107,7 +107,22 @@ func (d *desk) Gateway(_ context.Context, id string) (api.Gateway, error) {
 			g.LastGood = &ended
 		}
 	}
+	if p.is("platform-administrator") {
+		seen.Registered = registered(*g)
+	}
 	return seen, nil
+}
+
+// registered is how a gateway was registered; one that nobody has changed here has no more than what is shown.
+func registered(g api.Gateway) *api.NewGateway {
+	if g.Registered != nil {
+		return g.Registered
+	}
+	return &api.NewGateway{
+		ID: g.ID, Title: g.Title, Kind: g.Kind, Address: g.Address, Division: g.Division, Placement: g.Placement, Bounds: &g.Bounds, Settings: g.Settings,
+		Detect: true, Every: "5m0s", Budget: api.Budget{PerSecond: 2.5, Burst: 10, Parallel: 2}, AllowPrivate: []string{"10.1.0.0/16"},
+		GatewayTerms: api.GatewayTerms{Site: g.Site, Trust: []string{"audience"}, FetchDocuments: true, FetchPrivate: []string{"10.2.0.0/16", "10.3.0.0/16"}},
+	}
 }
 
 func (d *desk) CreateGateway(_ context.Context, n api.NewGateway) (api.Gateway, error) {
@@ -125,6 +140,24 @@ func (d *desk) CreateGateway(_ context.Context, n api.NewGateway) (api.Gateway, 
 	}
 	w.gateways = append(w.gateways, g)
 	return g, nil
+}
+
+func (d *desk) ChangeGateway(_ context.Context, id string, n api.NewGateway) (api.Gateway, error) {
+	w, p, leave := d.enter()
+	defer leave()
+	if _, err := w.governed(p); err != nil {
+		return api.Gateway{}, err
+	}
+	g, err := w.findGateway(p, id)
+	if err != nil {
+		return api.Gateway{}, err
+	}
+	if g.Address != n.Address && len(n.Secrets) == 0 {
+		return api.Gateway{}, fmt.Errorf("its kind or address changes, so give its credentials again: %w", portal.ErrInvalid)
+	}
+	g.Title, g.Address, g.Placement, g.Bounds, g.Settings, g.Fleet = n.Title, n.Address, n.Placement, *n.Bounds, n.Settings, n.Fleet
+	g.Registered = &n
+	return *g, nil
 }
 
 func (d *desk) Sync(_ context.Context, id string) (api.Run, error) {
