@@ -28,7 +28,7 @@ const (
 	maxUnreadable = 10
 	// A batch is what one transaction stores, packed.
 	batchBytes = 4 << 20
-	batchSize  = 100
+	batchSize  = 500
 	// elsewhereShare is the part of a sync's time, as a divisor, in which documents that are not in the gateway may be fetched.
 	elsewhereShare = 4
 	// maxServers is how many of a document's servers a record keeps.

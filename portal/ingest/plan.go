@@ -116,6 +116,9 @@ func changeOf(before, after catalog.Record) Change {
 // opaque: it may have been restored from a backup under new ones.
 func (p *Plan) renames(g catalog.Gateway, gone []catalog.Record, fresh []Found, names bool) map[connectors.Key]catalog.Record {
 	sure := map[connectors.Key]catalog.Record{}
+	if len(gone) == 0 {
+		return sure
+	}
 	offered := map[[2]string]bool{}
 	pair := func(sign func(connectors.Deployment, string) string, certain bool) {
 		olds, news := map[string][]catalog.Record{}, map[string][]Found{}

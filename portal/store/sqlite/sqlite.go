@@ -14,6 +14,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -341,7 +343,35 @@ func (q querier) statement(ctx context.Context, query string) (*sql.Stmt, error)
 	return stmt, nil
 }
 
+// manyParameters is from how many on a statement is run without their numbers.
+const manyParameters = 32
+
+// unnamed leaves out the numbers of a statement's n parameters, where they stand in order: the driver asks SQLite for the
+// name of each, and for each SQLite goes through a list of those before it.
+func unnamed(query string, n int) string {
+	if n < manyParameters {
+		return query
+	}
+	var b strings.Builder
+	rest := query
+	for i := range n {
+		before, after, _ := strings.Cut(rest, "$")
+		b.WriteString(before)
+		b.WriteByte('?')
+		var ok bool
+		if rest, ok = strings.CutPrefix(after, strconv.Itoa(i+1)); !ok || rest != "" && '0' <= rest[0] && rest[0] <= '9' {
+			return query
+		}
+	}
+	if strings.Contains(rest, "$") {
+		return query
+	}
+	b.WriteString(rest)
+	return b.String()
+}
+
 func (q querier) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	query = unnamed(query, len(args))
 	stmt, err := q.statement(ctx, query)
 	if err != nil {
 		return 0, kind(ctx, err)
