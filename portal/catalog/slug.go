@@ -15,10 +15,13 @@ const maxSlug = 80 // letters
 
 // Slugs returns the slugs that an entry may get, the one that reads best first: its title alone, then with its owner
 // division, its gateway, the gateway's own name for it, and at last its own id, which nothing else has. There are no
-// counters: what a slug says does not depend on what else there is at the time.
+// counters: what a slug says does not depend on what else there is at the time. None is portal.Reserved.
 func Slugs(id portal.APIID, title string, division portal.Division, gateway portal.GatewayID, key connectors.Key) []string {
 	words := cmp.Or(Slug(title), "api")
-	all := []string{words}
+	var all []string
+	if !portal.Reserved(words) {
+		all = append(all, words)
+	}
 	for _, more := range []string{string(division), string(gateway), key.RemoteID, key.Exposure, string(id)} {
 		if s := Slug(more); s != "" {
 			words += "-" + s

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"concierge/connectors"
+	"concierge/portal"
 )
 
 func TestSlug(t *testing.T) {
@@ -71,5 +72,14 @@ func TestHashLeavesTheIdsOut(t *testing.T) {
 	b.Override.BaseURL = "https://x.example"
 	if a.Hash() == b.Hash() {
 		t.Error("the override does not count")
+	}
+}
+
+func TestNoSlugIsReserved(t *testing.T) {
+	for _, title := range []string{"Suggest", " suggest! ", "Payments"} {
+		all := Slugs("api_1", title, "cards", "gw", connectors.Key{RemoteID: "r"})
+		if len(all) < 3 || slices.ContainsFunc(all, portal.Reserved) {
+			t.Errorf("%q may get %q", title, all)
+		}
 	}
 }

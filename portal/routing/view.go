@@ -121,6 +121,9 @@ func (v *view) versions(a *axes, seen []candidate, lines []string) []VersionView
 // from an explicit id, which may be that of an internal deployment; it is shown to those only who can read its words
 // elsewhere. The id says nothing to anybody.
 func (e *Entry) nameFor(seen []candidate) string {
+	if portal.Reserved(e.Slug) {
+		return string(e.ID)
+	}
 	told := e.Slug != "" && slices.ContainsFunc(seen, func(c candidate) bool {
 		return slices.Contains(e.Named, c.deployment.ID)
 	})

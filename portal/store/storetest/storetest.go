@@ -65,7 +65,7 @@ type Rule struct {
 
 // Rules returns all rules in the order in which they are run.
 func Rules() []Rule {
-	return slices.Concat(transactionRules, changeRules, valueRules, catalogRules, joiningRules, keyRules, peopleRules, requestRules, rateRules, siteRules, curationRules, planRules)
+	return slices.Concat(transactionRules, changeRules, valueRules, catalogRules, joiningRules, keyRules, peopleRules, requestRules, rateRules, siteRules, curationRules, searchRules, planRules)
 }
 
 // Run checks every rule as a subtest of its own.
