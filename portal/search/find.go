@@ -242,10 +242,18 @@ func (f *finder) correct(q query) query {
 		if count(word, true, 20) == 0 {
 			one, two := f.x.memory.near(word)
 			for _, candidates := range [][]string{one, two} {
-				most := 0
+				most, seen := 0, 0
 				for _, candidate := range candidates {
-					if n := count(candidate, false, 100); n > most {
+					n := count(candidate, false, 100)
+					if n > most {
 						most, word = n, candidate
+					}
+					// What they may not see counts for nothing, here too: it would show in which word is taken.
+					if n > 0 {
+						seen++
+					}
+					if seen == maxCandidates {
+						break
 					}
 				}
 				if most > 0 {

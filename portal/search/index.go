@@ -47,9 +47,6 @@ type Index struct {
 	memory  memory
 	claimed bool  // only the loop uses these
 	seen    int64 // nothing up to this change concerns the index
-	whole   bool  // the index as it was kept has been whole
-	latest  int64 // revision that was seen last
-	learned int64 // revision that memory is of
 }
 
 // New returns the index of a database. Run keeps it up to date; until it has been whole once, searches look at titles,
@@ -352,7 +349,6 @@ func (x *Index) progress(ctx context.Context) (p Progress, err error) {
 		p, err = tx.Search().Progress(ctx)
 		return err
 	})
-	x.latest, x.whole = p.Revision, p.Ready && sameFormat(p.Signature)
 	return p, err
 }
 
@@ -361,11 +357,11 @@ const learnedAtOnce = 2000
 
 // look brings memory up to what is kept, whoever wrote it.
 func (x *Index) look(ctx context.Context) error {
-	if _, err := x.progress(ctx); err != nil {
+	p, err := x.progress(ctx) // first: what is whole now is in memory afterwards
+	if err != nil {
 		return fmt.Errorf("search index: %w", err)
 	}
-	upTo, whole := x.latest, x.whole
-	for more := x.learned != upTo; more; {
+	for more := true; more; {
 		var some []Indexed
 		err := x.db.View(ctx, func(tx Tx) (err error) {
 			some, err = tx.Search().Since(ctx, x.memory.upTo(), learnedAtOnce)
@@ -377,7 +373,6 @@ func (x *Index) look(ctx context.Context) error {
 		x.memory.add(some)
 		more = len(some) == learnedAtOnce
 	}
-	x.learned = upTo
-	x.ready.Store(whole)
+	x.ready.Store(p.Ready && sameFormat(p.Signature))
 	return nil
 }

@@ -53,7 +53,8 @@ type Match struct {
 	Row int64
 }
 
-// Place is where a row stands in the order in which they were written. The zero Place is before all.
+// Place is where a row stands in the order in which they were written, which is that of Row: whoever writes has changed
+// Progress first, so one comes after the other. The zero Place is before all.
 type Place struct {
 	Revision int64 // of Progress, with which it was written
 	Row      int64

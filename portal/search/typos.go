@@ -11,7 +11,7 @@ const (
 	minCorrected  = 4
 	twoMistakes   = 6 // letters from which two mistakes are looked at
 	maxCorrected  = 30
-	maxCandidates = 6 // of a distance, that are looked up
+	maxCandidates = 6 // of a distance that the person may see, of which the one that most entries have is taken
 )
 
 // correctable reports whether a word may be a correction: letters alone, and not too few.
@@ -107,9 +107,9 @@ func (d *dictionary) near(word string) (one, two []string) {
 		return 1
 	})
 	for _, c := range found {
-		if list := &one; c.distance == 1 && len(*list) < maxCandidates {
-			*list = append(*list, c.word)
-		} else if c.distance == 2 && len(two) < maxCandidates {
+		if c.distance == 1 {
+			one = append(one, c.word)
+		} else {
 			two = append(two, c.word)
 		}
 	}

@@ -99,8 +99,7 @@ func (s searchStore) Since(ctx context.Context, after search.Place, limit int) (
 		}
 		x.Tokens, err = search.Unpack(packed)
 		return x, err
-	}, `SELECT id, api, revision, tokens FROM search_tokens WHERE revision >= $1 AND (revision > $1 OR id > $2) ORDER BY revision, id LIMIT $3`,
-		after.Revision, after.Row, limit)
+	}, `SELECT id, api, revision, tokens FROM search_tokens WHERE id > $1 ORDER BY id LIMIT $2`, after.Row, limit)
 	return found, doing(err, "reading the search index")
 }
 
