@@ -98,7 +98,8 @@ func (p *placing) fetch(index Index) error {
 	if err != nil {
 		return fmt.Errorf("looking for deployments that are alike: %w", err)
 	}
-	known := map[string]bool{}
+	known := make(map[string]bool, len(found))
+	p.nodes = slices.Grow(p.nodes, len(found))
 	for _, m := range found {
 		if !fresh[m.ID] && !known[m.ID] {
 			known[m.ID] = true

@@ -39,7 +39,7 @@ func (a answer) published(current []catalog.Record) (all []connectors.Deployment
 		gone[d.Key] = true // told anew
 	}
 	news := slices.ContainsFunc(a.left, func(id string) bool { return !slices.Contains(a.leftBefore, id) })
-	all = slices.Clone(a.told)
+	all = slices.Clip(a.told) // whoever appends gets a copy
 	for _, r := range current {
 		if !r.Live() || gone[r.Key()] {
 			continue

@@ -24,7 +24,8 @@ type applier struct {
 	store   catalog.Store
 	actor   string
 	now     time.Time
-	members *members // that new deployments are placed beside; nil where there are none
+	members *members   // that new deployments are placed beside; nil where there are none
+	watch   *stopwatch // goes with members
 	touched map[portal.APIID]bool
 	before  map[portal.APIID]*before
 	made    []catalog.Entry                      // that are not added yet

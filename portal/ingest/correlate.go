@@ -94,6 +94,7 @@ func (a *applier) place(ctx context.Context, fresh []catalog.Record) error {
 	if len(fresh) == 0 {
 		return nil
 	}
+	began := time.Now()
 	members := make([]correlate.Member, len(fresh))
 	sketches := make([]catalog.Sketched, len(fresh))
 	for i := range fresh {
@@ -102,15 +103,21 @@ func (a *applier) place(ctx context.Context, fresh []catalog.Record) error {
 		sketches[i] = catalog.Sketched{Deployment: d.ID, Sketch: correlate.New(facts(fresh[i]))}
 		members[i] = correlate.Member{ID: string(d.ID), Division: string(d.Placement.Division()), Sketch: sketches[i].Sketch}
 	}
+	add(&a.watch.sketch, began, 0)
 	near, err := a.members.seen(ctx, a.store, slices.Sorted(maps.Keys(a.touched)))
 	if err != nil {
 		return err
 	}
 	decided := remembered{ctx: ctx, store: a.store, in: near}
+	began = time.Now()
 	result, err := correlate.Place(members, near, decided.apart)
+	a.watch.near.Add(int64(near.took))
+	add(&a.watch.compare, began, near.took)
 	if err = errors.Join(err, decided.err); err != nil {
 		return err
 	}
+	began = time.Now()
+	defer func() { add(&a.watch.write, began, 0) }()
 	if err := a.joined(ctx, fresh, result.Joins); err != nil {
 		return err
 	}

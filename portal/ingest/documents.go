@@ -214,6 +214,8 @@ func (s *Service) openDocument(ctx context.Context, open func(context.Context) (
 		return catalog.Document{}, err
 	}
 	defer s.describing.Release(weight)
+	began := time.Now()
+	defer func() { add(&s.watch.describe, began, 0) }()
 	d, err := document.Describe(*buffer, s.opts.Documents)
 	if err != nil {
 		return catalog.Document{}, err

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"concierge/portal"
 	"concierge/portal/catalog"
@@ -87,6 +88,7 @@ type beside struct {
 	all  *correlate.Memory
 	own  correlate.Memory // those of the entries that it has written to
 	past map[string]bool  // those that were in these entries
+	took time.Duration    // to find what is near
 }
 
 // seen returns the members with what the transaction has done to the entries given.
@@ -110,6 +112,8 @@ func (m *members) seen(ctx context.Context, store catalog.Store, written []porta
 
 // Near implements correlate.Index.
 func (b *beside) Near(keys []uint64) ([]correlate.Member, error) {
+	began := time.Now()
+	defer func() { b.took += time.Since(began) }()
 	found, err := b.own.Near(keys)
 	if err != nil {
 		return nil, err

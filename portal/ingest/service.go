@@ -80,6 +80,7 @@ type Service struct {
 	sketching sync.Mutex
 	sketched  bool // all that is in the catalog can be compared; under sketching
 
+	watch    stopwatch
 	members  members
 	settled  settled
 	planning *semaphore.Weighted // deployments
@@ -758,8 +759,10 @@ func (s *Service) takeOver(ctx context.Context, g catalog.Gateway, conn connecto
 	}
 	defer s.planning.Release(share)
 	_, end = s.opts.Tracer.Start(ctx, "ingest.plan")
+	began := time.Now()
 	plan, outcomes := compare(g, able, n.current, found)
 	n.add(&plan)
+	add(&s.watch.plan, began, 0)
 	end(nil)
 	wait := s.opts.Removals.Wait(plan) && !covers(may, plan.Remove)
 	p.change(func(r *catalog.Run) {
@@ -801,18 +804,24 @@ func (s *Service) takeOver(ctx context.Context, g catalog.Gateway, conn connecto
 		run.State = catalog.Applied
 	}
 	applying, end := s.opts.Tracer.Start(ctx, "ingest.apply", attribute.Int("added", run.Added), attribute.Int("changed", run.Changed), attribute.Int("removed", run.Removed))
+	var done time.Time
 	err = s.db.InTx(applying, func(tx catalog.Tx) error {
 		if placing {
 			if err := tx.Turn(applying); err != nil {
 				return err
 			}
 			p.quiet()
+			began := time.Now()
 			if err := s.members.follow(applying, tx.Catalog()); err != nil {
 				return err
 			}
+			add(&s.watch.follow, began, 0)
 		}
-		return s.commit(applying, tx, g, able, plan, run)
+		err := s.commit(applying, tx, g, able, plan, run)
+		done = time.Now()
+		return err
 	})
+	add(&s.watch.commit, done, 0)
 	end(err)
 	if err != nil {
 		return err
@@ -874,7 +883,7 @@ func (s *Service) commit(ctx context.Context, tx catalog.Tx, g catalog.Gateway, 
 // applier is what applies the plan of a run.
 func (s *Service) applier(tx catalog.Tx, run catalog.Run) *applier {
 	a := newApplier(tx, run.Actor, run.Ended)
-	a.members = &s.members
+	a.members, a.watch = &s.members, &s.watch
 	return a
 }
 

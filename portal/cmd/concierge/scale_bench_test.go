@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/metrics"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"concierge/portal/ingest"
 	"concierge/portal/ingest/ingesttest"
 	"concierge/portal/routing"
+	"concierge/portal/store"
 )
 
 // BenchmarkScale runs the portal over 100,000 deployments on 100 gateways: their first sync with every document and the
@@ -65,7 +67,7 @@ func BenchmarkScale(b *testing.B) {
 	}
 	for b.Loop() {
 		s, _ := start()
-		began := time.Now()
+		began, used := time.Now(), processorTime(b)
 		for _, g := range estate.Registrations {
 			awaitSync(b, s, g.ID)
 		}
@@ -73,9 +75,28 @@ func BenchmarkScale(b *testing.B) {
 		if err := s.live.Refresh(b.Context()); err != nil {
 			b.Fatal(err)
 		}
+		spent, used := s.ingest.Spent(), processorTime(b)-used
+		entries, questions := entriesIn(b, s), questionsIn(b, s)
+		for _, line := range []struct {
+			what string
+			took any
+		}{
+			{"first sync of all", first}, {"  processor", used}, {"  peak of memory", fmt.Sprintf("%d MB", peak(b)/1e6)},
+			{"  documents read and packed, added up", spent.Describe}, {"  plans, added up", spent.Plan},
+			{"  correlation", spent.Correlation()}, {"    following other syncs", spent.Follow}, {"    sketches", spent.Sketch}, {"    near", spent.Near},
+			{"    compare and join", spent.Compare}, {"    writes", spent.Write}, {"  commits", spent.Commit},
+			{"  entries", entries}, {"  questions to people", questions},
+		} {
+			if d, ok := line.took.(time.Duration); ok {
+				line.took = d.Round(10 * time.Millisecond)
+			}
+			fmt.Printf("%-42s %12v\n", line.what, line.took)
+		}
 		b.ReportMetric(first.Seconds(), "first-s")
+		b.ReportMetric(spent.Correlation().Seconds(), "correlation-s")
+		b.ReportMetric(used.Seconds(), "first-cpu-s")
 		b.ReportMetric(float64(peak(b))/1e6, "peak-MB")
-		b.ReportMetric(float64(entriesIn(b, s)), "entries")
+		b.ReportMetric(float64(entries), "entries")
 
 		if os.Getenv("CONCIERGE_SCALE_DATA") != "" { // it may know documents that the last run changed
 			for _, g := range estate.Registrations {
@@ -150,6 +171,32 @@ func syncNow(b *testing.B, s *server, id portal.GatewayID) catalog.Run {
 		b.Fatal(err)
 	}
 	return run
+}
+
+// processorTime is what the process has used of all processors; 0 where the system does not tell.
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	metric := []metrics.Sample{{Name: "/cpu/classes/user:cpu-seconds"}, {Name: "/cpu/classes/gc/total:cpu-seconds"}}
+	runtime.GC() // they are as of the last one
+	metrics.Read(metric)
+	var all float64
+	for _, m := range metric {
+		all += m.Value.Float64()
+	}
+	return time.Duration(all * float64(time.Second))
+}
+
+// questionsIn counts what correlation asks people.
+func questionsIn(b *testing.B, s *server) (n int) {
+	b.Helper()
+	err := store.Narrow[catalog.Tx](s.db).View(b.Context(), func(tx catalog.Tx) (err error) {
+		n, err = tx.Catalog().CountReviews(b.Context(), catalog.ReviewFilter{State: catalog.ReviewOpen})
+		return err
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return n
 }
 
 // entriesIn counts the entries that somebody within the company sees.
