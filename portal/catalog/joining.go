@@ -138,9 +138,9 @@ type Joins interface {
 	Members(ctx context.Context, each func(correlate.Member)) (version int64, err error)
 	// MembersOf returns those of entries. Where known says so, by the sum of its sketch, a member comes without it.
 	MembersOf(ctx context.Context, apis []portal.APIID, known func(id string, sum int64) bool) ([]correlate.Member, error)
-	// ChangedEntries is store.DB.Changes for entries alone, as this transaction sees them; what it has changed itself is
-	// not among them.
-	ChangedEntries(ctx context.Context, after int64) (apis []portal.APIID, newest int64, complete bool, err error)
+	// ChangedEntries is store.DB.Changes for entries alone, as this transaction sees them: of each by how many transactions it
+	// was changed. What this one has changed itself is not among them.
+	ChangedEntries(ctx context.Context, after int64) (times map[portal.APIID]int, newest int64, complete bool, err error)
 
 	// Move puts a record into another entry and says why. Its subscriptions go with it, but for one that its application
 	// holds there already, and whoever holds a key there is noted as changed.

@@ -2,6 +2,9 @@ package correlate
 
 import (
 	"cmp"
+	"encoding/binary"
+	"hash/fnv"
+	"io"
 	"math"
 	"slices"
 	"strconv"
@@ -49,7 +52,7 @@ func Compare(a, b Sketch) Match {
 
 // weighUp looks at every signal.
 func weighUp(a, b *Sketch) weighing {
-	if compareSketches(a, b) > 0 { // so that no rule below can depend on which comes first
+	if x, y := a.Sum(), b.Sum(); x > y || x == y && compareSketches(a, b) > 0 { // so that no rule below can depend on which comes first
 		a, b = b, a
 	}
 	x, y := newSubject(a), newSubject(b)
@@ -301,6 +304,33 @@ func (e *weighing) owner() {
 }
 
 func ordered(a, b string) []string { return []string{min(a, b), max(a, b)} }
+
+// Sum is of all that a sketch is made of: another one as a rule has another.
+func (s *Sketch) Sum() int64 {
+	h := fnv.New64a()
+	all := func(texts ...string) {
+		for _, t := range texts {
+			_, _ = io.WriteString(h, t)
+			h.Write([]byte{0})
+		}
+		h.Write([]byte{1})
+	}
+	for _, n := range s.Titles {
+		all(n.Text)
+	}
+	for _, b := range s.Base {
+		all(b...)
+	}
+	all(s.Explicit, s.Owner, s.placeText(), s.upstreamText(), strconv.FormatBool(s.Routes))
+	all(s.Domains...)
+	all(s.Shape.prefix...)
+	var b [8]byte
+	for _, p := range s.Shape.paths {
+		binary.BigEndian.PutUint64(b[:], uint64(p))
+		h.Write(b[:])
+	}
+	return int64(h.Sum64())
+}
 
 // compareSketches is an order of sketches that are not the same.
 func compareSketches(a, b *Sketch) int {

@@ -49,16 +49,16 @@ type Member struct {
 	Entry    string // that it belongs to; empty: none yet
 	Division string // the owner of its entry, else its own; nothing is joined across divisions
 	Sketch   Sketch
-	Sum      int64 // tells one form of its sketch from another, to who keeps it; 0: not known
+	Sum      int64 // of the sketch; 0: not known
 
-	keys []uint64 // of the sketch, where they are known
+	*prepared // nil: it is not yet
 }
 
 // Index finds known members.
 type Index interface {
-	// Near returns members that have one of the keys, in any order, each once at least. Of a key that more than Common
+	// Near returns members that have one of the keys, in any order, each once at least; Place changes nothing of them. Of a key that more than Common
 	// members have it may return any Common of them, always the same ones.
-	Near(keys []uint64) ([]Member, error)
+	Near(keys []uint64) ([]*Member, error)
 }
 
 // Common is how many members may share a key before it says too little about them.

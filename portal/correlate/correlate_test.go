@@ -451,7 +451,7 @@ type failing struct{ Memory }
 
 var errIndex = errors.New("the index is away")
 
-func (*failing) Near([]uint64) ([]Member, error) { return nil, errIndex }
+func (*failing) Near([]uint64) ([]*Member, error) { return nil, errIndex }
 
 func TestPlacePassesOnTheIndexError(t *testing.T) {
 	if _, err := Place([]Member{roster("a", "", "")}, &failing{}, noneApart); !errors.Is(err, errIndex) {
@@ -478,6 +478,7 @@ func TestMemory(t *testing.T) {
 	for _, x := range got {
 		ids = append(ids, x.ID)
 	}
+	slices.Sort(ids)
 	if diff := cmp.Diff(want, ids); diff != "" {
 		t.Error(diff)
 	}

@@ -2,7 +2,6 @@ package correlate
 
 import (
 	"cmp"
-	"hash/fnv"
 	"math"
 	"slices"
 )
@@ -43,9 +42,6 @@ func (p *placing) start() {
 	for i := range p.nodes {
 		n, alone := &p.nodes[i], self[i:i+1:i+1]
 		p.groups[i] = group{nodes: alone, heard: alone, unasked: alone, division: n.Division, entry: n.Entry, explicit: n.Sketch.Explicit}
-		h := fnv.New64a()
-		h.Write([]byte(n.ID))
-		n.lot = before("", h.Sum64())
 	}
 	for i := range slices.Backward(p.nodes) { // known ones first: what a new member says of its entry does not count against it
 		n := &p.nodes[i]

@@ -8,18 +8,14 @@ import (
 // Memory is an Index in memory, for a whole company: 100,000 members take some 100 MB. The zero value is empty. It is not
 // safe for concurrent use.
 type Memory struct {
-	places  map[string]uint32 // of members, by id
-	members []held
+	places  map[string]uint32   // of members, by id
+	members []*Member           // nil: it has gone
 	free    []uint32            // places of members that have gone
 	keys    map[uint64][]uint32 // places, in the order of the ids
 	entries map[string][]uint32 // places, in no order
 	texts   map[string]string   // words that many have are kept once
-}
-
-// held is a member and the keys under which it is found.
-type held struct {
-	Member
-	keys []uint64
+	passed  []uint32            // by place: the last search that came by
+	passes  uint32
 }
 
 // Len is the number of members.
@@ -35,12 +31,14 @@ func (m *Memory) Put(member Member) {
 	if n := len(m.free); n > 0 {
 		place, m.free = m.free[n-1], m.free[:n-1]
 	} else {
-		m.members = append(m.members, held{})
+		m.members, m.passed = append(m.members, nil), append(m.passed, 0)
 	}
 	member.Division = m.once(member.Division)
 	member.Entry = m.once(member.Entry)
 	m.share(&member.Sketch)
-	m.places[member.ID], m.members[place] = place, held{member, member.Sketch.keys()}
+	member.prepared = nil
+	member.prepare()
+	m.places[member.ID], m.members[place] = place, &member
 	m.entries[member.Entry] = append(m.entries[member.Entry], place)
 	for _, k := range m.members[place].keys {
 		at, _ := m.find(k, member.ID)
@@ -54,7 +52,7 @@ func (m *Memory) Join(id, entry, division string) {
 	if !ok {
 		return
 	}
-	member := &m.members[place]
+	member := m.members[place]
 	m.leave(place)
 	member.Entry, member.Division = m.once(entry), m.once(division)
 	m.entries[member.Entry] = append(m.entries[member.Entry], place)
@@ -74,7 +72,7 @@ func (m *Memory) Remove(id string) {
 	}
 	m.leave(place)
 	delete(m.places, id)
-	m.members[place] = held{}
+	m.members[place] = nil
 	m.free = append(m.free, place)
 }
 
@@ -98,7 +96,7 @@ func (m *Memory) Member(id string) (Member, bool) {
 	if !ok {
 		return Member{}, false
 	}
-	return m.members[place].Member, true
+	return *m.members[place], true
 }
 
 // Of returns the ids of an entry's members, in no order.
@@ -110,20 +108,18 @@ func (m *Memory) Of(entry string) []string {
 	return ids
 }
 
-// Near implements Index. The members come by id; of a key that more than Common have, the first of them.
-func (m *Memory) Near(keys []uint64) ([]Member, error) {
-	var places []uint32
+// Near implements Index: of a key that more than Common have, the first of them by id.
+func (m *Memory) Near(keys []uint64) ([]*Member, error) {
+	m.passes++
+	var found []*Member
 	for _, k := range keys {
-		places = append(places, m.keys[k][:min(Common, len(m.keys[k]))]...)
+		for _, place := range m.keys[k][:min(Common, len(m.keys[k]))] {
+			if m.passed[place] != m.passes {
+				m.passed[place] = m.passes
+				found = append(found, m.members[place])
+			}
+		}
 	}
-	slices.Sort(places)
-	places = slices.Compact(places)
-	found := make([]Member, len(places))
-	for i, place := range places {
-		found[i] = m.members[place].Member
-		found[i].keys = m.members[place].keys
-	}
-	slices.SortFunc(found, func(a, b Member) int { return strings.Compare(a.ID, b.ID) })
 	return found, nil
 }
 

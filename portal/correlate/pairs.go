@@ -30,7 +30,7 @@ func pairOf(i, j int) uint64 { return uint64(min(i, j))<<32 | uint64(max(i, j)) 
 func (p *placing) weigh(i, j int) weighing {
 	p.compared.Add(1)
 	a, b := &p.nodes[i], &p.nodes[j]
-	if a.rank > b.rank {
+	if a.order > b.order || a.order == b.order && compareSketches(&a.Sketch, &b.Sketch) > 0 {
 		a, b = b, a
 	}
 	return weighInOrder(&a.subject, &b.subject)
@@ -78,14 +78,9 @@ func (p *placing) each(first int, do func(*node)) {
 
 // compare judges the pairs that share a key, on all processors.
 func (p *placing) compare() {
-	order := make([]int32, len(p.nodes))
 	roots := make([]int, len(p.nodes))
 	for i := range p.nodes {
-		order[i], roots[i] = int32(i), p.root(i)
-	}
-	slices.SortFunc(order, func(i, j int32) int { return compareSketches(&p.nodes[i].Sketch, &p.nodes[j].Sketch) })
-	for rank, i := range order {
-		p.nodes[i].rank = int32(rank)
+		roots[i] = p.root(i)
 	}
 	beside := p.neighbours()
 	const share = 64
@@ -135,44 +130,46 @@ func (n *neighbours) of(node int, list []int32) []int32 {
 // neighbours finds for every node those that share a key with it: all of them where they are few, else those that are most
 // alike in all their keys.
 func (p *placing) neighbours() *neighbours {
-	type holder struct {
-		key  uint64
-		node int32
-	}
-	var holders []holder
+	// held are the keys of each node that new ones have, by their place among these: what known ones share among themselves is
+	// not looked at.
+	var held []int32
 	n := &neighbours{first: make([]int32, len(p.nodes)+1)}
+	ends := make([]int32, len(p.asked)+1) // of the holders of each key
 	for i := range p.nodes {
 		for _, k := range p.nodes[i].keys {
-			if _, asked := slices.BinarySearch(p.asked, k); asked { // what known ones share among themselves is not looked at
-				holders = append(holders, holder{k, int32(i)})
+			if at, asked := slices.BinarySearch(p.asked, k); asked {
+				held = append(held, int32(at))
+				ends[at+1]++
 			}
 		}
-		n.first[i+1] = int32(len(holders))
+		n.first[i+1] = int32(len(held))
 	}
-	slices.SortFunc(holders, func(a, b holder) int {
-		return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.node, b.node))
-	})
-	n.holders, n.spans = make([]int32, len(holders)), make([]span, len(holders))
-	filled := slices.Clone(n.first)
-	for from := 0; from < len(holders); {
-		to := from + 1
-		for to < len(holders) && holders[to].key == holders[from].key {
-			to++
+	for at := range p.asked {
+		ends[at+1] += ends[at]
+	}
+	n.holders, n.spans = make([]int32, len(held)), make([]span, len(held))
+	next := slices.Clone(ends)
+	for i := range p.nodes {
+		for _, at := range held[n.first[i]:n.first[i+1]] {
+			n.holders[next[at]] = int32(i)
+			next[at]++
 		}
-		same, reach := holders[from:to], len(holders)
+	}
+	filled := slices.Clone(n.first)
+	for at := range p.asked {
+		from, to := int(ends[at]), int(ends[at+1])
+		same, reach := n.holders[from:to], len(held)
 		if len(same) > Common {
 			// Too many to try every pair: neighbours, once they stand in an order that brings together what is alike.
-			slices.SortFunc(same, func(a, b holder) int {
-				return cmp.Or(slices.Compare(p.nodes[a.node].keys, p.nodes[b.node].keys), cmp.Compare(a.node, b.node))
+			slices.SortFunc(same, func(i, j int32) int {
+				return cmp.Or(slices.Compare(p.nodes[i].keys, p.nodes[j].keys), cmp.Compare(i, j))
 			})
 			reach = window
 		}
-		for at, h := range same {
-			n.holders[from+at] = h.node
-			n.spans[filled[h.node]] = span{int32(max(from, from+at-reach)), int32(min(to, from+at+reach+1))}
-			filled[h.node]++
+		for x, i := range same {
+			n.spans[filled[i]] = span{int32(max(from, from+x-reach)), int32(min(to, from+x+reach+1))}
+			filled[i]++
 		}
-		from = to
 	}
 	return n
 }

@@ -3,6 +3,7 @@ package correlate
 import (
 	"cmp"
 	"fmt"
+	"hash/fnv"
 	"slices"
 	"sync/atomic"
 )
@@ -27,8 +28,9 @@ func Place(members []Member, index Index, apart func(id string) []string) (Resul
 
 func place(members []Member, index Index, apart func(id string) []string) (*placing, error) {
 	p := &placing{apart: apart, nodes: make([]node, 0, len(members))}
-	for i, m := range members {
-		p.nodes = append(p.nodes, node{Member: m, at: i})
+	for i := range members {
+		own := members[i]
+		p.nodes = append(p.nodes, node{Member: &own, at: i})
 	}
 	slices.SortFunc(p.nodes, func(a, b node) int { return cmp.Compare(a.ID, b.ID) })
 	p.fresh = len(p.nodes)
@@ -45,11 +47,25 @@ func place(members []Member, index Index, apart func(id string) []string) (*plac
 
 // node is a member that takes part: the new ones first, then those of the index.
 type node struct {
-	Member
-	at      int // in the list of new ones
+	*Member
+	at int // in the list of new ones
+}
+
+// prepared is what is worked out of a member once, for all comparisons.
+type prepared struct {
+	keys    []uint64
 	subject subject
-	rank    int32  // in the order of sketches
+	order   int64  // of sketches: their sum, and then as compareSketches says
 	lot     uint64 // which members speak for a group is drawn
+}
+
+func (m *Member) prepare() {
+	if m.prepared != nil {
+		return
+	}
+	h := fnv.New64a()
+	h.Write([]byte(m.ID))
+	m.prepared = &prepared{keys: m.Sketch.keys(), subject: newSubject(&m.Sketch), order: m.Sketch.Sum(), lot: before("", h.Sum64())}
 }
 
 // edge is a pair that may be one API.
@@ -80,12 +96,7 @@ type placing struct {
 }
 
 func (p *placing) fetch(index Index) error {
-	hash := func(n *node) {
-		if n.keys == nil {
-			n.keys = n.Sketch.keys()
-		}
-	}
-	p.each(0, hash)
+	p.each(0, func(n *node) { n.prepare() })
 	fresh := map[string]bool{}
 	for i := range p.nodes {
 		n := &p.nodes[i]
@@ -106,9 +117,14 @@ func (p *placing) fetch(index Index) error {
 			p.nodes = append(p.nodes, node{Member: m, at: -1})
 		}
 	}
-	p.each(p.fresh, hash)
+	p.each(p.fresh, func(n *node) {
+		if n.prepared == nil {
+			own := *n.Member
+			own.prepare()
+			n.Member = &own
+		}
+	})
 	slices.SortFunc(p.nodes[p.fresh:], func(a, b node) int { return cmp.Compare(a.ID, b.ID) })
-	p.each(0, func(n *node) { n.subject = newSubject(&n.Sketch) }) // nodes stay where they are from now on
 	return nil
 }
 

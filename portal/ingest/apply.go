@@ -12,6 +12,7 @@ import (
 	"concierge/portal"
 	"concierge/portal/audit"
 	"concierge/portal/catalog"
+	"concierge/portal/correlate"
 	"concierge/portal/keys"
 )
 
@@ -24,8 +25,10 @@ type applier struct {
 	store   catalog.Store
 	actor   string
 	now     time.Time
-	members *members   // that new deployments are placed beside; nil where there are none
-	watch   *stopwatch // goes with members
+	members *members              // that new deployments are placed beside; nil where there are none
+	watch   *stopwatch            // goes with members
+	placed  []correlate.Member    // new ones, and
+	alone   map[portal.APIID]bool // their entries, as far as nothing else of them was changed
 	touched map[portal.APIID]bool
 	before  map[portal.APIID]*before
 	made    []catalog.Entry                      // that are not added yet

@@ -101,10 +101,11 @@ func (a *applier) place(ctx context.Context, fresh []catalog.Record) error {
 		d := &fresh[i].Deployment
 		d.ID = portal.DeploymentID(portal.NewID("dep"))
 		sketches[i] = catalog.Sketched{Deployment: d.ID, Sketch: correlate.New(facts(fresh[i]))}
-		members[i] = correlate.Member{ID: string(d.ID), Division: string(d.Placement.Division()), Sketch: sketches[i].Sketch}
+		members[i] = correlate.Member{ID: string(d.ID), Division: string(d.Placement.Division()), Sketch: sketches[i].Sketch, Sum: sketches[i].Sketch.Sum()}
 	}
 	add(&a.watch.sketch, began, 0)
-	near, err := a.members.seen(ctx, a.store, slices.Sorted(maps.Keys(a.touched)))
+	written := slices.Sorted(maps.Keys(a.touched))
+	near, err := a.members.seen(ctx, a.store, written)
 	if err != nil {
 		return err
 	}
@@ -125,8 +126,14 @@ func (a *applier) place(ctx context.Context, fresh []catalog.Record) error {
 		return err
 	}
 	in := make(map[string]portal.APIID, len(fresh))
-	for _, r := range fresh {
+	a.placed, a.alone = members, make(map[portal.APIID]bool, len(fresh))
+	for i, r := range fresh {
 		in[string(r.Deployment.ID)] = r.Deployment.API
+		members[i].Entry = string(r.Deployment.API)
+		a.alone[r.Deployment.API] = true
+	}
+	for _, entry := range written {
+		delete(a.alone, entry)
 	}
 	return a.ask(ctx, result.Reviews, func(id string) portal.APIID {
 		if entry, ok := in[id]; ok {

@@ -14,9 +14,10 @@ import (
 // or a person did is taken over by the next transaction that places something, before it looks. So what is placed is placed
 // beside what its own transaction sees, neither more nor less. Use them with turn held.
 type members struct {
-	turn    chan struct{}     // holds one token
-	memory  *correlate.Memory // nil: not loaded yet
-	version int64             // of the log
+	turn    chan struct{}         // holds one token
+	memory  *correlate.Memory     // nil: not loaded yet
+	version int64                 // of the log
+	own     map[portal.APIID]bool // entries that were changed since, once, by taking in what the memory has already
 }
 
 // take waits for the turn; give ends it.
@@ -43,18 +44,32 @@ func (m *members) read(ctx context.Context, store catalog.Store) error {
 	if err != nil {
 		return err
 	}
-	m.memory, m.version = memory, version
+	m.memory, m.version, m.own = memory, version, nil
 	return nil
+}
+
+// took takes in what a transaction has placed, which is committed. entries are those that it changed in no other way.
+func (m *members) took(placed []correlate.Member, entries map[portal.APIID]bool) {
+	for _, x := range placed {
+		m.memory.Put(x)
+	}
+	m.own = entries
 }
 
 // follow takes over what was committed before the transaction. It comes before the transaction writes anything.
 func (m *members) follow(ctx context.Context, store catalog.Store) error {
-	entries, newest, complete, err := store.ChangedEntries(ctx, m.version)
+	times, newest, complete, err := store.ChangedEntries(ctx, m.version)
 	if err != nil {
 		return err
 	}
 	if !complete || newest < m.version { // a gap, or another database: one restored from a backup
 		return m.read(ctx, store)
+	}
+	var entries []portal.APIID
+	for id, n := range times {
+		if n > 1 || !m.own[id] {
+			entries = append(entries, id)
+		}
 	}
 	found, err := store.MembersOf(ctx, entries, func(id string, sum int64) bool {
 		had, ok := m.memory.Member(id)
@@ -79,7 +94,7 @@ func (m *members) follow(ctx context.Context, store catalog.Store) error {
 			}
 		}
 	}
-	m.version = newest
+	m.version, m.own = newest, nil
 	return nil
 }
 
@@ -111,7 +126,7 @@ func (m *members) seen(ctx context.Context, store catalog.Store, written []porta
 }
 
 // Near implements correlate.Index.
-func (b *beside) Near(keys []uint64) ([]correlate.Member, error) {
+func (b *beside) Near(keys []uint64) ([]*correlate.Member, error) {
 	began := time.Now()
 	defer func() { b.took += time.Since(began) }()
 	found, err := b.own.Near(keys)

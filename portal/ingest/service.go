@@ -805,6 +805,7 @@ func (s *Service) takeOver(ctx context.Context, g catalog.Gateway, conn connecto
 	}
 	applying, end := s.opts.Tracer.Start(ctx, "ingest.apply", attribute.Int("added", run.Added), attribute.Int("changed", run.Changed), attribute.Int("removed", run.Removed))
 	var done time.Time
+	var applied *applier
 	err = s.db.InTx(applying, func(tx catalog.Tx) error {
 		if placing {
 			if err := tx.Turn(applying); err != nil {
@@ -817,7 +818,8 @@ func (s *Service) takeOver(ctx context.Context, g catalog.Gateway, conn connecto
 			}
 			add(&s.watch.follow, began, 0)
 		}
-		err := s.commit(applying, tx, g, able, plan, run)
+		applied = s.applier(tx, run)
+		err := s.commit(applying, tx, g, able, plan, run, applied)
 		done = time.Now()
 		return err
 	})
@@ -827,6 +829,9 @@ func (s *Service) takeOver(ctx context.Context, g catalog.Gateway, conn connecto
 		return err
 	}
 	crash.Point("ingest.after-commit")
+	if placing {
+		s.members.took(applied.placed, applied.alone)
+	}
 	if run.State.Good() {
 		s.settle(g.ID, n, found, outcomes)
 	}
@@ -835,7 +840,7 @@ func (s *Service) takeOver(ctx context.Context, g catalog.Gateway, conn connecto
 }
 
 // commit writes all that a sync has to write, in one transaction.
-func (s *Service) commit(ctx context.Context, tx catalog.Tx, g catalog.Gateway, able connectors.Capabilities, plan Plan, run catalog.Run) error {
+func (s *Service) commit(ctx context.Context, tx catalog.Tx, g catalog.Gateway, able connectors.Capabilities, plan Plan, run catalog.Run, a *applier) error {
 	now, err := tx.Catalog().Gateway(ctx, g.ID)
 	if err != nil {
 		return err
@@ -858,7 +863,7 @@ func (s *Service) commit(ctx context.Context, tx catalog.Tx, g catalog.Gateway, 
 		tx.Changed(store.ChangedGateway, string(g.ID))
 	}
 	if run.State == catalog.Applied {
-		if err := s.applier(tx, run).apply(ctx, plan); err != nil {
+		if err := a.apply(ctx, plan); err != nil {
 			return err
 		}
 		detail := counts(plan)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"maps"
 	"math"
 	"slices"
@@ -51,13 +50,6 @@ func (s catalogStore) PutSketches(ctx context.Context, all []catalog.Sketched) e
 	return nil
 }
 
-// sumOf tells sketches apart.
-func sumOf(sketch []byte) int64 {
-	h := fnv.New64a()
-	h.Write(sketch)
-	return int64(h.Sum64())
-}
-
 func (s catalogStore) putSketches(ctx context.Context, all []catalog.Sketched) error {
 	type kept struct {
 		format int
@@ -84,7 +76,7 @@ func (s catalogStore) putSketches(ctx context.Context, all []catalog.Sketched) e
 		if err != nil {
 			return err
 		}
-		now := kept{correlate.Format, sumOf(sketch)}
+		now := kept{correlate.Format, k.Sketch.Sum()}
 		if known[k.Deployment] != now {
 			values = append(values, string(k.Deployment), now.format, now.sum, string(sketch))
 		}
@@ -163,14 +155,20 @@ func (s catalogStore) MembersOf(ctx context.Context, apis []portal.APIID, known 
 	return all, nil
 }
 
-func (s catalogStore) ChangedEntries(ctx context.Context, after int64) (apis []portal.APIID, newest int64, complete bool, err error) {
+func (s catalogStore) ChangedEntries(ctx context.Context, after int64) (times map[portal.APIID]int, newest int64, complete bool, err error) {
 	newest, complete, err = s.tx.newest(ctx, after)
 	if err != nil || !complete || newest == after {
 		return nil, newest, complete, doing(err, "reading the change log")
 	}
-	apis, err = rows(ctx, s.tx, func(r scanner) (id portal.APIID, err error) { return id, r.Scan(&id) },
-		`SELECT DISTINCT id FROM changes WHERE seq > $1 AND kind = $2`, after, string(store.ChangedAPI))
-	return apis, newest, complete, doing(err, "reading the change log")
+	times = map[portal.APIID]int{}
+	_, err = rows(ctx, s.tx, func(r scanner) (none struct{}, err error) {
+		var id portal.APIID
+		var n int
+		err = r.Scan(&id, &n)
+		times[id] = n
+		return none, err
+	}, `SELECT id, count(*) FROM changes WHERE seq > $1 AND kind = $2 GROUP BY id`, after, string(store.ChangedAPI))
+	return times, newest, complete, doing(err, "reading the change log")
 }
 
 // why is a Joining as it is kept; scanWhy its reverse.

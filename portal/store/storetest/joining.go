@@ -226,14 +226,17 @@ func sketches(t T, db DB) {
 		version = at
 		return errors.Join(err, missingErr)
 	})
-	write(t, db, func(ctx context.Context, tx *sqlstore.Tx) error {
-		tx.Changed(store.ChangedAPI, "api_1")
-		tx.Changed(store.ChangedGateway, "kong-eu")
-		return nil
-	})
+	for range 2 {
+		write(t, db, func(ctx context.Context, tx *sqlstore.Tx) error {
+			tx.Changed(store.ChangedAPI, "api_1")
+			tx.Changed(store.ChangedAPI, "api_1")
+			tx.Changed(store.ChangedGateway, "kong-eu")
+			return nil
+		})
+	}
 	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
 		changed, newest, complete, err := s.ChangedEntries(ctx, version)
-		if !complete || newest <= version || len(changed) != 1 || changed[0] != "api_1" {
+		if !complete || newest <= version || len(changed) != 1 || changed["api_1"] != 2 {
 			t.Errorf("changed since %d: %v, up to %d, complete %t", version, changed, newest, complete)
 		}
 		none, newest, complete, noneErr := s.ChangedEntries(ctx, newest)
