@@ -206,6 +206,10 @@ func (w world) keptFrom(id string) []string {
 		if pair[0] == id && pair[0] <= pair[1] {
 			out = append(out, pair[1])
 		}
+		// One that shares nothing with what is new is not looked at: its entry is told as well.
+		if i := slices.IndexFunc(w.known, func(m Member) bool { return m.ID == pair[1] }); i >= 0 && pair[0] == id {
+			out = append(out, w.known[i].Entry)
+		}
 	}
 	return out
 }

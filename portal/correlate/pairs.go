@@ -135,9 +135,17 @@ func (p *placing) neighbours() *neighbours {
 	var held []int32
 	n := &neighbours{first: make([]int32, len(p.nodes)+1)}
 	ends := make([]int32, len(p.asked)+1) // of the holders of each key
+	const bits = 1 << 18                  // keys are hashes: of those that are not asked for, most are left out by a bit
+	var asked [bits / 64]uint64
+	for _, k := range p.asked {
+		asked[k%bits/64] |= 1 << (k % 64)
+	}
 	for i := range p.nodes {
 		for _, k := range p.nodes[i].keys {
-			if at, asked := slices.BinarySearch(p.asked, k); asked {
+			if asked[k%bits/64]&(1<<(k%64)) == 0 {
+				continue
+			}
+			if at, found := slices.BinarySearch(p.asked, k); found {
 				held = append(held, int32(at))
 				ends[at+1]++
 			}
