@@ -9,10 +9,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -37,6 +39,7 @@ func catalogCommand() *cobra.Command {
 
 func catalogTryCommand() *cobra.Command {
 	var asJSON bool
+	var below string
 	cmd := &cobra.Command{
 		Use:   "try FILE.jsonl",
 		Short: "Show what would become of an export: which deployments are one API",
@@ -49,19 +52,24 @@ Every line of the file is a deployment, all but the first two fields may be left
    "base_url": "https://api.example.com/payments/v2", "upstream": "http://payments:8080", "owner": "team payments",
    "division": "retail", "document": "payments.json", "routes": [{"method": "GET", "path": "/refunds/{id}"}]}
 
-"document" is the path of an OpenAPI description, from the folder of the file. Without "division" all belong to one.
+"document" is the path of an OpenAPI description, from the folder of the file, and below it: --documents names another
+folder that documents may be read from. Without "division" all belong to one.
 With --json every line of the output is an entry or a question:
 
   {"entry": "payments-api", "versions": [{"version": "2", "deployments": ["kong-eu/payments-prod"]}]}
   {"review": ["apigee/pay", "kong-eu/payments-prod"], "score": 0.81, "reasons": ["similar titles: …"]}`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			t := trial{folder: filepath.Dir(args[0]), warn: &warnings{out: cmd.ErrOrStderr()}}
 			f, err := os.Open(args[0])
 			if err != nil {
 				return fmt.Errorf("reading the export: %w", err)
 			}
 			defer f.Close()
+			t, err := newTrial(filepath.Dir(args[0]), below, &warnings{out: cmd.ErrOrStderr()})
+			if err != nil {
+				return err
+			}
+			defer t.documents.Close()
 			if err := t.read(cmd.Context(), f); err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
@@ -79,12 +87,13 @@ With --json every line of the output is an entry or a question:
 			return errors.Join(err, w.Flush())
 		},
 	}
+	cmd.Flags().StringVar(&below, "documents", "", "folder below which documents are read; empty: that of the file")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object for each entry and each question")
 	return cmd
 }
 
 const (
-	maxExportLine = 64 << 20 // bytes
+	maxExportLine = 16 << 20 // bytes
 	maxProblems   = 20       // told at once
 )
 
@@ -108,14 +117,29 @@ type exported struct {
 
 // trial collects what an export tells.
 type trial struct {
-	folder string
-	warn   *warnings
+	folder    string   // that paths of documents begin at
+	documents *os.Root // below which they are
+	warn      *warnings
 
-	mu        sync.Mutex
-	documents map[string]func() told // by path, each read once
+	mu    sync.Mutex
+	known map[string]func() told // documents by path, each read once
 
 	members []correlate.Member
 	of      []tried // beside members
+}
+
+// newTrial is a trial of an export in a folder; below is where documents may be, and may be empty. The trial's documents
+// want to be closed.
+func newTrial(folder, below string, warn *warnings) (*trial, error) {
+	folder, err := filepath.Abs(folder)
+	if err != nil {
+		return nil, fmt.Errorf("reading the export: %w", err)
+	}
+	root, err := os.OpenRoot(cmp.Or(below, folder))
+	if err != nil {
+		return nil, fmt.Errorf("folder of the documents: %w", err)
+	}
+	return &trial{folder: folder, documents: root, warn: warn, known: map[string]func() told{}}, nil
 }
 
 // tried is what is kept of a deployment beside its sketch.
@@ -133,7 +157,6 @@ type told struct {
 // read takes in every line, several at a time. All lines that are wrong are told at once, up to a bound; the error wraps
 // portal.ErrInvalid.
 func (t *trial) read(ctx context.Context, r io.Reader) error {
-	t.documents = map[string]func() told{}
 	work, ctx := errgroup.WithContext(ctx)
 	work.SetLimit(runtime.GOMAXPROCS(0))
 	var problems problemList
@@ -156,6 +179,10 @@ func (t *trial) read(ctx context.Context, r io.Reader) error {
 		}
 		x, err := parseExported(line)
 		if err != nil {
+			problems.add(fmt.Errorf("line %d: %w", number, err))
+			continue
+		}
+		if err := t.local(x.Document); err != nil {
 			problems.add(fmt.Errorf("line %d: %w", number, err))
 			continue
 		}
@@ -183,6 +210,9 @@ func (t *trial) read(ctx context.Context, r io.Reader) error {
 	if err := context.Cause(ctx); err != nil && len(problems.all) == 0 && !errors.Is(err, context.Canceled) {
 		return err
 	}
+	if len(t.members)+len(problems.all) == 0 {
+		return fmt.Errorf("it has no line; write one JSON object for each deployment, as concierge catalog try --help shows: %w", portal.ErrInvalid)
+	}
 	return problems.err()
 }
 
@@ -208,15 +238,56 @@ func parseExported(line []byte) (exported, error) {
 	var x exported
 	if err := json.Unmarshal(line, &x); err != nil {
 		var kind *json.UnmarshalTypeError
-		if errors.As(err, &kind) && kind.Field != "" {
-			return x, fmt.Errorf("%q is a JSON %s, and has to be a %s: %w", kind.Field, kind.Value, kind.Type, portal.ErrInvalid)
+		switch {
+		case errors.As(err, &kind) && kind.Field != "":
+			return x, fmt.Errorf("%q is a JSON %s, and has to be %s: %w", kind.Field, kind.Value, jsonKind(kind.Type), portal.ErrInvalid)
+		case errors.As(err, &kind):
+			return x, fmt.Errorf("it is a JSON %s; write an object for each deployment, each on one line: %w", kind.Value, portal.ErrInvalid)
 		}
-		return x, fmt.Errorf("it is not one JSON object: %w: %w", err, portal.ErrInvalid)
+		return x, fmt.Errorf("it is not one JSON object; write each deployment on one line: %w: %w", err, portal.ErrInvalid)
 	}
 	if strings.TrimSpace(x.Gateway) == "" || strings.TrimSpace(x.ID) == "" {
 		return x, fmt.Errorf("it names no gateway or no id; both are needed: %w", portal.ErrInvalid)
 	}
 	return x, nil
+}
+
+// jsonKind is what JSON calls a type.
+func jsonKind(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Struct:
+		return "an object"
+	case reflect.Slice:
+		return "an array"
+	}
+	return "a " + t.Kind().String()
+}
+
+// local refuses the path of a document that is not below the folder of the documents.
+func (t *trial) local(path string) error {
+	if path == "" {
+		return nil
+	}
+	if _, err := t.below(path); err != nil {
+		return fmt.Errorf("the document %q is not below %s; put it beside the export, or name the folder that holds it with --documents: %w", path, t.documents.Name(), portal.ErrInvalid)
+	}
+	return nil
+}
+
+// below is a document's path from the folder of the documents.
+func (t *trial) below(path string) (string, error) {
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(t.folder, path)
+	}
+	root, err := filepath.Abs(t.documents.Name())
+	if err != nil {
+		return "", err
+	}
+	within, err := filepath.Rel(root, path)
+	if err == nil && !filepath.IsLocal(within) {
+		err = fs.ErrPermission
+	}
+	return within, err
 }
 
 // take condenses a line.
@@ -250,26 +321,36 @@ func (t *trial) take(x exported) (correlate.Member, tried) {
 // document reads a description, once for all lines that name it. What cannot be read is warned about, and tells nothing.
 func (t *trial) document(path string) told {
 	t.mu.Lock()
-	read, ok := t.documents[path]
+	read, ok := t.known[path]
 	if !ok {
 		read = sync.OnceValue(func() told {
-			doc, err := describeFile(filepath.Join(t.folder, path), path)
+			doc, err := t.describe(path)
 			if err != nil {
-				t.warn.add(fmt.Sprintf("document %s: %v; its deployments are judged by what else is told", path, err))
+				var file *fs.PathError
+				if errors.As(err, &file) { // the path is told already
+					err = file.Err
+				}
+				t.warn.add(fmt.Sprintf("document %q: %v; its deployments are judged by what else is told", path, err))
 			}
 			return doc
 		})
-		t.documents[path] = read
+		t.known[path] = read
 	}
 	t.mu.Unlock()
 	return read()
 }
 
-func describeFile(beside, path string) (told, error) {
-	if filepath.IsAbs(path) {
-		beside = path
+func (t *trial) describe(path string) (told, error) {
+	within, err := t.below(path)
+	if err != nil {
+		return told{}, err
 	}
-	f, err := os.Open(beside)
+	if info, err := t.documents.Stat(within); err != nil {
+		return told{}, err
+	} else if !info.Mode().IsRegular() {
+		return told{}, errors.New("it is not a file")
+	}
+	f, err := t.documents.Open(within)
 	if err != nil {
 		return told{}, err
 	}

@@ -97,11 +97,18 @@ func TestCatalogTryTellsEveryWrongLine(t *testing.T) {
 not json
 {"gateway": "a", "id": "1"}
 {"gateway": "a", "id": "2", "routes": "GET /x"}
-{"gateway": "a", "id": 3}`})
+{"gateway": "a", "id": 3}
+["a", "1"]
+{"gateway": "a", "id": "4", "document": "../other/refunds.json"}
+{"gateway": "a", "id": "5", "document": "/etc/hostname"}
+{"gateway": "a", "id": "6"} {"gateway": "a", "id": "7"}
+{"gateway": "a", "id": "8", "routes": [3]}`})
 	if !errors.Is(err, portal.ErrInvalid) {
 		t.Fatalf("got %v", err)
 	}
-	for _, want := range []string{"line 2: it names no gateway or no id", "line 3: it is not one JSON object", "line 4: a/1 was on line 1 already", `line 5: "routes" is a JSON string`, `line 6: "id" is a JSON number`} {
+	for _, want := range []string{"line 2: it names no gateway or no id", "line 3: it is not one JSON object", "line 4: a/1 was on line 1 already", `line 5: "routes" is a JSON string`, `line 6: "id" is a JSON number, and has to be a string`,
+		"line 7: it is a JSON array; write an object", `line 8: the document "../other/refunds.json" is not below`, "name the folder that holds it with --documents",
+		`line 9: the document "/etc/hostname" is not below`, "line 10: it is not one JSON object; write each deployment on one line", `line 11: "routes" is a JSON number, and has to be an object`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not told in\n%v", want, err)
 		}
@@ -115,6 +122,52 @@ not json
 	}
 }
 
+func TestCatalogTryWantsLines(t *testing.T) {
+	for name, tc := range map[string]struct{ content, want string }{
+		"empty":       {"", "it has no line; write one JSON object for each deployment"},
+		"blank":       {"\n \n\r\n", "it has no line"},
+		"a long line": {`{"gateway": "a", "id": "1", "title": "` + strings.Repeat("x", maxExportLine) + `"}`, "line 1: it is longer than 16777216 bytes; put the routes into a document"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, _, err := try(t, map[string]string{"export.jsonl": tc.content}); !errors.Is(err, portal.ErrInvalid) || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// Documents come from below the folder of the export, or one that is named; what is no file there is not opened.
+func TestCatalogTryReadsDocumentsBelowAFolder(t *testing.T) {
+	dir := t.TempDir()
+	for name, content := range map[string]string{
+		"refunds.json":        refunds,
+		"export/export.jsonl": `{"gateway": "a", "id": "1", "document": "../refunds.json"}` + "\n" + `{"gateway": "a", "id": "2", "document": "` + filepath.ToSlash(dir) + `/refunds.json"}`,
+		"out/export.jsonl":    `{"gateway": "a", "id": "1", "document": "link.json"}` + "\n" + `{"gateway": "a", "id": "2", "document": "."}`,
+	} {
+		file := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte(content), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, err := tryFile(t, filepath.Join(dir, "export", "export.jsonl")); !errors.Is(err, portal.ErrInvalid) {
+		t.Errorf("got %v", err)
+	}
+	out, warnings, err := tryFile(t, filepath.Join(dir, "export", "export.jsonl"), "--documents", dir)
+	if err != nil || warnings != "" || !strings.Contains(out, "a/1, a/2") {
+		t.Errorf("%v, %q, %s", err, warnings, out)
+	}
+	if err := os.Symlink(filepath.Join(dir, "refunds.json"), filepath.Join(dir, "out", "link.json")); err != nil {
+		t.Skip("no symbolic links here: ", err)
+	}
+	_, warnings, err = tryFile(t, filepath.Join(dir, "out", "export.jsonl"))
+	if err != nil || !strings.Contains(warnings, `document "link.json": path escapes`) || !strings.Contains(warnings, `document ".": it is not a file`) {
+		t.Errorf("%v, %q", err, warnings)
+	}
+	if _, _, err := tryFile(t, filepath.Join(dir, "out", "export.jsonl"), "--documents", filepath.Join(dir, "none")); err == nil || !strings.Contains(err.Error(), "folder of the documents") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestCatalogTryGoesOnWithoutADocument(t *testing.T) {
 	out, warnings, err := try(t, map[string]string{
 		"broken.json":  `{"openapi": "3.0.0", "info":`,
@@ -123,7 +176,7 @@ func TestCatalogTryGoesOnWithoutADocument(t *testing.T) {
 	if err != nil || strings.Count(out, "\n") == 0 || !strings.Contains(out, "refunds-of-ours") {
 		t.Errorf("%v, %q", err, out)
 	}
-	for _, want := range []string{"document broken.json: ", "document gone.json: ", "judged by what else is told"} {
+	for _, want := range []string{`document "broken.json": `, `document "gone.json": no such file`, "judged by what else is told"} {
 		if !strings.Contains(warnings, want) {
 			t.Errorf("%q is not told in\n%s", want, warnings)
 		}
