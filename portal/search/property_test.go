@@ -255,7 +255,7 @@ func TestAnotherConfiguration(t *testing.T) {
 }
 
 func FuzzFind(f *testing.F) {
-	for _, q := range []string{"*", `"`, "NEAR(a b)", "a OR b", "-x ^y", "😀 pay", strings.Repeat("word ", 2000), "/", "//{", "POST /{", "GET /:x/<y>/%2f", "a'b\\c", "tokens:x", "{}", "\x00\xff", "http://[", "é́́", "ABCdefGHI"} {
+	for _, q := range []string{"*", `"`, "NEAR(a b)", "a OR b", "-x ^y", "😀 pay", strings.Repeat("word ", 2000), "/", "//{", "POST /{", "GET /:x/<y>/%2f", "a'b\\c", "tokens:x", "{}", "\x00\xff", "http://[", "é́́", "ABCdefGHI", strings.Repeat("ä", 5000), "überweisung", "订单 支払い", "'; DROP TABLE search_tokens; --", "a\x00b", "pay:1 {title}:x"} {
 		f.Add(q)
 	}
 	w := over(f, storetest.Open(f), config)
