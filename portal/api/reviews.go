@@ -94,6 +94,7 @@ type EntryAct struct {
 type ReviewsQuery struct {
 	Paging
 	State    string
+	Kind     string // join or rename
 	Gateway  string // id; one of the two is published there
 	Division string // owner of an entry of one of the two
 	After    string // id of a review: those that come after it. A cursor goes before it

@@ -67,6 +67,7 @@ type Review struct {
 // ReviewFilter says which reviews are meant: those of a state for which everything else that is set holds.
 type ReviewFilter struct {
 	State    ReviewState
+	Kind     ReviewKind       // empty: of any
 	Within   *portal.Division // they concern an entry of it; nil: of any
 	Division portal.Division  // that as well; empty: of any
 	Gateway  portal.GatewayID // one of the deployments is of it; empty: of any

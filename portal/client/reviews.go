@@ -9,7 +9,7 @@ import (
 
 // Reviews implements api.Reviews.
 func (c *Client) Reviews(ctx context.Context, q api.ReviewsQuery) (api.ReviewList, error) {
-	return get[api.ReviewList](ctx, c, paged(q.Paging, "state", q.State, "gateway", q.Gateway, "division", q.Division, "after", q.After), "reviews")
+	return get[api.ReviewList](ctx, c, paged(q.Paging, "state", q.State, "kind", q.Kind, "gateway", q.Gateway, "division", q.Division, "after", q.After), "reviews")
 }
 
 // Review implements api.Reviews.

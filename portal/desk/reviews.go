@@ -21,9 +21,9 @@ import (
 
 func (d *desk) Reviews(ctx context.Context, q api.ReviewsQuery) (list api.ReviewList, err error) {
 	f := catalog.ReviewFilter{
-		State: catalog.ReviewState(cmp.Or(q.State, string(catalog.ReviewOpen))), Division: portal.Division(q.Division), Gateway: portal.GatewayID(q.Gateway),
+		State: catalog.ReviewState(cmp.Or(q.State, string(catalog.ReviewOpen))), Kind: catalog.ReviewKind(q.Kind), Division: portal.Division(q.Division), Gateway: portal.GatewayID(q.Gateway),
 	}
-	about := fmt.Sprintf("reviews %s %q %q", f.State, q.Division, q.Gateway)
+	about := fmt.Sprintf("reviews %s %q %q %q", f.State, q.Kind, q.Division, q.Gateway)
 	after, err := openCursor[string](d, about, q.Cursor)
 	if err != nil {
 		return list, err

@@ -284,6 +284,7 @@ var flashes = map[string]string{
 	"team-changed":       "flash.team_changed",
 	"texts-published":    "flash.texts_published",
 	"texts-saved":        "flash.texts_saved",
+	"renames-accepted":   "flash.renames_accepted",
 	"review-agreed":      "flash.review_agreed",
 	"review-accepted":    "flash.review_accepted",
 	"review-rejected":    "flash.review_rejected",

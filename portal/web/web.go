@@ -187,6 +187,8 @@ func (s *site) register() {
 	mine("POST", ui.ApprovalsPath+"/{subscription}/reject", s.reject)
 
 	admin("GET", ui.ReviewsPath, s.reviews)
+	admin("GET", ui.RenamesPath, s.renames)
+	admin("POST", ui.RenamesPath, s.acceptRenames)
 	admin("GET", ui.ReviewsPath+"/{review}", s.review)
 	admin("GET", ui.ReviewsPath+"/{review}/accept", s.askAccept)
 	admin("POST", ui.ReviewsPath+"/{review}/accept", s.acceptReview)

@@ -125,6 +125,8 @@ var probes = map[string]probe{
 	"POST /approvals/{subscription}/reject":  at("/approvals/{subscription}/reject").with("reason=no"),
 
 	"GET /reviews":                     at("/reviews", "/reviews?state=accepted"),
+	"GET /accept-renames":              at("/accept-renames", "/accept-renames?gateway={gateway}"),
+	"POST /accept-renames":             at("/accept-renames").with("review={review}"),
 	"GET /reviews/{review}":            at("/reviews/{review}"),
 	"GET /reviews/{review}/accept":     at("/reviews/{review}/accept"),
 	"POST /reviews/{review}/accept":    at("/reviews/{review}/accept").last(),

@@ -377,6 +377,10 @@ func reviewed(f catalog.ReviewFilter) (where string, args []any) {
 		args = append(args, string(d))
 		where += fmt.Sprintf(` AND EXISTS (SELECT 1 FROM deployments d JOIN apis e ON e.id = d.api WHERE d.id IN (r.a, r.b) AND e.division = $%d)`, len(args))
 	}
+	if f.Kind != "" {
+		args = append(args, string(f.Kind))
+		where += fmt.Sprintf(` AND r.kind = $%d`, len(args))
+	}
 	if f.Within != nil {
 		concerns(*f.Within)
 	}

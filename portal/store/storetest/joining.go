@@ -345,7 +345,7 @@ func reviews(t T, db DB) {
 			{catalog.ReviewFilter{Within: &retail}, "", 0, []string{"rev_2", "rev_1", "rev_3"}}, {catalog.ReviewFilter{Within: &wholesale}, "", 0, []string{"rev_2"}},
 			{catalog.ReviewFilter{Within: &none}, "", 0, nil}, {catalog.ReviewFilter{Division: wholesale}, "", 0, []string{"rev_2"}},
 			{catalog.ReviewFilter{Within: &none, Division: wholesale}, "", 0, nil}, {catalog.ReviewFilter{Gateway: "kong-eu"}, "", 0, []string{"rev_2", "rev_1", "rev_3"}},
-			{catalog.ReviewFilter{Gateway: "another"}, "", 0, nil},
+			{catalog.ReviewFilter{Gateway: "another"}, "", 0, nil}, {catalog.ReviewFilter{Kind: catalog.ReviewRename, Within: &retail}, "", 0, []string{"rev_3"}},
 		} {
 			tc.State = catalog.ReviewOpen
 			found, err := s.Reviews(ctx, tc.ReviewFilter, tc.after, tc.limit)

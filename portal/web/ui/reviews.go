@@ -5,6 +5,17 @@ import "time"
 // ReviewsPath is where people say what is one API.
 const ReviewsPath = "/reviews"
 
+// RenamesPath is where new names of a gateway are accepted together.
+const RenamesPath = "/accept-renames"
+
+// Renames is the page that lists the new names that leave no choice.
+type Renames struct {
+	Form
+	Items   []Review
+	Several int    // that need an answer each
+	Gateway string // whose they are; empty: of all
+}
+
 // Reviews is the page that lists them.
 type Reviews struct {
 	Items       []Review
@@ -16,6 +27,16 @@ type Reviews struct {
 	Filtered    bool // some may be left out
 	Open        bool // those that wait are listed
 	First, Next string
+}
+
+// renames counts the open questions about new names on this page of the list.
+func (r Reviews) renames() (n int) {
+	for _, i := range r.Items {
+		if i.Rename && i.State == "open" {
+			n++
+		}
+	}
+	return n
 }
 
 // Review is a question for a person.

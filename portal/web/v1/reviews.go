@@ -25,12 +25,13 @@ func (s *server) reviews() {
 	type reviewsIn struct {
 		Paging
 		State    string `query:"state" enum:"open,accepted,rejected" doc:"Those that are open where it is absent"`
+		Kind     string `query:"kind" enum:"join,rename" doc:"Those of one kind"`
 		Gateway  string `query:"gateway" doc:"Those of which one deployment is published there"`
 		Division string `query:"division" doc:"Those that concern an API that it owns"`
 		After    string `query:"after" doc:"Id of a review: those that come after it; a cursor goes before it"`
 	}
 	read(s, "/reviews", "reviews", "What may be one API, or the same deployment under another name, and waits for a person", func(ctx context.Context, d api.Desk, in *reviewsIn) (api.ReviewList, error) {
-		return d.Reviews(ctx, api.ReviewsQuery{Paging: in.paging(), State: in.State, Gateway: in.Gateway, Division: in.Division, After: in.After})
+		return d.Reviews(ctx, api.ReviewsQuery{Paging: in.paging(), State: in.State, Kind: in.Kind, Gateway: in.Gateway, Division: in.Division, After: in.After})
 	})
 	read(s, "/reviews/{id}", "review", "One review, with the operations of both documents", func(ctx context.Context, d api.Desk, in *Thing) (api.Review, error) {
 		return d.Review(ctx, in.ID)

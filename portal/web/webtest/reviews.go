@@ -26,6 +26,7 @@ func (w *World) fillReviews() {
 	one := side("payments", "Payments", "europe", "dep_a", "Partner Edge", "production", "https://partners.meridian.example/payments/v2")
 	other := side("card-payments", "Card payments", "americas", "dep_b", "Kong Dallas", "production", "https://api.meridian-us.example/payments")
 	again := side("bookings-europe", "Bookings (new)", "europe", "dep_c", "Classic Paris", "test", "https://classic.meridian.example/bookings")
+	moved := side("manifests", "Manifests", "europe", "dep_e", "Classic Paris", "production", "https://classic.meridian.example/manifests")
 	w.reviews = []api.Review{
 		{ID: "rev_pay", Kind: "join", State: "open", Score: 0.91, One: one, Other: &other, Missing: []string{"europe", "americas"}, Opened: at(2 * day),
 			Reasons: []api.ReviewReason{reason("same-operations", "same operations: 3 in common, of 4 and 4", "3", "4", "4"), reason("similar-title", "similar titles: Card payments and Payments", "Card payments", "Payments"), reason("other-division", "they belong to different divisions")},
@@ -35,6 +36,8 @@ func (w *World) fillReviews() {
 			}},
 		{ID: "rev_name", Kind: "rename", State: "open", Score: 0.86, One: again, NewName: "bookings-v4", Missing: []string{}, Opened: at(hour),
 			Reasons: []api.ReviewReason{reason("same-title", "same title: Bookings", "Bookings")}},
+		{ID: "rev_name2", Kind: "rename", State: "open", Score: 0.84, One: moved, NewName: "5f0d6a4e-manifests", Missing: []string{}, Opened: at(hour),
+			Reasons: []api.ReviewReason{reason("same-operations", "same operations: 6 in common, of 6 and 6", "6", "6", "6")}},
 		{ID: "rev_no", Kind: "join", State: "rejected", Score: 0.55, One: one, Other: &again, Missing: []string{}, CanUndo: true, Opened: at(9 * day), Decided: before(8 * day), DecidedBy: "Claire Fontaine",
 			Reasons: []api.ReviewReason{reason("few-operations", "hardly any operation in common: 1, of 4 and 9", "1", "4", "9")}},
 	}
@@ -58,6 +61,9 @@ func (p *person) concerns(v api.Review) bool {
 
 // about reports whether a review is one that a filter asks for. Gateways are named by their titles here.
 func about(v api.Review, q api.ReviewsQuery) bool {
+	if q.Kind != "" && v.Kind != q.Kind {
+		return false
+	}
 	sides := []api.ReviewSide{v.One}
 	if v.Other != nil {
 		sides = append(sides, *v.Other)
