@@ -45,6 +45,9 @@ const (
 // of a second. A larger one is looked through beside the work, and takes no more writes where it is found to be damaged.
 var checkedFirst int64 = 64 << 20
 
+// checkPause is how long that waits: what starts has both processors and the disk for itself.
+const checkPause = 5 * time.Second
+
 // engine is one file.
 type engine struct {
 	write, read *sql.DB
@@ -146,6 +149,11 @@ func (e *engine) checkBeside(path string, log *slog.Logger) {
 	e.stopCheck, e.checked = cancel, make(chan struct{})
 	go func() {
 		defer close(e.checked)
+		select {
+		case <-time.After(checkPause):
+		case <-ctx.Done():
+			return
+		}
 		if err := sound(ctx, e.read, path, "quick_check"); err != nil && ctx.Err() == nil {
 			e.damage.Store(&err)
 			log.Error("the database file is damaged, and takes no more writes", "error", err)

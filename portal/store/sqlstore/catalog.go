@@ -331,10 +331,46 @@ func scanDeployment(r scanner) (row deploymentRow, err error) {
 	return row, r.Scan(&row.id, &row.api, &row.published, &row.since, &row.named)
 }
 
-func (row deploymentRow) decode() (d portal.Deployment, err error) {
-	err = fastjson.Unmarshal([]byte(row.published), &d)
+func (row deploymentRow) decode(s *shared) (portal.Deployment, error) {
+	var d struct {
+		portal.Deployment
+		Placement, Plans fastjson.RawMessage // in the place of those of the deployment
+	}
+	err := fastjson.Unmarshal([]byte(row.published), &d)
+	if err == nil {
+		d.Deployment.Placement, err = once(s, s.placements, d.Placement)
+	}
+	if err == nil {
+		d.Deployment.Plans, err = once(s, s.plans, d.Plans)
+	}
 	d.ID, d.API, d.Since = portal.DeploymentID(row.id), portal.APIID(row.api), instant(row.since)
-	return d, err
+	return d.Deployment, err
+}
+
+// shared are parts of deployments that many have in common, by their JSON: each is kept once, and changed by nobody.
+type shared struct {
+	mu         sync.Mutex
+	placements map[string]portal.Placement
+	plans      map[string][]portal.Plan
+}
+
+func newShared() *shared {
+	return &shared{placements: map[string]portal.Placement{}, plans: map[string][]portal.Plan{}}
+}
+
+func once[T any](s *shared, all map[string]T, text []byte) (t T, err error) {
+	if len(text) == 0 {
+		return t, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, ok := all[string(text)]
+	if !ok {
+		if err = fastjson.Unmarshal(text, &t); err == nil {
+			all[string(text)] = t
+		}
+	}
+	return t, err
 }
 
 const publishedDeployments = `SELECT id, api, published, since, named FROM deployments WHERE removed = 0`
@@ -347,12 +383,13 @@ func (s catalogStore) eachDeployment(ctx context.Context, each func(d portal.Dep
 	var work errgroup.Group
 	work.SetLimit(runtime.GOMAXPROCS(0))
 	var read []deploymentRow
+	parts := newShared()
 	decode := func(read []deploymentRow) {
 		work.Go(func() error {
 			decoded := make([]portal.Deployment, len(read))
 			for i, row := range read {
 				var err error
-				if decoded[i], err = row.decode(); err != nil {
+				if decoded[i], err = row.decode(parts); err != nil {
 					return fmt.Errorf("deployment %s: %w", row.id, err)
 				}
 			}
