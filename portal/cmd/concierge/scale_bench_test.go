@@ -67,7 +67,7 @@ func BenchmarkScale(b *testing.B) {
 	}
 	for b.Loop() {
 		s, _ := start()
-		began, used := time.Now(), processorTime(b)
+		began, used := time.Now(), spentSoFar(b)
 		for _, g := range estate.Registrations {
 			awaitSync(b, s, g.ID)
 		}
@@ -75,7 +75,7 @@ func BenchmarkScale(b *testing.B) {
 		if err := s.live.Refresh(b.Context()); err != nil {
 			b.Fatal(err)
 		}
-		spent, used := s.ingest.Spent(), processorTime(b)-used
+		spent, used := s.ingest.Spent(), spentSoFar(b)-used
 		entries, questions := entriesIn(b, s), questionsIn(b, s)
 		for _, line := range []struct {
 			what string
@@ -173,8 +173,8 @@ func syncNow(b *testing.B, s *server, id portal.GatewayID) catalog.Run {
 	return run
 }
 
-// processorTime is what the process has used of all processors; 0 where the system does not tell.
-func processorTime(b *testing.B) time.Duration {
+// spentSoFar is what the process has used of all processors; 0 where the system does not tell.
+func spentSoFar(b *testing.B) time.Duration {
 	b.Helper()
 	metric := []metrics.Sample{{Name: "/cpu/classes/user:cpu-seconds"}, {Name: "/cpu/classes/gc/total:cpu-seconds"}}
 	runtime.GC() // they are as of the last one
