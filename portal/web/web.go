@@ -132,6 +132,7 @@ func (s *site) register() {
 
 	mine("GET", "/{$}", s.home)
 	mine("GET", ui.APIsPath, s.catalog)
+	mine("GET", ui.SuggestPath, s.suggest)
 	mine("GET", ui.APIsPath+"/{api}", s.showAPI)
 	mine("GET", ui.APIsPath+"/{api}/operations", s.operations)
 	mine("GET", ui.APIsPath+"/{api}/document", s.document)

@@ -6,6 +6,7 @@ import { setUpDialogs } from "./dialog";
 import { setUpForms } from "./forms";
 import { setUpKeyboard } from "./keyboard";
 import { setUpMenus } from "./menu";
+import { setUpSuggestions } from "./suggest";
 import { setUpTheme } from "./theme";
 import { formatTimes } from "./time";
 
@@ -16,5 +17,6 @@ setUpDialogs();
 setUpForms();
 setUpKeyboard();
 setUpMenus();
+setUpSuggestions();
 setUpTheme();
 onContent(formatTimes);

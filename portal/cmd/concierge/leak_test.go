@@ -75,6 +75,7 @@ var probes = map[string]probe{
 	"GET /{$}":                 at("/"),
 
 	"GET /apis":                  at("/apis", "/apis?q=payments", "/apis?q={api}", "/apis?environment=development", "/apis?tag=money"),
+	"GET /apis/suggest":          at("/apis/suggest?q={api}", "/apis/suggest?q=p", "/apis/suggest?q=quo", "/apis/suggest?q=num"),
 	"GET /apis/{api}":            at("/apis/{api}", "/apis/{api}?environment=test", "/apis/{own.api}?environment=development", "/apis/{own.api}?version=7", "/apis/{own.api}?environment=production&application={application}"),
 	"GET /apis/{api}/operations": at("/apis/{api}/operations?environment=production", "/apis/{own.api}/operations?environment=development", "/apis/{own.api}/operations?environment=test"),
 	"GET /apis/{api}/document": at("/apis/{api}/document?environment=production&format=json", "/apis/{api}/document?environment=production&format=yaml",
