@@ -363,8 +363,10 @@ type Store interface {
 	Document(ctx context.Context, hash string) (Document, error)
 	// PutDocument writes nothing where a published document has that hash.
 	PutDocument(ctx context.Context, d Document) error
-	// SweepDocuments forgets documents that no record points at and that were stored before the time given.
-	SweepDocuments(ctx context.Context, before time.Time) error
+	// Orphans are the hashes of documents that no record points at and that were stored before the time given; at most so many.
+	Orphans(ctx context.Context, before time.Time, limit int) ([]string, error)
+	// ForgetOrphans forgets those of some documents that are orphans still.
+	ForgetOrphans(ctx context.Context, hashes []string, before time.Time) error
 
 	// StartRun is portal.ErrConflict while the gateway has a running one.
 	StartRun(ctx context.Context, r Run) error

@@ -16,9 +16,6 @@ import (
 	"concierge/portal/keys"
 )
 
-// orphanAge is how long a document that no deployment points at is kept: longer than any sync takes.
-const orphanAge = 24 * time.Hour
-
 // applier writes one plan within one transaction.
 type applier struct {
 	tx      catalog.Tx
@@ -80,13 +77,7 @@ func (a *applier) plan(ctx context.Context, p Plan) error {
 			return err
 		}
 	}
-	if err := a.join(ctx, p); err != nil {
-		return err
-	}
-	if len(p.Change)+len(p.Rename)+len(p.Back) > 0 {
-		return a.store.SweepDocuments(ctx, a.now.Add(-orphanAge))
-	}
-	return nil
+	return a.join(ctx, p)
 }
 
 func (a *applier) note(ctx context.Context, action string, r catalog.Record, detail map[string]string) error {

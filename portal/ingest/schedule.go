@@ -15,10 +15,11 @@ import (
 )
 
 // The kinds of job of this package: the sync of a gateway, which is the subject and which the transaction that registers or
-// changes it asks for, and what looks after those.
+// changes it asks for, what looks after those, and the end of documents that nothing points at any more.
 const (
 	JobSync     = "sync"
 	JobSchedule = "schedule"
+	JobForget   = "forget-documents"
 )
 
 const (
@@ -26,6 +27,12 @@ const (
 	ScheduleEvery = 10 * time.Second
 	// DefaultTimeout bounds one sync.
 	DefaultTimeout = 10 * time.Minute
+	// ForgetEvery is the time between two looks for documents that nothing points at.
+	ForgetEvery = time.Hour
+	// orphanAge is how long such a document is kept: longer than any sync takes.
+	orphanAge = 24 * time.Hour
+	// forgotten is how many of them one transaction takes away.
+	forgotten = 100
 )
 
 // Scheduled syncs a gateway and waits for it. next is when it is synced again; zero where it is paused or gone. An error is
@@ -191,4 +198,24 @@ func wait(every time.Duration, failures int, asked time.Duration, jitter float64
 	}
 	d += time.Duration((jitter - 0.5) * 0.2 * float64(d))
 	return max(d, asked)
+}
+
+// Forget takes documents out of the catalog that no deployment has pointed at for a day. It keeps no writer waiting while it
+// looks for them, and writes nothing where there are none.
+func (s *Service) Forget(ctx context.Context) error {
+	before := s.clock().Add(-orphanAge)
+	for {
+		var orphans []string
+		err := s.db.View(ctx, func(tx catalog.Tx) (err error) {
+			orphans, err = tx.Catalog().Orphans(ctx, before, forgotten)
+			return err
+		})
+		if err != nil || len(orphans) == 0 {
+			return err
+		}
+		err = s.db.InTx(ctx, func(tx catalog.Tx) error { return tx.Catalog().ForgetOrphans(ctx, orphans, before) })
+		if err != nil {
+			return err
+		}
+	}
 }

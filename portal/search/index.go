@@ -44,6 +44,7 @@ type Index struct {
 	now       func() time.Time
 
 	ready   atomic.Bool
+	version atomic.Int64
 	memory  memory
 	claimed bool  // only the loop uses these
 	seen    int64 // nothing up to this change concerns the index
@@ -61,6 +62,9 @@ func New(db DB, tables Tables, config routing.Config, log *slog.Logger) *Index {
 
 // Ready reports whether the index has been whole, and is in memory.
 func (x *Index) Ready() bool { return x.ready.Load() }
+
+// Version is the newest change of the database up to which the index has been brought, and can be asked.
+func (x *Index) Version() int64 { return x.version.Load() }
 
 // Run follows the catalog until ctx ends. Any number of replicas may do so on one database: what one has done the others
 // find done. A failure is logged once, until things work again.
@@ -116,7 +120,11 @@ func (x *Index) CatchUp(ctx context.Context) error {
 		case err != nil:
 			return fmt.Errorf("search index: %w", err)
 		case !more:
-			return x.look(ctx)
+			if err := x.look(ctx); err != nil {
+				return err
+			}
+			x.version.Store(x.seen)
+			return nil
 		}
 	}
 }

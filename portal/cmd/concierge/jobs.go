@@ -33,6 +33,7 @@ func (s *server) work(r *jobs.Runner) {
 		return time.Time{}, s.keys.Reconcile(ctx, portal.GatewayID(gateway))
 	})
 	r.Handle(ingest.JobSchedule, jobs.Options{Every: ingest.ScheduleEvery}, upkeep(s.ingest.Schedule))
+	r.Handle(ingest.JobForget, jobs.Options{Every: ingest.ForgetEvery}, upkeep(s.ingest.Forget))
 	r.Handle(ingest.JobSync, jobs.Options{Timeout: ingest.DefaultTimeout + time.Minute}, func(ctx context.Context, gateway string) (time.Time, error) {
 		return s.ingest.Scheduled(ctx, portal.GatewayID(gateway))
 	})

@@ -1,13 +1,17 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/metrics"
+	"runtime/pprof"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,7 +25,8 @@ import (
 
 // BenchmarkScale runs the portal over 100,000 deployments on 100 gateways: their first sync with every document and the
 // whole correlation, an unchanged one, one deployment changed, and the start over that database. CONCIERGE_SCALE names
-// another number of deployments; CONCIERGE_SCALE_DATA a folder that is kept, so that a second run measures the rest only.
+// another number of deployments; CONCIERGE_SCALE_DATA a folder that is kept, so that a second run measures the rest only;
+// CONCIERGE_SCALE_PROFILES a folder for profiles: of the heap at its largest, and of the processor in each part.
 func BenchmarkScale(b *testing.B) {
 	size := ingesttest.Large
 	if n := os.Getenv("CONCIERGE_SCALE"); n != "" {
@@ -67,6 +72,7 @@ func BenchmarkScale(b *testing.B) {
 	}
 	for b.Loop() {
 		s, _ := start()
+		heap, profiled := watchHeap(b), profile(b, "first")
 		began, used := time.Now(), spentSoFar(b)
 		for _, g := range estate.Registrations {
 			awaitSync(b, s, g.ID)
@@ -75,13 +81,14 @@ func BenchmarkScale(b *testing.B) {
 		if err := s.live.Refresh(b.Context()); err != nil {
 			b.Fatal(err)
 		}
+		profiled()
 		spent, used := s.ingest.Spent(), spentSoFar(b)-used
 		entries, questions := entriesIn(b, s), questionsIn(b, s)
 		for _, line := range []struct {
 			what string
 			took any
 		}{
-			{"first sync of all", first}, {"  processor", used}, {"  peak of memory", fmt.Sprintf("%d MB", peak(b)/1e6)},
+			{"first sync of all", first}, {"  processor", used}, {"  peak of memory", megabytes(peak(b))}, {"  peak of the heap", megabytes(heap.most())}, {"  peak of what lives in it", megabytes(heap.mostLive())},
 			{"  documents read and packed, added up", spent.Describe}, {"  plans, added up", spent.Plan},
 			{"  correlation", spent.Correlation()}, {"    following other syncs", spent.Follow}, {"    sketches", spent.Sketch}, {"    near", spent.Near},
 			{"    compare and join", spent.Compare}, {"    writes", spent.Write}, {"  commits", spent.Commit},
@@ -95,15 +102,20 @@ func BenchmarkScale(b *testing.B) {
 		b.ReportMetric(first.Seconds(), "first-s")
 		b.ReportMetric(spent.Correlation().Seconds(), "correlation-s")
 		b.ReportMetric(used.Seconds(), "first-cpu-s")
-		b.ReportMetric(float64(peak(b))/1e6, "peak-MB")
 		b.ReportMetric(float64(entries), "entries")
+		began = time.Now()
+		awaitSearch(b, s)
+		b.ReportMetric(time.Since(began).Seconds(), "search-s")
+		b.ReportMetric(float64(heap.stop())/1e6, "heap-MB")
+		b.ReportMetric(float64(peak(b))/1e6, "peak-MB")
 
 		if os.Getenv("CONCIERGE_SCALE_DATA") != "" { // it may know documents that the last run changed
 			for _, g := range estate.Registrations {
 				syncNow(b, s, g.ID)
 			}
 		}
-		began = time.Now()
+		awaitSearch(b, s)
+		began, profiled = time.Now(), profile(b, "unchanged")
 		for _, g := range estate.Registrations {
 			if run := syncNow(b, s, g.ID); run.State != catalog.Unchanged {
 				b.Fatalf("%+v", run)
@@ -111,8 +123,12 @@ func BenchmarkScale(b *testing.B) {
 		}
 		b.ReportMetric(time.Since(began).Seconds(), "unchanged-s")
 
+		profiled()
+
 		var changed []float64
+		profiled = profile(b, "changed")
 		for n := range 9 {
+			awaitSearch(b, s)
 			g := estate.Registrations[n*7%len(estate.Registrations)].ID
 			estate.Touch(g, 7*n+3)
 			began = time.Now()
@@ -120,29 +136,116 @@ func BenchmarkScale(b *testing.B) {
 			if err := s.live.Refresh(b.Context()); err != nil {
 				b.Fatal(err)
 			}
-			if run.State == catalog.Applied && run.Changed == 1 {
-				changed = append(changed, float64(time.Since(began).Microseconds())/1e3)
+			if took := time.Since(began); run.State == catalog.Applied && run.Changed == 1 {
+				changed = append(changed, float64(took.Microseconds())/1e3)
 			}
 		}
 		if len(changed) == 0 {
 			b.Fatal("nothing changed")
 		}
 		b.ReportMetric(median(changed), "changed-ms")
+		b.ReportMetric(slices.Max(changed), "changed-most-ms")
+		profiled()
 		stop(s)
 
 		var ready []float64
+		profiled = profile(b, "ready")
 		for range 3 {
 			runtime.GC()
 			s, took := start()
 			ready = append(ready, took.Seconds())
 			stop(s)
 		}
+		profiled()
 		b.ReportMetric(median(ready), "ready-s")
 		if info, err := os.Stat(filepath.Clean(c.Database)); err == nil {
 			b.ReportMetric(float64(info.Size())/1e6, "file-MB")
 		}
 	}
 }
+
+// awaitSearch waits until the search index has all that is in the table.
+func awaitSearch(b *testing.B, s *server) {
+	b.Helper()
+	for end := time.Now().Add(5 * time.Minute); s.search.Version() < s.live.Table().Version(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			b.Fatalf("the search index is at %d, the table at %d", s.search.Version(), s.live.Table().Version())
+		}
+	}
+}
+
+// profile writes what the processor does into a file of that name, until the function returned is called.
+func profile(b *testing.B, name string) (end func()) {
+	b.Helper()
+	dir := os.Getenv("CONCIERGE_SCALE_PROFILES")
+	if dir == "" {
+		return func() {}
+	}
+	f, err := os.Create(filepath.Join(dir, name+".cpu"))
+	if err == nil {
+		err = pprof.StartCPUProfile(f)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		if err := f.Close(); err != nil {
+			b.Error(err)
+		}
+	}
+}
+
+// heap watches how large the heap is.
+type heap struct {
+	largest, largestLive atomic.Uint64
+	enough               chan struct{}
+	ended                chan struct{}
+}
+
+func watchHeap(b *testing.B) *heap {
+	h := &heap{enough: make(chan struct{}), ended: make(chan struct{})}
+	dir := os.Getenv("CONCIERGE_SCALE_PROFILES")
+	go func() {
+		defer close(h.ended)
+		metric := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/gc/heap/live:bytes"}}
+		written := uint64(0)
+		for {
+			metrics.Read(metric)
+			h.largest.Store(max(h.largest.Load(), metric[0].Value.Uint64()))
+			live := metric[1].Value.Uint64()
+			h.largestLive.Store(max(h.largestLive.Load(), live))
+			if dir != "" && live > written+written/20 {
+				written = live
+				var profile bytes.Buffer
+				if err := pprof.WriteHeapProfile(&profile); err != nil {
+					b.Error(err)
+				}
+				if err := os.WriteFile(filepath.Join(dir, "heap"), profile.Bytes(), 0o600); err != nil {
+					b.Error(err)
+				}
+			}
+			select {
+			case <-h.enough:
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}()
+	return h
+}
+
+func (h *heap) most() int64     { return int64(h.largest.Load()) }
+func (h *heap) mostLive() int64 { return int64(h.largestLive.Load()) }
+
+// stop ends it, and returns how large the heap was at most.
+func (h *heap) stop() int64 {
+	close(h.enough)
+	<-h.ended
+	return h.most()
+}
+
+func megabytes(n int64) string { return fmt.Sprintf("%d MB", n/1e6) }
 
 // awaitSync waits until a gateway has been synced once.
 func awaitSync(b *testing.B, s *server, id portal.GatewayID) {

@@ -57,7 +57,7 @@ func (s catalogStore) PutDocument(ctx context.Context, d catalog.Document) (err 
 		d, err = d.Pack()
 	}
 	if err == nil {
-		// One that nothing points at yet is made young again, so that SweepDocuments leaves it for whoever just put it.
+		// One that nothing points at yet is made young again, so that ForgetOrphans leaves it for whoever just put it.
 		err = s.tx.exec(ctx, `INSERT INTO documents (hash, content, encoding, size, description, stored) VALUES ($1, $2, $3, $4, '', $5)
 			ON CONFLICT (hash) DO UPDATE SET stored = excluded.stored WHERE NOT EXISTS (SELECT 1 FROM deployments WHERE document = documents.hash)`,
 			d.Hash, d.Packed.Bytes, zstdContent, d.Packed.Size, micros(d.Stored))
@@ -68,10 +68,20 @@ func (s catalogStore) PutDocument(ctx context.Context, d catalog.Document) (err 
 	return nil
 }
 
-func (s catalogStore) SweepDocuments(ctx context.Context, before time.Time) error {
-	err := s.tx.exec(ctx, `DELETE FROM documents WHERE stored < $1 AND NOT EXISTS (SELECT 1 FROM deployments WHERE document = documents.hash)`, micros(before))
-	if err != nil {
-		return fmt.Errorf("sweeping documents: %w", err)
+// orphaned are documents that were stored before a time and that nothing points at.
+const orphaned = ` stored < $1 AND NOT EXISTS (SELECT 1 FROM deployments WHERE document = documents.hash)`
+
+func (s catalogStore) Orphans(ctx context.Context, before time.Time, limit int) ([]string, error) {
+	all, err := rows(ctx, s.tx, func(r scanner) (hash string, err error) { return hash, r.Scan(&hash) },
+		`SELECT hash FROM documents WHERE`+orphaned+` LIMIT $2`, micros(before), limit)
+	return all, doing(err, "looking for documents that nothing points at")
+}
+
+func (s catalogStore) ForgetOrphans(ctx context.Context, hashes []string, before time.Time) error {
+	for _, hash := range hashes {
+		if err := s.tx.exec(ctx, `DELETE FROM documents WHERE`+orphaned+` AND hash = $2`, micros(before), hash); err != nil {
+			return fmt.Errorf("forgetting document %s: %w", hash, err)
+		}
 	}
 	return nil
 }

@@ -272,7 +272,17 @@ func documents(t T, db DB) {
 		if diff := cmp.Diff(doc, got); diff != "" {
 			t.Errorf("a published document was written again, or differs:\n%s", diff)
 		}
-		return errors.Join(err, s.SweepDocuments(ctx, noon.Add(time.Minute)))
+		return err
+	})
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		early, err := s.Orphans(ctx, noon, 10)
+		all, allErr := s.Orphans(ctx, noon.Add(time.Minute), 10)
+		none, noneErr := s.Orphans(ctx, noon.Add(time.Minute), 0)
+		if !slices.Equal(all, []string{"h2"}) || len(early)+len(none) > 0 {
+			t.Errorf("orphans %q, before they were stored %q, none of them %q", all, early, none)
+		}
+		return errors.Join(err, allErr, noneErr, s.ForgetOrphans(ctx, []string{"h2"}, noon), stays(ctx, s, "h2"),
+			s.ForgetOrphans(ctx, []string{"h1", "h2"}, noon.Add(time.Minute)))
 	})
 	err := tryCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
 		if _, err := s.Document(ctx, "h1"); err != nil {
@@ -289,6 +299,11 @@ func documents(t T, db DB) {
 	if err := tryCatalog(t, db, func(ctx context.Context, s catalog.Store) error { return s.AddRecord(ctx, dangling) }); err == nil {
 		t.Error("a deployment points at a document that is not there")
 	}
+}
+
+func stays(ctx context.Context, s catalog.Store, hash string) error {
+	_, err := s.Document(ctx, hash)
+	return err
 }
 
 func packedDocuments(t T, db DB) {

@@ -126,6 +126,9 @@ func hotPaths(t T, e Engine) {
 			_, err := tx.Catalog().Unclassified(ctx, "north", "", 10)
 			return err
 		},
+		"documents that nothing points at": func(ctx context.Context, tx *sqlstore.Tx) error {
+			return tx.Catalog().ForgetOrphans(ctx, []string{"x"}, noon)
+		},
 		"what is held on a gateway": func(ctx context.Context, tx *sqlstore.Tx) error {
 			_, err := tx.Keys().Held(ctx, "north")
 			return err
