@@ -96,6 +96,7 @@ type Decision struct {
 	Authentication portal.Authentication `json:"authentication"`
 	Plans          []portal.Plan         `json:"plans"`
 	Lifecycle      string                `json:"lifecycle"`
+	Kind           string                `json:"kind,omitempty" doc:"Of its document, such as openapi, asyncapi, graphql, grpc or wsdl; absent where there is none but what its routes tell"`
 	EndOfLife
 	Try         string    `json:"try,omitempty" doc:"Path below base_url of a GET that needs no parameters"`
 	KeysRefused string    `json:"keys_refused,omitempty" doc:"Why no key can be had here; empty where one can"`

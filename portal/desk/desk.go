@@ -176,7 +176,7 @@ func (d *desk) Resolve(ctx context.Context, q api.ResolveQuery) (api.Decision, e
 	decision := api.Decision{
 		API: result.Name, Title: to.Title, Version: to.Line, Environment: string(to.Placement.Environment()),
 		BaseURL: to.BaseURL, Gateway: string(to.Gateway), Region: string(to.Placement.Region()),
-		Authentication: to.Authentication, Plans: d.plans(result.Name, to), Lifecycle: string(to.Lifecycle), EndOfLife: d.endingOf(table, to),
+		Authentication: to.Authentication, Plans: d.plans(result.Name, to), Lifecycle: string(to.Lifecycle), Kind: to.Kind, EndOfLife: d.endingOf(table, to),
 		Try: to.Try, KeysRefused: d.refused(to), Why: result.why, Expires: d.Now().UTC().Truncate(answerGrid).Add(answerGrid),
 	}
 	if to.Sunset.After(d.Now()) && to.Sunset.Before(decision.Expires) {

@@ -2,7 +2,6 @@ package web
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -126,7 +125,10 @@ func (v *visit) fillEndpoint(page *ui.APIPage, a api.API, d api.Decision, at pla
 	document := func(format string) string {
 		return ui.With(ui.Below(ui.APIsPath, a.ID, "document"), "environment", d.Environment, "version", d.Version, "format", format)
 	}
-	page.JSON, page.YAML = document("json"), document("yaml")
+	page.JSON, page.DocumentKind = document("json"), documentKind(d.Kind)
+	if writtenAsYAML(d.Kind) {
+		page.YAML = document("yaml")
+	}
 	page.Reference = ui.With(ui.Below(ui.APIsPath, a.ID, string(tabReference)), "environment", d.Environment, "version", d.Version)
 	page.Operations = ui.With(ui.Below(ui.APIsPath, a.ID, "operations"), "environment", d.Environment, "version", d.Version)
 
@@ -204,66 +206,4 @@ func fileName(id, version, environment, format string) string {
 		return -1
 	}, strings.Join(slices.DeleteFunc([]string{id, version, environment}, func(s string) bool { return s == "" }), "-"))
 	return strings.Trim(name, ".") + "." + format
-}
-
-// mostOperations is how many operations a page lists; the document has them all.
-const mostOperations = 200
-
-func (s *site) operations(v *visit) error {
-	id := v.r.PathValue("api")
-	a, err := v.desk.API(v.ctx(), id)
-	if err != nil {
-		return err
-	}
-	d, err := v.desk.Spec(v.ctx(), api.SpecQuery{
-		API: id, Version: v.query("version"), Environment: v.query("environment"), Format: "json",
-	})
-	if err != nil {
-		return err
-	}
-	o := ui.Operations{Items: operationsIn(d.Content)}
-	if n := len(o.Items); n > mostOperations {
-		o.Items, o.More = o.Items[:mostOperations], n-mostOperations
-	}
-	p := v.in(ui.APIsPath, v.text.T("api.operations"), v.crumb("nav.apis", ui.APIsPath),
-		ui.Link{Text: a.Title, Href: ui.With(ui.Below(ui.APIsPath, id), "environment", v.query("environment"), "version", v.query("version"))})
-	return v.render(ui.OperationsPage(p, o))
-}
-
-// methods of OpenAPI, in the order in which people read them.
-var methods = []string{"get", "query", "post", "put", "patch", "delete", "head", "options", "trace"}
-
-// operationsIn reads the operations of an OpenAPI document of any version, sorted by path and method. A document that
-// cannot be read has none.
-func operationsIn(document []byte) []ui.Operation {
-	var doc struct {
-		Paths map[string]map[string]json.RawMessage `json:"paths"`
-	}
-	if json.Unmarshal(document, &doc) != nil {
-		return nil
-	}
-	var found []ui.Operation
-	for path, item := range doc.Paths {
-		for method, raw := range item {
-			var op struct {
-				Summary     string `json:"summary"`
-				OperationID string `json:"operationId"`
-				Deprecated  bool   `json:"deprecated"`
-			}
-			if !slices.Contains(methods, method) || json.Unmarshal(raw, &op) != nil {
-				continue
-			}
-			if op.Summary == "" {
-				op.Summary = op.OperationID
-			}
-			found = append(found, ui.Operation{Method: strings.ToUpper(method), Path: path, Summary: op.Summary, Deprecated: op.Deprecated})
-		}
-	}
-	slices.SortFunc(found, func(a, b ui.Operation) int {
-		if c := strings.Compare(a.Path, b.Path); c != 0 {
-			return c
-		}
-		return slices.Index(methods, strings.ToLower(a.Method)) - slices.Index(methods, strings.ToLower(b.Method))
-	})
-	return found
 }

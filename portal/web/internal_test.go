@@ -98,22 +98,37 @@ func TestFileName(t *testing.T) {
 	}
 }
 
-func TestOperationsAreSorted(t *testing.T) {
-	got := operationsIn([]byte(`{"paths": {"/b": {"post": {"operationId": "make"}, "get": {"summary": "Read"}, "parameters": []}, "/a": {"delete": {"deprecated": true}, "x-y": {}}}}`))
-	want := []ui.Operation{
-		{Method: "DELETE", Path: "/a", Deprecated: true}, {Method: "GET", Path: "/b", Summary: "Read"}, {Method: "POST", Path: "/b", Summary: "make"},
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("got %+v", got)
+func TestOperations(t *testing.T) {
+	for name, tc := range map[string]struct {
+		document string
+		want     []ui.Operation
+	}{
+		"sorted": {`{"openapi": "3.0.0", "paths": {"/b": {"post": {"operationId": "make"}, "get": {"summary": "Read"}, "parameters": []}, "/a": {"delete": {"deprecated": true}, "x-y": {}}}}`,
+			[]ui.Operation{{Method: "DELETE", Path: "/a", Deprecated: true}, {Method: "GET", Path: "/b", Summary: "Read"}, {Method: "POST", Path: "/b", Summary: "make"}}},
+		"asyncapi": {"asyncapi: 2.6.0\nchannels: {orders: {subscribe: {operationId: onOrder}, publish: {summary: Say it}}}",
+			[]ui.Operation{{Method: "PUBLISH", Path: "orders", Summary: "Say it"}, {Method: "SUBSCRIBE", Path: "orders", Summary: "onOrder"}}},
+		"graphql": {"type Query { \"One\" b(id: ID!): String @deprecated a: Int }\ntype Mutation { c: Int }",
+			[]ui.Operation{{Method: "QUERY", Path: "b", Summary: "One", Deprecated: true}, {Method: "QUERY", Path: "a"}, {Method: "MUTATION", Path: "c"}}},
+		"grpc": {"syntax = \"proto3\"; package shop.v1; service Orders { rpc Get (A) returns (B); }", []ui.Operation{{Method: "RPC", Path: "/shop.v1.Orders/Get"}}},
+		"wsdl": {`<w:definitions name="O" xmlns:w="http://schemas.xmlsoap.org/wsdl/"><w:portType name="Orders"><w:operation name="Get"/></w:portType></w:definitions>`,
+			[]ui.Operation{{Method: "SOAP", Path: "Orders/Get"}}},
+		"no document": {"hello", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got, _ := operationsIn([]byte(tc.document)); !slices.Equal(got, tc.want) {
+				t.Errorf("got %+v", got)
+			}
+		})
 	}
 }
 
 func FuzzOperations(f *testing.F) {
-	for _, seed := range []string{`{}`, `{"paths": {"/a": {"get": {}}}}`, `{"paths": {"/a": null}}`, `{"paths": []}`, `[`, `{"paths": {"/a": {"get": 1}}}`} {
+	for _, seed := range []string{`{}`, `{"openapi": "3.0.0", "paths": {"/a": {"get": {}}}}`, "type Query { a: Int }", `{"paths": {"/a": null}}`, `{"swagger": "2.0", "paths": []}`, `[`, `{"paths": {"/a": {"get": 1}}}`} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, document []byte) {
-		for _, o := range operationsIn(document) {
+		found, _ := operationsIn(document)
+		for _, o := range found {
 			if o.Method == "" || o.Method != strings.ToUpper(o.Method) {
 				t.Errorf("method %q", o.Method)
 			}

@@ -3,12 +3,14 @@ package web
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
+	"concierge/portal"
 	"concierge/portal/api"
 	"concierge/portal/web/ui"
 )
@@ -29,7 +31,8 @@ func (s *site) reference(v *visit) error {
 	}
 	environment, version, q := v.query("environment"), v.query("version"), v.query("q")
 	d, err := v.desk.Spec(v.ctx(), api.SpecQuery{API: a.ID, Version: version, Environment: environment, Format: "json"})
-	if err != nil {
+	withheld := errors.Is(err, portal.ErrUnsupported)
+	if err != nil && !withheld {
 		return err
 	}
 	path := ui.Below(ui.APIsPath, a.ID, string(tabReference))
@@ -44,28 +47,21 @@ func (s *site) reference(v *visit) error {
 			Current: at.environment == environment && (version == "" || at.version == version),
 		})
 	}
+	if withheld {
+		page.Withheld, page.JSON = true, ""
+		return v.render(ui.ReferencePage(v.inAPI(a, "tabs.reference"), page))
+	}
 	doc, err := readSpecification(d.Content)
 	if err != nil {
-		page.Unread = true
+		v.plainReference(&page, d.Content)
 		return v.render(ui.ReferencePage(v.inAPI(a, "tabs.reference"), page))
 	}
 	all := doc.operations()
 	page.Total = len(all)
 	all = slices.DeleteFunc(all, func(o specOperation) bool { return !o.matches(q) })
 	page.Found = len(all)
-	at, _ := strconv.Atoi(v.query("page"))
-	at = min(max(at, 1), (len(all)+referencePage-1)/referencePage)
-	turned := func(to int) string {
-		return ui.With(path, "environment", environment, "version", version, "q", q, "page", strconv.Itoa(to))
-	}
-	if at > 1 {
-		page.Previous = turned(at - 1)
-	}
-	if at*referencePage < len(all) {
-		page.Next = turned(at + 1)
-	}
-	if len(all) > 0 {
-		page.Groups = v.referenceGroups(doc, all[(at-1)*referencePage:min(at*referencePage, len(all))])
+	if from, to := v.turn(&page, referencePage); to > from {
+		page.Groups = v.referenceGroups(doc, all[from:to])
 	}
 	return v.render(ui.ReferencePage(v.inAPI(a, "tabs.reference"), page))
 }
@@ -182,13 +178,7 @@ func (s specification) operations() []specOperation {
 
 // matches reports whether every word of a filter occurs in what names the operation.
 func (o specOperation) matches(q string) bool {
-	named := strings.ToLower(strings.Join([]string{o.method, o.path, o.tag, text(o.fields, "summary"), text(o.fields, "operationId")}, "\n"))
-	for word := range strings.FieldsSeq(strings.ToLower(q)) {
-		if !strings.Contains(named, word) {
-			return false
-		}
-	}
-	return true
+	return mentions(q, o.method, o.path, o.tag, text(o.fields, "summary"), text(o.fields, "operationId"))
 }
 
 // referenceReader makes what a page shows of a document, and stops where that is enough.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -200,6 +201,26 @@ func TestDocuments(t *testing.T) {
 					t.Errorf("%s: …%s…", target, text[max(0, i-60):min(len(text), i+60)])
 				}
 			}
+		}
+	}
+	// Operations of every kind are listed, and found by.
+	if err := s.search.CatchUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct{ operation, search string }{
+		"yaml": {"GET /ping", "GET /ping"}, "asyncapi": {"SUBSCRIBE orders", "onOrder"}, "graphql": {"QUERY order", "query order"},
+		"proto": {"RPC /shop.v1.Orders/Get", "RPC /shop.v1.Orders/Get"}, "wsdl": {"SOAP Orders/Get", "soap orders get"},
+	} {
+		for _, page := range []string{"/operations", "/reference"} {
+			target := "/apis/odd-" + name + page + "?environment=test"
+			method, path, _ := strings.Cut(tc.operation, " ")
+			if got := s.ask(dev, web.SurfacePage, "GET", target, ""); !strings.Contains(got.body, ">"+method+"<") || !strings.Contains(got.body, "<code>"+path+"</code>") {
+				t.Errorf("%s does not list %s", target, tc.operation)
+			}
+		}
+		found := s.must(t, dev, "GET", "/api/v1/apis?q="+url.QueryEscape(tc.search), nil)["items"].([]any)
+		if !slices.ContainsFunc(found, func(i any) bool { return i.(map[string]any)["id"] == "odd-"+name }) {
+			t.Errorf("%q does not find odd-%s", tc.search, name)
 		}
 	}
 	t.Logf("%d documents: %v; %d refused; slowest page %s: %s", len(apis), kinds, len(unread), slowest.Round(time.Millisecond), slowestPage)

@@ -113,7 +113,10 @@ type Reference struct {
 	Groups               []ReferenceGroup
 	Previous, Next       string
 	JSON                 string
-	Unread               bool // the document is not one that can be shown in this way
+	Kind                 string      // of a document that is not OpenAPI; its operations are only named
+	Operations           []Operation // of it
+	Withheld             bool        // the document cannot be handed out to this person
+	Unread               bool        // the document cannot be read
 	Clear                string
 }
 

@@ -112,7 +112,8 @@ type APIPage struct {
 	Environment  string
 	Endpoint     *Endpoint // nil: none for this person here
 	Elsewhere    []Link    // environments that have one
-	JSON, YAML   string    // addresses of the document
+	JSON, YAML   string    // addresses of the document; YAML is empty where there is one form of it alone
+	DocumentKind string    // such as OpenAPI
 	Operations   string    // address of the list of operations
 	Reference    string    // address of all that the document says of them
 	Differs      *Differs  // nil: not known to differ from production
@@ -173,8 +174,9 @@ type Operation struct {
 
 // Operations is the list of what an API can do.
 type Operations struct {
-	Items []Operation
-	More  int // how many more its document has
+	Items    []Operation
+	More     int  // how many more its document has
+	Withheld bool // the document cannot be handed out to this person
 }
 
 // Key is one credential; never its secret.

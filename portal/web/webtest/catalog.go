@@ -18,6 +18,7 @@ type deployment struct {
 	environment string
 	region      string
 	gateway     string
+	schema      string // GraphQL, in place of the world's OpenAPI document
 }
 
 var order = []string{"development", "test", "simulation", "production"}
@@ -124,7 +125,7 @@ func (d *desk) Resolve(_ context.Context, q api.ResolveQuery) (api.Decision, err
 	decision := api.Decision{
 		API: string(found.API), Title: found.Title, Version: found.Line, Environment: found.environment, BaseURL: found.BaseURL,
 		Gateway: found.gateway, Region: found.region, Authentication: found.Authentication, Plans: found.Plans,
-		Lifecycle: string(found.Lifecycle), KeysRefused: found.IssueRefused, Why: why, Expires: w.now().Add(time.Minute),
+		Lifecycle: string(found.Lifecycle), Kind: found.Kind, KeysRefused: found.IssueRefused, Why: why, Expires: w.now().Add(time.Minute),
 	}
 	decision.EndOfLife = w.ending(&found)
 	return decision, nil
@@ -186,6 +187,9 @@ func (d *desk) Spec(_ context.Context, q api.SpecQuery) (api.Document, error) {
 	found, _, err := w.resolve(p, api.ResolveQuery{API: q.API, Version: q.Version, Environment: q.Environment})
 	if err != nil {
 		return api.Document{}, err
+	}
+	if found.schema != "" {
+		return api.Document{Content: []byte(found.schema), ContentType: "application/graphql", ETag: `"g"`}, nil
 	}
 	if q.Format == "yaml" {
 		return api.Document{

@@ -47,6 +47,9 @@ const document = `{
 
 // described is the document of a deployment.
 func described(d deployment) []byte {
+	if d.schema != "" {
+		return []byte(d.schema)
+	}
 	text := fmt.Sprintf(document, d.Title, d.Line, d.BaseURL)
 	if d.environment == "test" {
 		text = strings.NewReplacer(

@@ -37,6 +37,18 @@ const payments = `<p>Take payments, refund them, and follow them until they are 
 <pre><code>POST /payments
 {"amount": 4200, "currency": "EUR", "reference": "order-1881"}</code></pre>`
 
+const itineraries = `type Query {
+  "One journey, by its number"
+  itinerary(id: ID!): Itinerary
+  itineraries(traveller: ID!, first: Int = 20): [Itinerary!]!
+  legs(itinerary: ID!): [Leg!]! @deprecated(reason: "they are part of the itinerary")
+}
+type Mutation { "Moves a leg to another day" rebook(leg: ID!, day: String!): Itinerary }
+type Subscription { "Whatever changes on the way" changed(itinerary: ID!): Itinerary }
+type Itinerary { id: ID! legs: [Leg!]! }
+type Leg { id: ID! carrier: String! }
+`
+
 // expose publishes an API version at one gateway in some environments. The address has {environment} where it differs.
 func (w *World) expose(slug, title, summary, line string, audience portal.Audience, gateway, region, address string, environments string, change func(*deployment)) {
 	for _, e := range strings.Fields(environments) {
@@ -127,6 +139,10 @@ func (w *World) fillCatalog() {
 	w.expose("ledger", "General ledger", "Double-entry bookings of the whole group. Read by finance, written by very few.", "1", portal.Internal, "Core Frankfurt", "eu", "https://ledger.{environment}.core.meridian.internal", all, tagged("money", "finance"))
 	w.expose("customer-profiles", "Customer profiles", "Who a customer is, how to reach them, and what they have agreed to.", "3", portal.Internal, "Core Frankfurt", "eu", "https://profiles.{environment}.core.meridian.internal", all, tagged("customers", "personal data"))
 	w.expose("fraud-scores", "Fraud scores", "A score and its reasons for a payment, in under thirty milliseconds.", "2", portal.Internal, "Mesh Frankfurt", "eu", "https://fraud.{environment}.mesh.meridian.internal", "test production", tagged("payments", "risk"))
+	w.expose("itineraries", "Itineraries", "Who travels when, with which carrier, as one graph.", "1", portal.Internal, "Mesh Frankfurt", "eu", "https://graph.{environment}.mesh.meridian.internal", "test production", func(d *deployment) {
+		tagged("travel")(d)
+		d.Kind, d.schema = "graphql", itineraries
+	})
 	w.expose("documents", "Document archive", "Twenty years of statements and contracts, from the archive in Paris.", "2019-04", portal.Internal, "Classic Paris", "eu", "https://archive.meridian.internal/{environment}/documents", "test production", func(d *deployment) {
 		tagged("legacy")(d)
 		d.IssueRefused = "The route “documents” has no ACL plugin, so a key would open every API of this gateway. Its administrator can add one."
