@@ -28,6 +28,7 @@ type Options struct {
 type Comparer struct {
 	o     Options
 	slots chan struct{}
+	deep  func(prepared) Report
 
 	mu      sync.Mutex
 	running map[pair]*run
@@ -61,7 +62,7 @@ func NewComparer(o Options) *Comparer {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Comparer{o: o, slots: make(chan struct{}, o.Slots), running: map[pair]*run{}, kept: map[pair]*list.Element{}}
+	return &Comparer{o: o, slots: make(chan struct{}, o.Slots), deep: prepared.deep, running: map[pair]*run{}, kept: map[pair]*list.Element{}}
 }
 
 // Side is a description that is loaded when nobody remembers its comparison.
@@ -135,7 +136,7 @@ func (c *Comparer) run(ctx context.Context, r *run, from, to Side) {
 	var deep Report
 	go func() {
 		defer func() { <-c.slots; close(finished) }()
-		deep = p.deep()
+		deep = c.deep(p)
 	}()
 	select {
 	case <-finished:

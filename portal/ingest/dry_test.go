@@ -163,6 +163,7 @@ func TestClockJumps(t *testing.T) {
 // One broken gateway delays nobody: of twenty one hangs, one is slow and one fails, and the others are read meanwhile.
 func TestBrokenGatewaysDelayNobody(t *testing.T) {
 	d := newDesk(t, Options{})
+	slow := make(chan struct{})
 	var sound []catalog.Run
 	for i := range 20 {
 		id := portal.GatewayID(fmt.Sprint("gateway-", i))
@@ -171,11 +172,7 @@ func TestBrokenGatewaysDelayNobody(t *testing.T) {
 		case 3:
 			f.set(func(f *fake) { f.hold = make(chan struct{}) })
 		case 7:
-			f.set(func(f *fake) {
-				slow := make(chan struct{})
-				f.hold = slow
-				time.AfterFunc(2*time.Second, func() { close(slow) })
-			})
+			f.set(func(f *fake) { f.hold = slow })
 		case 11:
 			f.set(func(f *fake) { f.snapshot = func() (connectors.Snapshot, error) { panic("boom") } })
 		}
@@ -196,6 +193,7 @@ func TestBrokenGatewaysDelayNobody(t *testing.T) {
 	if err != nil || runs[0].State != catalog.Running {
 		t.Errorf("the others waited for the slow one: %+v %v", runs, err)
 	}
+	close(slow)
 	if run := d.wait(runs[0]); run.State != catalog.Applied {
 		t.Errorf("the slow one: %+v", run)
 	}
