@@ -242,11 +242,11 @@ func (s catalogStore) Unclassified(ctx context.Context, gateway portal.GatewayID
 // recordArgs are the values of a row but its id, gateway and entry.
 func recordArgs(r catalog.Record) ([]any, error) {
 	d := r.Deployment
-	published, err := fastjson.Marshal(d)
+	published, err := json.Marshal(d)
 	if err != nil {
 		return nil, err
 	}
-	from, err := fastjson.Marshal(origin{r.Discovered, r.Described, r.Revision, r.Override})
+	from, err := json.Marshal(origin{r.Discovered, r.Described, r.Revision, r.Override})
 	if err != nil {
 		return nil, err
 	}
