@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -89,14 +90,15 @@ func (s *Service) documents(ctx context.Context, g catalog.Gateway, conn connect
 			}
 			readers.Go(func() error {
 				var doc catalog.Document
+				var described catalog.Described
 				var err error
 				if ref.URL != "" {
-					doc, err = s.openDocument(elsewhere, func(ctx context.Context) (io.ReadCloser, error) { return fetch(ctx, g, outside, ref.URL) })
+					doc, described, err = s.openDocument(elsewhere, func(ctx context.Context) (io.ReadCloser, error) { return fetch(ctx, g, outside, ref.URL) })
 					if err != nil && elsewhere.Err() != nil {
 						err = fmt.Errorf("what is not in the gateway took too long to fetch, and this was left out; the next sync asks for it again, or upload it: %w", portal.ErrUnavailable)
 					}
 				} else {
-					doc, err = s.openDocument(readCtx, func(ctx context.Context) (io.ReadCloser, error) { return conn.OpenDocument(ctx, ref) })
+					doc, described, err = s.openDocument(readCtx, func(ctx context.Context) (io.ReadCloser, error) { return conn.OpenDocument(ctx, ref) })
 				}
 				if readCtx.Err() != nil {
 					return readCtx.Err()
@@ -123,7 +125,6 @@ func (s *Service) documents(ctx context.Context, g catalog.Gateway, conn connect
 					return nil
 				}
 				news := false
-				described := described(doc.Description)
 				for _, i := range deployments {
 					news = news || found[i].Document != doc.Hash
 					found[i].Described, found[i].Document, found[i].Revision = described, doc.Hash, ref.Revision
@@ -188,13 +189,20 @@ func (s *Service) store(ctx context.Context, docs []catalog.Document) error {
 // buffers hold documents while they are read.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// openDocument fetches a document, says what it holds and packs it.
-func (s *Service) openDocument(ctx context.Context, open func(context.Context) (io.ReadCloser, error)) (catalog.Document, error) {
+// openDocument fetches a document, says what it holds and packs it. A panic on the way is an error of this document: all
+// others are taken over.
+func (s *Service) openDocument(ctx context.Context, open func(context.Context) (io.ReadCloser, error)) (doc catalog.Document, told catalog.Described, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.opts.Log.ErrorContext(ctx, "panic while a document was read", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			doc, told, err = catalog.Document{}, catalog.Described{}, errors.New("the document could not be read for a fault of the portal or its connector; its log says more")
+		}
+	}()
 	ctx, cancel := context.WithTimeout(ctx, documentTimeout)
 	defer cancel()
 	body, err := open(ctx)
 	if err != nil {
-		return catalog.Document{}, err
+		return doc, told, err
 	}
 	buffer := buffers.Get().(*[]byte)
 	defer func() {
@@ -207,20 +215,21 @@ func (s *Service) openDocument(ctx context.Context, open func(context.Context) (
 		err = fmt.Errorf("reading the API description: %w: %w", portal.ErrUnavailable, closeErr)
 	}
 	if err != nil {
-		return catalog.Document{}, err
+		return doc, told, err
 	}
 	weight := min(int64(len(*buffer)), describing)
 	if err := s.describing.Acquire(ctx, weight); err != nil {
-		return catalog.Document{}, err
+		return doc, told, err
 	}
 	defer s.describing.Release(weight)
 	began := time.Now()
 	defer func() { add(&s.watch.describe, began, 0) }()
 	d, err := document.Describe(*buffer, s.opts.Documents)
 	if err != nil {
-		return catalog.Document{}, err
+		return doc, told, err
 	}
-	return catalog.Document{Hash: d.SHA256, Content: *buffer, Description: d, Stored: s.clock()}.Pack()
+	doc, err = catalog.Document{Hash: d.SHA256, Content: *buffer, Description: d, Stored: s.clock()}.Pack()
+	return doc, described(d), err
 }
 
 // described is what a record keeps of its document.

@@ -319,3 +319,32 @@ func TestFetch(t *testing.T) {
 		t.Errorf("a malformed network: %v", err)
 	}
 }
+
+// A connector that fails in a way it should not while a document is opened leaves out that document, and nothing else.
+func TestPanicWhileADocumentIsOpened(t *testing.T) {
+	d := newDesk(t, Options{})
+	f := d.register("kong", withDocument(deployment("pay", "Payments"), "bad", "1"), withDocument(deployment("ship", "Shipping"), "doc", "1"))
+	f.set(func(f *fake) {
+		f.documents["doc"] = openAPI("Shipping", "")
+		f.documentIn = func(ref connectors.DocumentRef) {
+			if ref.ID == "bad" {
+				panic("boom")
+			}
+		}
+	})
+	if run := d.sync("kong"); run.State != catalog.Applied || run.Added != 2 {
+		t.Fatalf("%+v", run)
+	}
+	found := d.records("kong")
+	if r := found["pay"]; r.Deployment.Document != "" || !strings.Contains(r.Described.Unread, "its log says more") {
+		t.Errorf("%q %q", r.Deployment.Document, r.Described.Unread)
+	}
+	if r := found["ship"]; r.Deployment.Document == "" || r.Described.Unread != "" {
+		t.Errorf("%q %q", r.Deployment.Document, r.Described.Unread)
+	}
+	f.set(func(f *fake) { f.documentIn = nil; f.documents["bad"] = openAPI("Payments", "") })
+	d.sync("kong")
+	if r := d.records("kong")["pay"]; r.Deployment.Document == "" || r.Described.Unread != "" {
+		t.Errorf("asked again: %q %q", r.Deployment.Document, r.Described.Unread)
+	}
+}

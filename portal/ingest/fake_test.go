@@ -26,8 +26,9 @@ type fake struct {
 	probe       error
 	documents   map[string]string
 	documentErr error
-	hold        chan struct{} // Discover waits until it is closed
-	opened      int           // documents
+	documentIn  func(connectors.DocumentRef) // called before a document is opened
+	hold        chan struct{}                // Discover waits until it is closed
+	opened      int                          // documents
 	since       []connectors.Cursor
 }
 
@@ -61,6 +62,9 @@ func (f *fake) OpenDocument(_ context.Context, ref connectors.DocumentRef) (io.R
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.opened++
+	if f.documentIn != nil {
+		f.documentIn(ref)
+	}
 	if f.documentErr != nil {
 		return nil, f.documentErr
 	}

@@ -17,7 +17,7 @@ func (s *Service) MaxUploadBytes() int64 { return s.opts.Documents.Max() }
 // Upload gives a deployment a document in place of the gateway's own, at once and until RemoveUpload, whatever later syncs find. Errors:
 // portal.ErrNotFound; portal.ErrInvalid, which says what is wrong with the document.
 func (s *Service) Upload(ctx context.Context, actor portal.PersonID, id portal.DeploymentID, content []byte) error {
-	doc, err := s.openDocument(ctx, func(context.Context) (io.ReadCloser, error) {
+	doc, described, err := s.openDocument(ctx, func(context.Context) (io.ReadCloser, error) {
 		return io.NopCloser(bytes.NewReader(content)), nil
 	})
 	if err != nil {
@@ -28,7 +28,7 @@ func (s *Service) Upload(ctx context.Context, actor portal.PersonID, id portal.D
 		if r.Override.Document != nil && r.Override.Document.Hash == doc.Hash {
 			return nil
 		}
-		r.Override.Document = &catalog.Uploaded{Hash: doc.Hash, Described: described(doc.Description), By: actor, At: doc.Stored}
+		r.Override.Document = &catalog.Uploaded{Hash: doc.Hash, Described: described, By: actor, At: doc.Stored}
 		return tx.Catalog().PutDocument(ctx, doc)
 	})
 }
