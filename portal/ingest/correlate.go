@@ -97,12 +97,12 @@ func (a *applier) place(ctx context.Context, fresh []catalog.Record) error {
 	began := time.Now()
 	members := make([]correlate.Member, len(fresh))
 	sketches := make([]catalog.Sketched, len(fresh))
-	for i := range fresh {
+	each(len(fresh), func(i int) {
 		d := &fresh[i].Deployment
 		d.ID = portal.DeploymentID(portal.NewID("dep"))
 		sketches[i] = catalog.Sketched{Deployment: d.ID, Sketch: correlate.New(facts(fresh[i]))}
 		members[i] = correlate.Member{ID: string(d.ID), Division: string(d.Placement.Division()), Sketch: sketches[i].Sketch, Sum: sketches[i].Sketch.Sum()}
-	}
+	})
 	add(&a.watch.sketch, began, 0)
 	written := slices.Sorted(maps.Keys(a.touched))
 	near, err := a.members.seen(ctx, a.store, written)

@@ -49,13 +49,6 @@ func Compare(g catalog.Gateway, c connectors.Capabilities, current []catalog.Rec
 // compare is Compare, and tells what comes of each that was found.
 func compare(g catalog.Gateway, c connectors.Capabilities, current []catalog.Record, found []Found) (Plan, map[connectors.Key]outcome) {
 	p := Plan{Gateway: g.ID}
-	outcomes := make(map[connectors.Key]outcome, len(found))
-	work := func(f Found, o catalog.Override) catalog.Record {
-		r, warnings := publish(g, c, f, o)
-		p.Warnings = append(p.Warnings, warnings...)
-		outcomes[f.Key] = outcome{fingerprint: r.Fingerprint, warnings: warnings}
-		return r
-	}
 	byKey := make(map[connectors.Key]catalog.Record, len(current))
 	for _, r := range current {
 		byKey[r.Key()] = r
@@ -64,19 +57,8 @@ func compare(g catalog.Gateway, c connectors.Capabilities, current []catalog.Rec
 	var fresh []Found
 	for _, f := range found {
 		present[f.Key] = true
-		before, known := byKey[f.Key]
-		if !known {
+		if _, known := byKey[f.Key]; !known {
 			fresh = append(fresh, f)
-			continue
-		}
-		change := changeOf(before, work(f, before.Override))
-		switch {
-		case !before.Live():
-			p.Back = append(p.Back, change)
-		case change.After.Fingerprint == before.Fingerprint:
-			p.Unchanged++
-		default:
-			p.Change = append(p.Change, change)
 		}
 	}
 	var gone []catalog.Record
@@ -86,14 +68,38 @@ func compare(g catalog.Gateway, c connectors.Capabilities, current []catalog.Rec
 		}
 	}
 	renamed := p.renames(g, gone, fresh, c.Identity == connectors.Names)
-	old := map[portal.DeploymentID]bool{}
-	for _, f := range fresh {
-		if before, ok := renamed[f.Key]; ok {
-			old[before.Deployment.ID] = true
-			p.Rename = append(p.Rename, changeOf(before, work(f, before.Override)))
-			continue
+	// before is what there was of a deployment: a record under its key, or under the one that it was renamed from.
+	before := func(k connectors.Key) (r catalog.Record, moved bool) {
+		if r, moved = renamed[k]; moved {
+			return r, true
 		}
-		p.Add = append(p.Add, work(f, catalog.Override{}))
+		return byKey[k], false
+	}
+	after, warnings := make([]catalog.Record, len(found)), make([][]string, len(found))
+	each(len(found), func(i int) {
+		was, _ := before(found[i].Key)
+		after[i], warnings[i] = publish(g, c, found[i], was.Override)
+	})
+	outcomes := make(map[connectors.Key]outcome, len(found))
+	p.Add = slices.Grow(p.Add, len(fresh)-len(renamed))
+	old := map[portal.DeploymentID]bool{}
+	for i, f := range found {
+		p.Warnings = append(p.Warnings, warnings[i]...)
+		outcomes[f.Key] = outcome{fingerprint: after[i].Fingerprint, warnings: warnings[i]}
+		was, moved := before(f.Key)
+		switch change := changeOf(was, after[i]); {
+		case moved:
+			old[was.Deployment.ID] = true
+			p.Rename = append(p.Rename, change)
+		case was.Deployment.ID == "":
+			p.Add = append(p.Add, after[i])
+		case !was.Live():
+			p.Back = append(p.Back, change)
+		case change.After.Fingerprint == was.Fingerprint:
+			p.Unchanged++
+		default:
+			p.Change = append(p.Change, change)
+		}
 	}
 	for _, r := range gone {
 		if !old[r.Deployment.ID] {
