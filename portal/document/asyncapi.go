@@ -62,7 +62,7 @@ func describeAsync(root *node, format Format) (Description, error) {
 func asyncVersion(root *node) (string, error) {
 	version := root.get("asyncapi").str()
 	if !strings.HasPrefix(version, "2.") && !strings.HasPrefix(version, "3.") {
-		return "", invalid("AsyncAPI %s is not read; use 2 or 3", clip(version, 20))
+		return "", invalid(AsyncAPIVersion, clip(version, 20))
 	}
 	return version, nil
 }

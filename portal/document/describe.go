@@ -138,7 +138,7 @@ func specVersion(swagger, v string) (string, error) {
 	if swagger == "2.0" || swagger == "2" {
 		return "2.0", nil
 	} else if swagger != "" {
-		return "", invalid("Swagger %s is not read; convert it to OpenAPI 3", clip(swagger, 20))
+		return "", invalid(SwaggerVersion, clip(swagger, 20))
 	}
 	for _, known := range []string{"3.0", "3.1", "3.2"} {
 		if v == known || strings.HasPrefix(v, known+".") {
@@ -146,9 +146,9 @@ func specVersion(swagger, v string) (string, error) {
 		}
 	}
 	if v != "" {
-		return "", invalid("OpenAPI %s is not read; use 2.0, 3.0, 3.1 or 3.2", clip(v, 20))
+		return "", invalid(OpenAPIVersion, clip(v, 20))
 	}
-	return "", invalid("it has neither \"openapi\" nor \"swagger\" at its root; is it the right file?")
+	return "", invalid(NoVersion)
 }
 
 func isSwagger(version string) bool { return version == "2.0" }

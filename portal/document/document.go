@@ -17,8 +17,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-
-	"concierge/portal"
 )
 
 // Format is how a description is written.
@@ -85,18 +83,13 @@ func Read(buf []byte, r io.Reader, limits Limits) ([]byte, error) {
 }
 
 func tooLarge(limit int64) error {
-	return invalid("it is larger than %d bytes; split it, or raise the limit for API descriptions", limit)
+	return invalid(TooLarge, limit)
 }
 
 func tooMany(limit int) error {
-	return invalid("it has more than %d values, or YAML aliases that multiply to more; split it, or raise the limit for API descriptions", limit)
+	return invalid(TooMany, limit)
 }
 
 func tooDeep(limit int, at string) error {
-	return invalid("values are nested more than %d deep at %s, or YAML aliases form a circle; move inner parts to components and refer to them", limit, at)
-}
-
-// invalid says what is wrong with a description, and is portal.ErrInvalid.
-func invalid(format string, args ...any) error {
-	return fmt.Errorf("API description: %w: %w", portal.ErrInvalid, fmt.Errorf(format, args...))
+	return invalid(TooDeep, limit, at)
 }

@@ -47,7 +47,7 @@ func describeSDL(text string, limits Limits) (Description, error) {
 		return l.leave()
 	})
 	if err == nil && !found {
-		err = invalid("it looks like a GraphQL schema and defines nothing; is it the right file?")
+		err = invalid(NothingDefined)
 	}
 	return d, err
 }
@@ -101,7 +101,7 @@ func (l *lexer) fields(d *Description, method string) error {
 			about = unquote(t.text)
 			t, err = l.word()
 		case t.kind != name:
-			return invalid("a field of the GraphQL type for %s begins with %s; correct the schema", method, clip(t.text, 20))
+			return invalid(BadField, method, clip(t.text, 20))
 		default:
 			o := Operation{Method: method, Path: clip(t.text, maxText), ID: clip(t.text, maxText), Summary: clip(about, maxText)}
 			about = ""

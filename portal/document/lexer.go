@@ -41,7 +41,7 @@ func (l *lexer) next() (token, error) {
 	l.at += len(l.text[l.at:]) - len(strings.TrimLeft(l.text[l.at:], space))
 	if l.at == len(l.text) {
 		if l.depth > 0 {
-			return token{}, invalid("it ends too early: a bracket is not closed; fetch or export it again")
+			return token{}, invalid(OpenBracket)
 		}
 		return token{}, nil
 	}
@@ -62,7 +62,7 @@ func (l *lexer) next() (token, error) {
 	case l.format == Proto && strings.HasPrefix(rest, "/*"):
 		n := strings.Index(rest[2:], "*/")
 		if n < 0 {
-			return token{}, invalid("it ends inside a comment; fetch or export it again")
+			return token{}, invalid(OpenComment)
 		}
 		return take(comment, n+4)
 	case l.format == SDL && strings.HasPrefix(rest, `"""`):
@@ -76,7 +76,7 @@ func (l *lexer) next() (token, error) {
 				return take(quote, n)
 			}
 		}
-		return token{}, invalid("it ends inside a text; fetch or export it again")
+		return token{}, invalid(OpenText)
 	case c == '"', c == '\'' && l.format == Proto:
 		for n := 1; n < len(rest) && rest[n] != '\n'; n++ {
 			switch rest[n] {
@@ -86,7 +86,7 @@ func (l *lexer) next() (token, error) {
 				return take(quote, n+1)
 			}
 		}
-		return token{}, invalid("a text in it does not end on its line; fetch or export it again")
+		return token{}, invalid(OpenLine)
 	case isNameByte(c):
 		n := 1
 		for n < len(rest) && (isNameByte(rest[n]) || l.format == Proto && rest[n] == '.') {
@@ -95,11 +95,11 @@ func (l *lexer) next() (token, error) {
 		return take(name, n)
 	case strings.IndexByte("([{", c) >= 0:
 		if l.depth++; l.depth > l.limits.MaxDepth {
-			return token{}, invalid("brackets are nested more than %d deep; raise the limit for API descriptions, or simplify it", l.limits.MaxDepth)
+			return token{}, invalid(DeepBrackets, l.limits.MaxDepth)
 		}
 	case strings.IndexByte(")]}", c) >= 0:
 		if l.depth--; l.depth < 0 {
-			return token{}, invalid("a bracket is closed that was not opened; fetch or export it again")
+			return token{}, invalid(StrayBracket)
 		}
 	}
 	n := 1

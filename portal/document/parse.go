@@ -26,11 +26,11 @@ func open(doc []byte, limits Limits) ([]byte, Format, error) {
 	}
 	doc = bytes.TrimPrefix(doc, []byte("\ufeff"))
 	if !utf8.Valid(doc) {
-		return nil, "", invalid("it is not UTF-8 text; save it as UTF-8")
+		return nil, "", invalid(NotUTF8)
 	}
 	trimmed := bytes.TrimLeft(doc, " \t\r\n")
 	if len(trimmed) == 0 {
-		return nil, "", invalid("it is empty; export it again from its source")
+		return nil, "", invalid(Empty)
 	}
 	return doc, formatOf(trimmed), nil
 }
@@ -58,7 +58,7 @@ func parseBody(body []byte, format Format, limits Limits) (*node, error) {
 		return nil, err
 	}
 	if root.kind != object {
-		return nil, invalid("it is not an object with the key \"openapi\" or \"swagger\"; is it the right file?")
+		return nil, invalid(NotObject)
 	}
 	return root, nil
 }
@@ -119,7 +119,7 @@ func (p *parser) json(doc []byte) (*node, error) {
 		return nil, err
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, invalid("something follows the end of its JSON value, at byte %d; remove it", dec.InputOffset())
+		return nil, invalid(Trailing, dec.InputOffset())
 	}
 	return root, nil
 }
@@ -130,9 +130,9 @@ func (p *parser) jsonToken(dec *json.Decoder) (json.Token, error) {
 		return token, nil
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, invalid("its JSON ends too early, inside %s; fetch or export it again", p.where())
+		return nil, invalid(CutShort, p.where())
 	}
-	return nil, invalid("it is not valid JSON near byte %d, inside %s: %w", dec.InputOffset(), p.where(), err)
+	return nil, invalid(BadJSON, dec.InputOffset(), p.where(), err)
 }
 
 func (p *parser) jsonValue(dec *json.Decoder) (*node, error) {
@@ -204,7 +204,7 @@ func (p *parser) jsonList(dec *json.Decoder) (*node, error) {
 }
 
 func (p *parser) duplicate() error {
-	return invalid("the key at %s appears twice; readers would disagree on which one counts, so remove one", p.where())
+	return invalid(TwiceKey, p.where())
 }
 
 // uniqueKeys finds a key that an object already has: by looking through a small object, by a map for a large one.
@@ -236,7 +236,7 @@ func (p *parser) yaml(doc []byte) (*node, error) {
 	// The library counts a mapping in a list twice, so its own limit only has to keep its stack small.
 	limits := loaderlimits.New(loaderlimits.DepthValue(4 * p.limits.MaxDepth))
 	if err := yaml.Load(doc, &root, yaml.WithPlugin(limits)); err != nil {
-		return nil, invalid("it is not valid YAML: %w", err)
+		return nil, invalid(BadYAML, err)
 	}
 	return p.yamlValue(&root)
 }
@@ -311,7 +311,7 @@ func (p *parser) yamlObject(n *yaml.Node) (*node, error) {
 			k = k.Alias
 		}
 		if k.Kind != yaml.ScalarNode {
-			return nil, invalid("a key inside %s, line %d, is not a plain word; write it as text", p.where(), k.Line)
+			return nil, invalid(OddKey, p.where(), k.Line)
 		}
 		if k.ShortTag() == "!!merge" {
 			merges = append(merges, n.Content[i+1])
@@ -356,7 +356,7 @@ func (p *parser) merge(out *node, keys *uniqueKeys, source *yaml.Node) error {
 	}
 	for _, s := range sources {
 		if s.kind != object {
-			return invalid("the merge key at %s takes a mapping or a list of mappings", p.where())
+			return invalid(BadMerge, p.where())
 		}
 		for _, f := range s.fields {
 			if keys.add(out, f.key) {

@@ -25,7 +25,7 @@ func describeProto(text string, limits Limits) (Description, error) {
 		case t.kind == ended:
 			d.Title = protoTitle(pkg, services)
 			if d.SpecVersion == "" && pkg == "" && len(services) == 0 {
-				return Description{}, invalid("it looks like Protocol Buffers and has neither syntax, package nor service; is it the right file?")
+				return Description{}, invalid(NoProto)
 			}
 			return d, nil
 		case before[2].is("package") && t.kind == name:
@@ -199,7 +199,7 @@ func describeDescriptors(doc []byte, limits Limits) (Description, error) {
 		return Description{}, tooMany(limits.MaxNodes)
 	}
 	if !whole {
-		return Description{}, invalid("its descriptors are not well formed; make them again, with protoc --descriptor_set_out")
+		return Description{}, invalid(BadDescriptors)
 	}
 	d.Title = protoTitle(last, all)
 	return d, nil

@@ -37,17 +37,17 @@ func elements(text []byte, limits Limits, each func(t xml.Token, around []xml.Na
 			return nil
 		}
 		if err != nil {
-			return invalid("it is not valid XML near byte %d: %w", dec.InputOffset(), err)
+			return invalid(BadXML, dec.InputOffset(), err)
 		}
 		if nodes++; nodes > limits.MaxNodes {
 			return tooMany(limits.MaxNodes)
 		}
 		switch t := t.(type) {
 		case xml.Directive:
-			return invalid("it has a document type (<!%s), which is not read; remove it, or is it the right file?", clip(string(t), 20))
+			return invalid(DocumentType, clip(string(t), 20))
 		case xml.StartElement:
 			if nodes += len(t.Attr); len(around) >= limits.MaxDepth {
-				return invalid("elements are nested more than %d deep; simplify it", limits.MaxDepth)
+				return invalid(DeepElements, limits.MaxDepth)
 			}
 			if err := each(t, around); err != nil {
 				return err
@@ -99,7 +99,7 @@ func describeWSDL(text []byte, limits Limits) (Description, error) {
 				case root == xml.Name{Space: wsdl20, Local: "description"}:
 					d.SpecVersion = "2.0"
 				default:
-					return invalid("its root is <%s>, which is neither WSDL 1.1 nor 2.0; is it the right file?", clip(root.Local, 40))
+					return invalid(NotWSDL, clip(root.Local, 40))
 				}
 			case t.Name.Local == "address" && parent == "port" && t.Name.Space != root.Space:
 				if u := attribute(t, "location"); u != "" {
@@ -133,7 +133,7 @@ func describeWSDL(text []byte, limits Limits) (Description, error) {
 		return nil
 	})
 	if err == nil && root.Local == "" {
-		err = invalid("it holds no element; export it again from its source")
+		err = invalid(NoElement)
 	}
 	if d.Title == "" {
 		d.Title = service
@@ -155,7 +155,7 @@ func serveWSDL(text []byte, base *url.URL, s *scrubber, limits Limits) ([]byte, 
 		switch t := t.(type) {
 		case xml.StartElement:
 			if prefixes.enter(t); len(prefixes.declared) > maxNamespaces {
-				return invalid("it declares more than %d namespaces; declare them once, at its root", maxNamespaces)
+				return invalid(Namespaces, maxNamespaces)
 			}
 			if skip > 0 || !wsdlKept[t.Name.Space] || t.Name.Local == "include" || t.Name.Local == "redefine" || t.Name.Local == "import" && t.Name.Space != xsd {
 				skip++

@@ -29,8 +29,10 @@ func (s *site) gatewayDocuments(v *visit) error {
 }
 
 func (v *visit) documentView(d api.DeploymentDocument) ui.DeploymentDocument {
+	unread, ours := v.unread(d.Unread)
 	return ui.DeploymentDocument{
-		ID: d.Deployment, Title: d.Title, RemoteID: d.RemoteID, Exposure: d.Exposure, Gateway: d.Gateway, Source: d.Source, Unread: d.Unread,
+		ID: d.Deployment, Title: d.Title, RemoteID: d.RemoteID, Exposure: d.Exposure, Gateway: d.Gateway, Source: d.Source,
+		Unread: unread, UnreadInEnglish: !ours,
 		Uploaded: d.Uploaded, UploadedBy: d.UploadedBy, CanChange: v.is(access.PlatformAdministrator, access.DivisionAdministrator),
 	}
 }
@@ -76,6 +78,9 @@ func (s *site) uploadDocument(v *visit) error {
 	d, err := v.desk.UploadDocument(v.ctx(), id, content)
 	var form ui.Form
 	if refused(&form, err) {
+		if said, ours := v.unread(err.Error()); ours {
+			form.Problem = said
+		}
 		return v.renderDocument(http.StatusUnprocessableEntity, form)
 	}
 	if err != nil {

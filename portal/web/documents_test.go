@@ -31,7 +31,7 @@ func (b *browser) upload(path, field string, content []byte) *httptest.ResponseR
 func TestUploadDocument(t *testing.T) {
 	const path = "/deployments/dep_tariffs/document"
 	b := as(t, site(t), webtest.Administrator)
-	if res := b.upload(path, "other", []byte("openapi: 3.0.0")); res.Code != 422 || !strings.Contains(res.Body.String(), "it is empty") {
+	if res := b.upload(path, "other", []byte("openapi: 3.0.0")); res.Code != 422 || !strings.Contains(res.Body.String(), "It is empty.") {
 		t.Errorf("without a file: %d", res.Code)
 	}
 	if res := b.upload(path, "document", make([]byte, 21<<20)); res.Code != 413 {

@@ -11,6 +11,7 @@ import (
 
 	"concierge/portal"
 	"concierge/portal/api"
+	"concierge/portal/document"
 	"concierge/portal/web/ui"
 )
 
@@ -39,6 +40,31 @@ func TestEveryProblemHasWords(t *testing.T) {
 		if p, _ := api.ProblemOf(err); outcomes[p.Type].title == "" {
 			t.Errorf("%s (%v) has no words", p.Type, err)
 		}
+	}
+}
+
+// TestEveryUnreadDocumentHasWords: each reason for which a document is not taken over is said in every language, with all that
+// its English words name, and says what to do.
+func TestEveryUnreadDocumentHasWords(t *testing.T) {
+	for reason, values := range document.Reasons() {
+		for _, language := range ui.Languages {
+			said := ui.TextIn(language).T(unreadKeys[reason], "A", "<first>", "B", "<second>", "C", "<third>")
+			if unreadKeys[reason] == "" || strings.Contains(said, "⟦") {
+				t.Errorf("%s: %s has no words", language, reason)
+				continue
+			}
+			for i, value := range []string{"<first>", "<second>", "<third>"} {
+				if strings.Contains(said, value) != (i < values) {
+					t.Errorf("%s: %s has %d values and says %q", language, reason, values, said)
+				}
+			}
+			if _, advice, ok := strings.Cut(said, ". "); !ok || advice == "" {
+				t.Errorf("%s: %s does not say what to do: %q", language, reason, said)
+			}
+		}
+	}
+	if len(unreadKeys) != len(document.Reasons()) {
+		t.Error("a reason that is none has words")
 	}
 }
 

@@ -1,6 +1,10 @@
 package ui
 
-import "time"
+import (
+	"time"
+
+	"github.com/a-h/templ"
+)
 
 // DeploymentsPath is below what an administrator does with one deployment.
 const DeploymentsPath = "/deployments"
@@ -16,7 +20,8 @@ type DeploymentDocument struct {
 	ID, Title, RemoteID, Exposure string
 	Gateway                       string
 	Source                        string // gateway, upload, none
-	Unread                        string // in the portal's words
+	Unread                        string // why it was not taken over
+	UnreadInEnglish               bool   // there are no words of the reader's language for it
 	Uploaded                      *time.Time
 	UploadedBy                    string
 	CanChange                     bool
@@ -24,3 +29,11 @@ type DeploymentDocument struct {
 }
 
 var documentSourceKeys = map[string]string{"gateway": "document.from_gateway", "upload": "document.from_upload", "none": "document.from_routes"}
+
+// spokenIn marks words that are English whatever the page's language is.
+func spokenIn(english bool) templ.Attributes {
+	if !english {
+		return nil
+	}
+	return templ.Attributes{"lang": "en"}
+}
