@@ -132,6 +132,7 @@ func (s *Service) documents(ctx context.Context, g catalog.Gateway, conn connect
 				if !news {
 					return nil
 				}
+				doc.Description = document.Description{} // it is packed too, and many may wait here
 				select {
 				case fresh <- doc:
 					return nil

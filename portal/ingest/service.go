@@ -83,6 +83,7 @@ type Service struct {
 	watch    stopwatch
 	members  members
 	settled  settled
+	hands    *semaphore.Weighted // deployments; before planning
 	planning *semaphore.Weighted // deployments
 }
 
@@ -101,7 +102,7 @@ func New(db catalog.DB, gateways *Gateways, opts Options) *Service {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Service{db: db, gateways: gateways, opts: opts, ctx: ctx, cancel: cancel, describing: semaphore.NewWeighted(describing), live: map[portal.GatewayID]*progress{},
 		heard: map[portal.GatewayID]bool{}, asked: map[portal.GatewayID]time.Time{}, members: members{turn: make(chan struct{}, 1)},
-		settled: settled{of: map[portal.GatewayID]standing{}}, planning: semaphore.NewWeighted(planned)}
+		settled: settled{of: map[portal.GatewayID]standing{}}, hands: semaphore.NewWeighted(inHand), planning: semaphore.NewWeighted(planned)}
 }
 
 // Close ends all running syncs, as failed, and waits for them.
@@ -664,7 +665,24 @@ func (s *Service) guarded(ctx context.Context, g catalog.Gateway, p *progress, m
 
 // planned is of how many deployments plans are worked out and applied at a time; a larger one is alone. A plan takes some ten
 // times the memory of what a gateway told. No gateway is asked meanwhile: a slow one delays nobody.
-const planned = 5000
+const planned = 2000
+
+// inHand is of how many deployments documents are read, plans made and applied at a time; a larger gateway is alone. Gateways
+// that are set up together come one after the other, so that memory does not hold what all of them told about each document.
+// One whose documents take longer than patience gives its place to others: a slow gateway delays nobody for long.
+const (
+	inHand   = 10_000
+	patience = 3 * time.Second
+)
+
+// enter waits for a place for so many deployments. leave gives it back, once.
+func (s *Service) enter(ctx context.Context, deployments int) (leave func(), err error) {
+	share := min(int64(deployments), inHand)
+	if err := s.hands.Acquire(ctx, share); err != nil {
+		return nil, err
+	}
+	return sync.OnceFunc(func() { s.hands.Release(share) }), nil
+}
 
 // maxWarnings is how many warnings a run keeps.
 const maxWarnings = 200
@@ -740,10 +758,17 @@ func (s *Service) takeOver(ctx context.Context, g catalog.Gateway, conn connecto
 		keep = forget
 	}
 	published, held := n.published(n.current)
+	leave, err := s.enter(ctx, len(published))
+	if err != nil {
+		return err
+	}
+	defer leave()
 	p.phase("documents")
+	slow := time.AfterFunc(patience, leave)
 	opening, end := s.opts.Tracer.Start(ctx, "ingest.documents")
 	found, err := s.documents(opening, g, conn, n.current, published, keep, p.steps)
 	end(err)
+	slow.Stop()
 	if err != nil {
 		return &portal.GatewayError{Gateway: g.ID, Op: "OpenDocument", Err: err}
 	}

@@ -12,11 +12,10 @@ import (
 // entry is an Entry, compiled.
 type entry struct {
 	Entry
-	views []view // by number of the audience
+	views []*view // by number of the audience; nil: it may not see the entry
 }
 
-// view is all of an entry that one audience may know. The zero view is that of an entry which they may not see. What
-// Resolve reads comes first and fills one cache line.
+// view is all of an entry that one audience may know. What Resolve reads comes first and fills one cache line.
 type view struct {
 	id         portal.APIID
 	name       string                  // under which the audience knows the entry
@@ -138,7 +137,7 @@ func (e *Entry) eachName(f func(name string, kind int)) {
 
 // compile works out what each audience sees of an entry.
 func (t *Table) compile(source *Entry) *entry {
-	e := &entry{Entry: *source, views: make([]view, len(t.axes.audiences))}
+	e := &entry{Entry: *source, views: make([]*view, len(t.axes.audiences))}
 	for i, audience := range t.axes.audiences {
 		if seen := t.seenBy(audience, e.Deployments); len(seen) > 0 {
 			e.views[i] = t.view(audience, &e.Entry, seen)
@@ -150,7 +149,7 @@ func (t *Table) compile(source *Entry) *entry {
 // seenBy lists what an audience may see, active or not: steps 2 and 3, for every environment. Whatever is not known for
 // certain is left out.
 func (t *Table) seenBy(audience portal.Audience, deployments []portal.Deployment) []candidate {
-	var seen []candidate
+	seen := make([]candidate, 0, len(deployments))
 	for i := range deployments {
 		d := &deployments[i]
 		environment := t.axes.environment(d.Placement.Environment())
@@ -168,9 +167,10 @@ func (t *Table) seenBy(audience portal.Audience, deployments []portal.Deployment
 }
 
 // view compiles what an audience sees of an entry from the deployments that they see.
-func (t *Table) view(audience portal.Audience, e *Entry, seen []candidate) view {
-	v := view{id: e.ID}
+func (t *Table) view(audience portal.Audience, e *Entry, seen []candidate) *view {
+	v := &view{id: e.ID}
 	lines, times := linesOf(seen), timesOf(seen)
+	v.candidates = make([]candidate, 0, count(seen, func(c *candidate) bool { return c.deployment.Active }))
 	for i := range seen {
 		c := &seen[i]
 		c.joined = int32(slices.IndexFunc(times, c.deployment.Since.Equal) + 1)
@@ -181,7 +181,6 @@ func (t *Table) view(audience portal.Audience, e *Entry, seen []candidate) view 
 	}
 	t.mates(v.candidates)
 	slices.SortFunc(v.candidates, func(a, b candidate) int { return a.compare(&b) })
-	v.candidates = slices.Clip(v.candidates)
 	for i := range v.candidates {
 		if n := int(v.candidates[i].environment); v.candidates[i].stage != retired && !slices.Contains(v.environments, n) {
 			v.environments = append(v.environments, n)
@@ -247,7 +246,16 @@ func timesOf(seen []candidate) []time.Time {
 	return times
 }
 
-func (v *view) visible() bool { return v.id != "" }
+func count(all []candidate, is func(*candidate) bool) (n int) {
+	for i := range all {
+		if is(&all[i]) {
+			n++
+		}
+	}
+	return n
+}
+
+func (v *view) visible() bool { return v != nil }
 
 // cellOf returns the candidates of one environment.
 func cellOf(all []candidate, environment int) []candidate {

@@ -220,7 +220,7 @@ func (t *Table) strandedBindings(c *portal.Consumer, r *Request, e *entry) []Bin
 	}
 	var cell []candidate
 	if audience, environment := t.axes.audience(c.Audience), t.axes.environment(r.Environment); audience >= 0 && environment >= 0 {
-		if v := &e.views[audience]; v.visible() {
+		if v := e.views[audience]; v.visible() {
 			cell = cellOf(v.candidates, environment)
 		}
 	}

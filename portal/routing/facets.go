@@ -473,7 +473,7 @@ func (t *Table) Faces(id portal.APIID) []Face {
 	}
 	var all []Face
 	for i, audience := range t.axes.audiences {
-		v := &e.views[i]
+		v := e.views[i]
 		if !v.visible() {
 			continue
 		}

@@ -64,9 +64,10 @@ const (
 	// checkEvery is the safety net under notifications.
 	checkEvery = 5 * time.Second
 	// followPause is the least time between two looks that notifications cause, followMost the longest: after a large change the
-	// next is followed as much later as that took, so that an estate which is set up does not take half of the machine.
+	// next is followed followRest times as much later as that took, so that an estate which is set up has the machine for itself.
 	followPause = 10 * time.Millisecond
 	followMost  = time.Second
+	followRest  = 4
 	// newestEvery is the least time between two looks that Newest makes: however many ask for what does not exist, the
 	// store is asked fifty times a second for its version, and each of them waits a little.
 	newestEvery = 20 * time.Millisecond
@@ -138,7 +139,7 @@ func (l *Live) Run(ctx context.Context) {
 	for {
 		began := time.Now()
 		err := l.Refresh(ctx)
-		pause := min(max(followPause, time.Since(began)), followMost)
+		pause := min(max(followPause, followRest*time.Since(began)), followMost)
 		switch {
 		case ctx.Err() != nil:
 			return

@@ -148,7 +148,7 @@ type claim struct {
 // sight returns what an audience sees under the name.
 func (c claim) sight(audience int) sight {
 	for at := &c; at != nil && at.entry != nil; at = at.next {
-		if v := &at.entry.views[audience]; v.visible() {
+		if v := at.entry.views[audience]; v.visible() {
 			return sight{v, v.candidates}
 		}
 	}
@@ -356,8 +356,10 @@ func (t *Table) withEntries(changes map[portal.APIID]*Entry, again []*entry) {
 		}
 	}
 	for _, e := range come {
-		for i := range e.views {
-			e.views[i].number(&t.values)
+		for _, v := range e.views {
+			if v.visible() {
+				v.number(&t.values)
+			}
 		}
 		e.eachName(func(name string, kind int) {
 			touched[name] = true
@@ -404,7 +406,7 @@ func (t *Table) compileAll(sources []*Entry) []*entry {
 func viewsOf(entries []*entry, class int) []*view {
 	var views []*view
 	for _, e := range entries {
-		if v := &e.views[class]; v.visible() {
+		if v := e.views[class]; v.visible() {
 			views = append(views, v)
 		}
 	}

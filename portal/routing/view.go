@@ -61,8 +61,8 @@ func (v *view) project(t *Table, audience portal.Audience, e *Entry, seen []cand
 	if len(curated.Tags) > 0 {
 		v.shown.Tags = curated.Tags
 	}
-	v.title = fold(lead.Title)
-	text := []string{v.title, fold(v.name)}
+	title := fold(lead.Title)
+	text := []string{title, fold(v.name)}
 	for _, tag := range v.shown.Tags {
 		text = append(text, fold(tag))
 	}
@@ -70,6 +70,7 @@ func (v *view) project(t *Table, audience portal.Audience, e *Entry, seen []cand
 		text = append(text, fold(g.Title))
 	}
 	v.text = strings.Join(text, "\n") // no folded query holds a line break, so that a word is found in one of them
+	v.title = v.text[:len(title)]
 }
 
 // compareTelling orders deployments by how much they have to say about their entry.
@@ -359,7 +360,7 @@ func (t *Table) found(c *class, number int, words []string, f *Found) (hits []hi
 	}{{f.Texts, rankText}, {f.Operations, rankOperation}} {
 		for _, id := range part.ids {
 			if e := t.entries.get(id); e != nil && e.views[number].visible() {
-				take(&e.views[number], part.rank)
+				take(e.views[number], part.rank)
 			}
 		}
 	}

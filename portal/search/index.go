@@ -237,6 +237,7 @@ func (x *Index) follow(ctx context.Context, p Progress, table *routing.Table) (m
 		}
 		p = next
 		p.Revision++
+		table = x.tables.Table() // the one before would be kept until the end; what is newer is found as it should be later
 	}
 	x.seen = max(x.seen, upTo)
 	if upTo-p.Version > keptBehind {

@@ -140,7 +140,7 @@ func (s *server) wire(ctx context.Context, registrations []ingest.Registration) 
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	for name, run := range map[string]func(context.Context){
-		"people": s.people.Run, "limits": s.limits.Run, "routing": s.live.Run, "search": s.search.Run, "sites": s.sites.Run,
+		"people": s.people.Run, "limits": s.limits.Run, "routing": s.live.Run, "search": s.search.Run, "sites": s.sites.Run, "memory": collect,
 	} {
 		s.running.Go(func() {
 			run(background)

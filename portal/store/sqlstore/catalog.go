@@ -331,48 +331,6 @@ func scanDeployment(r scanner) (row deploymentRow, err error) {
 	return row, r.Scan(&row.id, &row.api, &row.published, &row.since, &row.named)
 }
 
-func (row deploymentRow) decode(s *shared) (portal.Deployment, error) {
-	var d struct {
-		portal.Deployment
-		Placement, Plans fastjson.RawMessage // in the place of those of the deployment
-	}
-	err := fastjson.Unmarshal([]byte(row.published), &d)
-	if err == nil {
-		d.Deployment.Placement, err = once(s, s.placements, d.Placement)
-	}
-	if err == nil {
-		d.Deployment.Plans, err = once(s, s.plans, d.Plans)
-	}
-	d.ID, d.API, d.Since = portal.DeploymentID(row.id), portal.APIID(row.api), instant(row.since)
-	return d.Deployment, err
-}
-
-// shared are parts of deployments that many have in common, by their JSON: each is kept once, and changed by nobody.
-type shared struct {
-	mu         sync.Mutex
-	placements map[string]portal.Placement
-	plans      map[string][]portal.Plan
-}
-
-func newShared() *shared {
-	return &shared{placements: map[string]portal.Placement{}, plans: map[string][]portal.Plan{}}
-}
-
-func once[T any](s *shared, all map[string]T, text []byte) (t T, err error) {
-	if len(text) == 0 {
-		return t, nil
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t, ok := all[string(text)]
-	if !ok {
-		if err = fastjson.Unmarshal(text, &t); err == nil {
-			all[string(text)] = t
-		}
-	}
-	return t, err
-}
-
 const publishedDeployments = `SELECT id, api, published, since, named FROM deployments WHERE removed = 0`
 
 // eachDeployment calls each for every published deployment, with the explicit id by which it names its entry, in no order. Some are read while others are decoded: a portal
@@ -492,6 +450,18 @@ func (s catalogStore) load(ctx context.Context, entries, slugs, deployments stri
 	for i := range all {
 		byID[all[i].ID] = &all[i]
 	}
+	_, err = rows(ctx, s.tx, func(r scanner) (none struct{}, err error) { // so that no entry has room for more than it has
+		var api portal.APIID
+		var n int
+		err = r.Scan(&api, &n)
+		if e := byID[api]; e != nil {
+			e.Deployments = make([]portal.Deployment, 0, n)
+		}
+		return none, err
+	}, `SELECT api, count(*) FROM deployments WHERE removed = 0`+deployments+` GROUP BY api`, args...)
+	if err != nil {
+		return nil, err
+	}
 	named, err := s.slugs(ctx, slugs, args...)
 	if err != nil {
 		return nil, err
@@ -503,6 +473,7 @@ func (s catalogStore) load(ctx context.Context, entries, slugs, deployments stri
 	}
 	err = s.eachDeployment(ctx, func(d portal.Deployment, named string) {
 		e := byID[d.API]
+		d.API = e.ID // one text for all
 		e.Deployments = append(e.Deployments, d)
 		if named != "" && catalog.Slug(named) == e.Slug {
 			e.Named = append(e.Named, d.ID)

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+	"runtime"
+	"runtime/debug"
+	"testing"
+	"time"
+)
+
+func TestGarbageIsCollectedSoonerWhileMuchLives(t *testing.T) {
+	for _, tc := range []struct {
+		live uint64
+		want int
+	}{{0, smallGarbage}, {largeHeap, smallGarbage}, {largeHeap + 1, largeGarbage}, {1 << 40, largeGarbage}} {
+		if got := garbage(tc.live); got != tc.want {
+			t.Errorf("%d bytes live: %d %%, want %d", tc.live, got, tc.want)
+		}
+	}
+	t.Setenv("GOGC", "")
+	before := debug.SetGCPercent(smallGarbage)
+	defer debug.SetGCPercent(before)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { collect(ctx); close(ended) }()
+	much := make([]byte, largeHeap+largeHeap/2)
+	runtime.GC()
+	percent := func() int { // there is no way to look but to set
+		p := debug.SetGCPercent(largeGarbage)
+		debug.SetGCPercent(p)
+		return p
+	}
+	for end := time.Now().Add(time.Minute); percent() != largeGarbage; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("garbage is collected as in a small process")
+		}
+	}
+	runtime.KeepAlive(much)
+	cancel()
+	<-ended
+	if p := percent(); p != smallGarbage {
+		t.Errorf("at its end the process collects at %d %%", p)
+	}
+}
