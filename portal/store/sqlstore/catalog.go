@@ -13,7 +13,6 @@ import (
 	"sync"
 	"time"
 
-	fastjson "github.com/segmentio/encoding/json"
 	"golang.org/x/sync/errgroup"
 
 	"concierge/connectors"

@@ -134,7 +134,8 @@ func (db *DB) Changes(ctx context.Context, after int64) (changes []store.Change,
 // newest is the number of the newest change, and whether the log has all after another.
 func (tx *Tx) newest(ctx context.Context, after int64) (newest int64, complete bool, err error) {
 	var oldest int64
-	err = tx.one(ctx, []any{&oldest, &newest}, `SELECT coalesce(min(seq), 0), coalesce(max(seq), 0) FROM changes`)
+	// Each by itself: SQLite reads the whole log for a question about both ends.
+	err = tx.one(ctx, []any{&oldest, &newest}, `SELECT coalesce((SELECT min(seq) FROM changes), 0), coalesce((SELECT max(seq) FROM changes), 0)`)
 	return newest, after == newest || (oldest > 0 && after >= oldest-1 && after < newest), err
 }
 

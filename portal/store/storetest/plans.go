@@ -126,6 +126,10 @@ func hotPaths(t T, e Engine) {
 			_, err := tx.Catalog().Unclassified(ctx, "north", "", 10)
 			return err
 		},
+		"how far the log of changes reaches": func(ctx context.Context, tx *sqlstore.Tx) error {
+			_, _, _, err := tx.Catalog().ChangedEntries(ctx, 0)
+			return err
+		},
 		"documents that nothing points at": func(ctx context.Context, tx *sqlstore.Tx) error {
 			return tx.Catalog().ForgetOrphans(ctx, []string{"x"}, noon)
 		},
