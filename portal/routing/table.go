@@ -372,19 +372,28 @@ func (t *Table) withEntries(changes map[portal.APIID]*Entry, again []*entry) {
 	}
 	t.entries, t.names = entries.done(), names.done()
 	classes := make([]class, len(t.classes))
+	var work sync.WaitGroup
 	for i := range classes {
-		classes[i] = t.classes[i].with(viewsOf(gone, i), viewsOf(come, i), len(t.values.list))
-		seen := classes[i].names.edit()
-		for name := range touched {
-			if s := t.names.get(name).sight(i); s.view != nil {
-				seen.set(strings.Clone(name), s) // a copy lies near the others, not in its document's memory
-			} else {
-				seen.delete(name)
-			}
-		}
-		classes[i].names = seen.done()
+		work.Go(func() { classes[i] = t.classFor(i, gone, come, touched) })
 	}
+	work.Wait()
 	t.classes = classes
+}
+
+// classFor is what an audience sees once entries have gone and come, and some names mean another one. Entries and names are
+// those of now, the class is that of before.
+func (t *Table) classFor(audience int, gone, come []*entry, touched map[string]bool) class {
+	next := t.classes[audience].with(viewsOf(gone, audience), viewsOf(come, audience), len(t.values.list))
+	seen := next.names.edit()
+	for name := range touched {
+		if s := t.names.get(name).sight(audience); s.view != nil {
+			seen.set(strings.Clone(name), s) // a copy lies near the others, not in its document's memory
+		} else {
+			seen.delete(name)
+		}
+	}
+	next.names = seen.done()
+	return next
 }
 
 // compileAll compiles entries on all processors: each by itself.

@@ -22,11 +22,19 @@ func Words(folded string) []string { return words(folded) }
 
 // fold makes text comparable: without case, accents and control characters, its white space single spaces.
 func fold(s string) string {
+	folded := true // already
 	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
-			s = foldUnicode(s)
+		c := s[i]
+		if c >= utf8.RuneSelf {
+			s, folded = foldUnicode(s), false
 			break
 		}
+		plain := c > ' ' && c < 0x7F && (c < 'A' || c > 'Z')
+		between := c == ' ' && i > 0 && i < len(s)-1 && s[i-1] != ' '
+		folded = folded && (plain || between)
+	}
+	if folded {
+		return s
 	}
 	return strings.Join(strings.FieldsFunc(strings.ToLower(s), func(r rune) bool {
 		return unicode.IsSpace(r) || unicode.IsControl(r)

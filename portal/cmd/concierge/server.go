@@ -119,7 +119,7 @@ func (s *server) wire(ctx context.Context, registrations []ingest.Registration) 
 	s.ingest = ingest.New(catalogDB, gateways, ingest.Options{Every: c.Sync.Every, Alone: !onPostgres(c.Database), Log: s.log, Tracer: s.telemetry.Tracer(), Ended: s.syncEnded})
 	routed := routing.Config{Environments: c.Environments, Audiences: c.Audiences}
 	s.live = routing.NewLive(routed, desk.Source(s.db), s.log)
-	if err := s.live.Refresh(ctx); err != nil {
+	if err := loading(func() error { return s.live.Refresh(ctx) }); err != nil {
 		return err
 	}
 	s.search = search.New(search.On(s.db), s.live, routed, s.log)

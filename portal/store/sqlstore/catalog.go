@@ -330,7 +330,7 @@ func scanDeployment(r scanner) (row deploymentRow, err error) {
 	return row, r.Scan(&row.id, &row.api, &row.published, &row.since, &row.named)
 }
 
-const publishedDeployments = `SELECT id, api, published, since, named FROM deployments WHERE removed = 0`
+const publishedDeployments = `SELECT id, api, published, since, named FROM deployments WHERE +removed = 0`
 
 // eachDeployment calls each for every published deployment, with the explicit id by which it names its entry, in no order. Some are read while others are decoded: a portal
 // is not ready before all are.
