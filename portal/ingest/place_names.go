@@ -83,7 +83,7 @@ var turning = []string{"pre", "post", "non", "no", "not", "near", "pseudo", "sem
 // detected is what the names say together. Doubt says why they do not say one environment; then it is empty.
 type detected struct {
 	environment portal.Environment
-	source      string // where the name is, such as "path /dev/orders"
+	source      string // where the name is, such as "path /dev/orders"; with a doubt, the name that is not configured
 	partly      bool   // some of the deployment's hosts, or of its paths, carry no name
 	doubt       string
 }
@@ -97,6 +97,9 @@ func detect(table map[string]portal.Environment, d connectors.Deployment) (all d
 		for _, h := range hints {
 			switch {
 			case h.environment == "":
+				if all.doubt == "" {
+					all.source = h.source
+				}
 				all.doubt = cmp.Or(all.doubt, fmt.Sprintf("%q, in its %s, is the usual name of an environment that is not configured", h.name, h.source))
 			case first.environment == "":
 				first = h

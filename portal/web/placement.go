@@ -19,7 +19,45 @@ func (s *site) rules(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.renderRules(http.StatusOK, r, r.RulesDraft, nil, ui.Form{})
+	draft, begun := r.RulesDraft, ""
+	if id := v.query("deployment"); id != "" {
+		d, err := v.desk.Deployment(v.ctx(), id)
+		if err != nil {
+			return err
+		}
+		if d.Gateway != r.Gateway {
+			return fmt.Errorf("deployment %s of gateway %s: %w", id, r.Gateway, portal.ErrNotFound)
+		}
+		draft.Rules, begun = append(slices.Clone(draft.Rules), api.PlacementRule{Match: matchOf(d)}), d.Title
+	}
+	return v.renderRules(http.StatusOK, r, draft, nil, ui.Form{}, begun)
+}
+
+// matchOf is what a rule about a deployment, and those like it, may match: where it has the name of an environment that is
+// not configured, else its stage, its path or its title.
+func matchOf(d api.PlacedDeployment) api.RuleMatch {
+	for _, step := range d.Layers {
+		if step.What != string(portal.AxisEnvironment) || step.Refused == "" {
+			continue
+		}
+		switch where, value, _ := strings.Cut(step.Source, " "); where {
+		case "stage":
+			return api.RuleMatch{Stage: value}
+		case "host":
+			return api.RuleMatch{Host: value}
+		case "path":
+			return api.RuleMatch{Path: value}
+		case "title":
+			return api.RuleMatch{Name: value}
+		}
+	}
+	switch {
+	case d.Stage != "":
+		return api.RuleMatch{Stage: d.Stage}
+	case len(d.Paths) > 0:
+		return api.RuleMatch{Path: d.Paths[0]}
+	}
+	return api.RuleMatch{Name: d.Title}
 }
 
 // setRules shows what the rules of the form would do or, where that has been looked at, saves them.
@@ -43,13 +81,13 @@ func (s *site) setRules(v *visit) error {
 	status := http.StatusOK
 	switch {
 	case refused(&form, err):
-		return v.renderRules(http.StatusUnprocessableEntity, r, draft, nil, form)
+		return v.renderRules(http.StatusUnprocessableEntity, r, draft, nil, form, "")
 	case err != nil:
 		return err
 	case form.Problem != "":
 		status = http.StatusConflict
 	}
-	return v.renderRules(status, r, draft, &p, form)
+	return v.renderRules(status, r, draft, &p, form, "")
 }
 
 // matches are the fields of a rule's match, in the order of its words.
@@ -110,7 +148,8 @@ func (v *visit) draft() api.RulesDraft {
 // moved is 1 where a rule was moved up to its position, -1 where down, so that it comes before or behind who is there.
 func moved(at, field int) int { return cmp.Compare(field+1, at) }
 
-func (v *visit) renderRules(status int, r api.GatewayRules, draft api.RulesDraft, p *api.RulesPreview, form ui.Form) error {
+// renderRules shows the rules of a draft. Where begun is not empty the last of them is a new one, about what begun names.
+func (v *visit) renderRules(status int, r api.GatewayRules, draft api.RulesDraft, p *api.RulesPreview, form ui.Form, begun string) error {
 	g, err := v.desk.Gateway(v.ctx(), r.Gateway)
 	if err != nil {
 		return err
@@ -132,7 +171,12 @@ func (v *visit) renderRules(status int, r api.GatewayRules, draft api.RulesDraft
 		}
 		page.Values[prefix+"public"], page.Values[prefix+"position"] = rule.Public, strconv.Itoa(i+1)
 	}
-	page.Rules = append(page.Rules, ui.RuleForm{Prefix: rulePrefix(len(draft.Rules)), Open: p == nil})
+	if begun == "" {
+		page.Rules = append(page.Rules, ui.RuleForm{Prefix: rulePrefix(len(draft.Rules)), Open: p == nil})
+	} else {
+		last := &page.Rules[len(page.Rules)-1]
+		*last = ui.RuleForm{Prefix: last.Prefix, Open: true, Begun: begun}
+	}
 	if p != nil {
 		page.Preview = &ui.RulesPreview{Digest: p.Preview, Changed: p.Changed, Unchanged: p.Unchanged, Unclassified: p.Unclassified, Frozen: p.Frozen, Warnings: p.Warnings}
 		for _, c := range p.Changes {

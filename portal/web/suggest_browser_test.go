@@ -111,3 +111,22 @@ func TestBrowserSuggestsNothingStale(t *testing.T) {
 	w.until(expanded + ` === "false"`) // nothing is typed, nothing is suggested
 	w.quiet("stale")
 }
+
+// TestBrowserSmallCatalog: on a phone what is found comes before a screen of boxes; what is in use stays open.
+func TestBrowserSmallCatalog(t *testing.T) {
+	w := newWindow(t, webtest.New(webtest.Fixed).Options())
+	w.do(chromedp.EmulateViewport(360, 800, chromedp.EmulateMobile))
+	w.signIn(webtest.Developer)
+	w.goTo("/apis?tag=money")
+	w.until(`[...document.querySelectorAll("details.facet[open]")].every(f => f.querySelector(":checked") !== null) && document.querySelectorAll("details.facet[open]").length === 1`)
+	w.do(chromedp.Click(chromedp.CSS("details.facet[open] :checked")))
+	w.until(`document.querySelectorAll("details.facet[open]").length === 0 && !location.search.includes("money")`)
+	w.photograph("catalog-narrow")
+	w.goTo("/keys")
+	w.do(chromedp.SendKeys(chromedp.CSS("#global-search"), "ge"), chromedp.WaitVisible(chromedp.CSS("#global-search-suggestions [role=option]")))
+	if wide := w.eval("document.documentElement.scrollWidth"); wide != "360" {
+		t.Errorf("with suggestions the page is %s pixels wide", wide)
+	}
+	w.photograph("suggestions-narrow")
+	w.quiet("small")
+}

@@ -15,3 +15,11 @@ export function setUpMenus(): void {
     for (const menu of open()) if (!menu.contains(event.target as Node)) menu.open = false;
   });
 }
+
+// closeFacets closes the catalog's facets where they would push what is found off the screen, but for those in use.
+export function closeFacets(root: ParentNode): void {
+  if (!matchMedia("(max-width: 48rem)").matches) return;
+  for (const facet of root.querySelectorAll<HTMLDetailsElement>("details.facet[open]")) {
+    if (!facet.querySelector(":checked")) facet.open = false;
+  }
+}

@@ -165,7 +165,7 @@ var probes = map[string]probe{
 	"GET /deployments/{deployment}/document/remove":  at("/deployments/{deployment}/document/remove"),
 	"POST /deployments/{deployment}/document/remove": at("/deployments/{deployment}/document/remove"),
 
-	"GET /gateways/{gateway}/placement":       at("/gateways/{gateway}/placement"),
+	"GET /gateways/{gateway}/placement":       at("/gateways/{gateway}/placement", "/gateways/{gateway}/placement?deployment={deployment}"),
 	"POST /gateways/{gateway}/placement":      at("/gateways/{gateway}/placement").with("do=preview&rule.0.match.path=/x&rule.0.set.environment=test"),
 	"GET /gateways/{gateway}/deployments":     at("/gateways/{gateway}/deployments"),
 	"GET /unclassified":                       at("/unclassified"),

@@ -22,6 +22,7 @@ type RuleForm struct {
 	Number  int    // 0: a new one
 	Summary string // in words; empty: a new one
 	Open    bool
+	Begun   string // what a new one is begun for
 }
 
 func (r RuleForm) field(name string) string { return r.Prefix + name }

@@ -56,7 +56,7 @@ func (w *World) fillPlacement() {
 		api.PlacementStep{What: "address", Layer: "rule", Rule: 1, Refused: `the rule for path /berths gives no address: its path "/berths/[0-9]+" is a pattern`})
 	add("dep_pilots", "core-frankfurt", "Pilot rota (staging)", "pilots-stg", "https://core.meridian.internal/pilots", "stg", []string{"/pilots"}, map[string]api.PlacedValue{"audience": own},
 		api.PlacementStep{What: "audience", Value: "internal", Layer: "gateway"},
-		api.PlacementStep{What: "environment", Layer: "detected", Refused: `"stg", in its stage stg, is the usual name of an environment that is not configured`})
+		api.PlacementStep{What: "environment", Layer: "detected", Source: "stage stg", Refused: `"stg", in its stage stg, is the usual name of an environment that is not configured`})
 	add("dep_cranes", "core-frankfurt", "Crane telemetry", "cranes", "https://core.meridian.internal/cranes", "prod", []string{"/cranes"}, map[string]api.PlacedValue{"environment": {Value: "production", Layer: "rule"}},
 		api.PlacementStep{What: "environment", Value: "production", Layer: "rule", Rule: 1},
 		api.PlacementStep{What: "audience", Layer: "words", Refused: `audience "public", from the gateway's own words, is outside the gateway's bounds`})
