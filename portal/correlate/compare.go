@@ -73,6 +73,7 @@ func weighInOrder(a, b *subject) weighing {
 		return e
 	}
 	e.titles()
+	e.names()
 	e.operations()
 	e.place()
 	e.upstream()
@@ -88,16 +89,17 @@ type weighing struct {
 	signals int
 	score   float64
 
-	titled       bool // both have a title
-	alike        likeness
-	nameA, nameB name // the titles that are most alike
-	called       name // what else calls them alike
+	titled       bool     // both have a title
+	alike        likeness // of the titles, or of whatever else calls them alike
+	nameA, nameB name     // the titles that are most alike
+	called       name     // what else calls them alike
 	ops          overlap
 	shapes       bool // both tell operations
 
 	otherTitle               bool // each title says what the other does not
 	otherOwner, otherBackEnd bool
 	otherName                bool // one has no title, and nothing else calls them alike
+	nameless                 bool // one has no name at all
 	deeds                    int8 // what they can do is: 1 the same, -1 something else, 0 not known
 	clash                    bool // they cannot be joined through others either
 }
@@ -121,8 +123,8 @@ func (e *weighing) addUp() {
 		total += f.bits
 	}
 	e.clash = e.clash || e.otherTitle
-	partly := e.titled && !e.alike.same() && e.shapes && e.ops.ratio() < nearlyAll                                            // an edition, or a relative
-	if e.otherTitle || partly || e.shapes && e.deeds < 1 || e.otherName || e.deeds == 0 && (e.otherOwner || e.otherBackEnd) { // never without a person
+	partly := e.titled && !e.alike.same() && e.shapes && e.ops.ratio() < nearlyAll                                                            // an edition, or a relative
+	if e.otherTitle || partly || e.shapes && e.deeds < 1 || e.otherName || (e.deeds == 0 || e.nameless) && (e.otherOwner || e.otherBackEnd) { // never without a person
 		total = min(total, mostForReview)
 	}
 	e.score = 1 / (1 + math.Exp2(-max(min(total, maxBits), -maxBits)))
@@ -175,11 +177,23 @@ func (e *weighing) weigh(w string) float64 {
 	return wordWeight(w)
 }
 
+// compareNames says what two names have in common. Where each says what the other does not, a company's name counts in
+// full: the APIs of two companies are two.
+func (e *weighing) compareNames(a, b name) likeness {
+	l := compareNames(a, b, e.weigh)
+	if !l.within() && len(e.a.company)+len(e.b.company) > 0 {
+		if full := compareNames(a, b, wordWeight); full.net() < l.net() {
+			l.onlyA, l.onlyB = full.onlyA, full.onlyB
+		}
+	}
+	return l
+}
+
 func (e *weighing) titles() {
 	l := &e.alike
 	for _, n := range e.a.Titles {
 		for _, m := range e.b.Titles {
-			if x := compareNames(n, m, e.weigh); !e.titled || x.net() > l.net() {
+			if x := e.compareNames(n, m); !e.titled || x.net() > l.net() {
 				*l, e.nameA, e.nameB, e.titled = x, n, m, true
 			}
 		}
@@ -207,7 +221,7 @@ func (e *weighing) titles() {
 }
 
 func (e *weighing) operations() {
-	if e.a.Shape.IsZero() || e.b.Shape.IsZero() {
+	if e.a.Shape.IsZero() || e.b.Shape.IsZero() || e.a.calls != e.b.calls { // what a gateway routes says nothing about queries and messages
 		return
 	}
 	for _, frontA := range e.a.fronts {
@@ -242,7 +256,34 @@ func (e *weighing) operations() {
 	}
 }
 
-// place looks at base paths, and at names that stand in base paths and back ends where titles say nothing.
+// names looks at those in base paths and back ends where titles say nothing: is there any name for the one that fits a name
+// of the other?
+func (e *weighing) names() {
+	if e.titled {
+		return
+	}
+	namesA, namesB := e.a.names(), e.b.names()
+	e.nameless = len(namesA) == 0 || len(namesB) == 0
+	if e.nameless {
+		return
+	}
+	for _, n := range namesA {
+		for _, m := range namesB {
+			if l := e.compareNames(n, m); l.net() > e.alike.net() {
+				e.alike, e.called = l, m
+			}
+		}
+	}
+	if e.alike.net() <= 0 {
+		e.alike = likeness{}
+		e.otherName = true
+		e.add(-otherNames, OtherNames)
+		return
+	}
+	e.add(min(e.alike.net()+2, maxPlace), NamedAlike)
+}
+
+// place looks at base paths.
 func (e *weighing) place() {
 	if e.a.Place != nil && e.b.Place != nil {
 		if l := compareNames(*e.a.Place, *e.b.Place, e.weigh); l.same() {
@@ -251,31 +292,8 @@ func (e *weighing) place() {
 				bits = min(bits, 1.5)
 			}
 			e.add(bits, SamePath)
-			return
 		}
 	}
-	if e.titled {
-		return
-	}
-	// One has no title: is there any name for the one that fits a name of the other?
-	namesA, namesB := e.a.names(), e.b.names()
-	if len(namesA) == 0 || len(namesB) == 0 {
-		return
-	}
-	var best likeness
-	for _, n := range namesA {
-		for _, m := range namesB {
-			if l := compareNames(n, m, e.weigh); l.net() > best.net() {
-				best, e.called = l, m
-			}
-		}
-	}
-	if best.net() <= 0 {
-		e.otherName = true
-		e.add(-otherNames, OtherNames)
-		return
-	}
-	e.add(min(best.net()+2, maxPlace), NamedAlike)
 }
 
 func (e *weighing) upstream() {

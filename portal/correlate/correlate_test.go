@@ -76,6 +76,25 @@ func TestCompare(t *testing.T) {
 		"a title that tells little":   {Deployment{Title: "Proxy API", Shape: document(settlements)}, Deployment{Title: "proxy-svc-test-eu", Shape: document(settlements)}, Join, SameTitle},
 		"operations behind a #": {
 			Deployment{Routes: ops("POST /#Action=CreateVault, POST /#Action=SealVault")}, Deployment{Shape: document("POST /eu/#Action=CreateVault, POST /eu/#Action=SealVault")}, Join, SameOperations},
+		"stars for parameters": {
+			Deployment{Title: "Depots", Routes: ops("GET /consignments/*, POST /consignments, GET /depots, GET /depots/*/couriers, PUT /couriers/*/roster")},
+			Deployment{Title: "Depots", Shape: document(tracking)}, Join, SameOperations},
+		"a star beside its collection": {
+			Deployment{Title: "Depots", Routes: ops("GET /depots, GET /depots/*, POST /depots")}, Deployment{Title: "Depots", Shape: document("GET /depots, GET /depots/{id}, POST /depots")}, Join, SameOperations},
+		"queries are no routes": {
+			Deployment{Title: "Depot Tracking", Shape: document("QUERY depots, QUERY couriers, MUTATION assignRoster, QUERY consignments")}, Deployment{Title: "Depot Tracking", Routes: ops(tracking)}, Join, SameTitle},
+		"two companies' names": {
+			Deployment{Title: "Contoso Orders API", BaseURL: "https://api.contoso.example/orders", Shape: document(crud)},
+			Deployment{Title: "Fabrikam Orders API", BaseURL: "https://api.fabrikam.example/orders", Shape: document(crud)}, Apart, OtherTitle},
+		"a company's name that one leaves out": {
+			Deployment{Title: "Contoso Settlements API", BaseURL: "https://api.contoso.example/x", Shape: document(settlements)}, Deployment{Title: "Settlements API", Shape: document(settlements)}, Join, SimilarTitle},
+		"a word that begins another": {
+			Deployment{Title: "Work Roster"}, Deployment{Title: "Workshop Roster"}, Review, SimilarTitle},
+		"one balancer before both": {
+			Deployment{BaseURL: "https://a.example/x", Upstream: "http://lb-prod.corp.example", Shape: document(tracking)},
+			Deployment{BaseURL: "https://b.example/y", Upstream: "http://lb-test.corp.example", Shape: document("GET /netting, POST /netting, GET /netting/{id}/cycles")}, Apart, ""},
+		"no name, and another owner": {
+			Deployment{Owner: "team desk", Shape: document(settlements)}, Deployment{Title: "Roster", Owner: "team depot", Shape: document(settlements)}, Review, OtherOwner},
 		"methods that a route ignores": {Deployment{Title: "Depots", Routes: []Operation{{"", "/consignments"}, {"ANY", "/depots"}, {"*", "/couriers/:id/roster"}}}, Deployment{Title: "Depots", Shape: document(tracking)}, Join, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -500,13 +519,30 @@ func TestShapeText(t *testing.T) {
 		t.Fatal(err)
 	}
 	var s Shape
-	for name, bad := range map[string]string{"no base64": "!", "another format": "AgAA", "cut": string(text[:len(text)-3]), "short": "AQ"} {
+	for name, bad := range map[string]string{"no base64": "!", "an earlier format": "AQAA", "another format": "fwAA", "cut": string(text[:len(text)-3]), "short": "AQ"} {
 		if err := s.UnmarshalText([]byte(bad)); err == nil || !s.IsZero() {
 			t.Errorf("%s: %v, %v", name, s, err)
 		}
 	}
 	if err := s.UnmarshalText(nil); err != nil || !s.IsZero() {
 		t.Errorf("nothing: %v, %v", s, err)
+	}
+}
+
+// What is kept is compared with what is made anew: whoever changes what a sketch is made of raises Format, and shapeFormat if
+// it is the shape, and then the number here.
+func TestFormat(t *testing.T) {
+	made := New(Deployment{
+		Title: "Settlement Desk - PROD", Names: []string{"stlmt_desk-v2"}, BaseURL: "https://a.example.com/pay/settlements/v2", Servers: []string{"https://b.example.com/s"},
+		Upstream: "http://lb-settlement-desk-test.example.com:8080", Owner: "desk",
+		Routes: append(ops(settlements), Operation{"GET", "/depots/*/couriers"}, Operation{"GET", "/depots/*"}, Operation{"POST", "/#Action=Seal"}, Operation{"GET", "/v2/netting.json"}),
+	})
+	sketch, err := json.Marshal(made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprintf("%d %d %016x", Format, shapeFormat, textHash(string(sketch))); got != "2 2 46deeecad8a9454a" {
+		t.Errorf("got %s of %s", got, sketch)
 	}
 }
 
@@ -579,6 +615,8 @@ func TestSegments(t *testing.T) {
 		"/project/{id}.{output_format}":     "project/{}",
 		"":                                  "",
 		"/orders/*":                         "orders",
+		"/orders/*/lines":                   "orders/{}/lines",
+		"/orders/*/lines/*":                 "orders/{}/lines",
 		"/{tenant}/providers/Microsoft.Foo": "{}/providers/microsoft.foo",
 		"/#X-Target=Vault.Seal":             "x-target=vault.seal",
 		"/vaults#a/b":                       "vaults/a b",

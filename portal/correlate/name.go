@@ -30,6 +30,10 @@ var decorations = wordSet(`
 var lean = wordSet(`gateway proxy router host cluster server facade backend mesh module component guide explorer cloud local
 	global training`)
 
+// balancers are words of hosts that stand before many back ends.
+var balancers = wordSet(`lb elb alb nlb slb vip loadbalancer balancer ingresses haproxy nginx envoy istio traefik varnish apache
+	apps lan node nodes worker workers edge front frontdoor dmz waf cdn`)
+
 func wordSet(list string) map[string]bool {
 	set := map[string]bool{}
 	for _, w := range strings.Fields(list) {
@@ -121,10 +125,14 @@ func singular(w string) string {
 	return w
 }
 
-// likeness is what two names have in common, in bits: shared, and what only the one or the other says.
-type likeness struct{ shared, onlyA, onlyB float64 }
+// likeness is what two names have in common, in bits: shared, and what only the one or the other says. cut: a word of the
+// one is but a part of a word of the other.
+type likeness struct {
+	shared, onlyA, onlyB float64
+	cut                  bool
+}
 
-func (l likeness) same() bool   { return l.shared > 0 && l.onlyA == 0 && l.onlyB == 0 }
+func (l likeness) same() bool   { return l.shared > 0 && l.onlyA == 0 && l.onlyB == 0 && !l.cut }
 func (l likeness) within() bool { return l.shared > 0 && (l.onlyA == 0 || l.onlyB == 0) }
 
 // net is what the names speak for being one (positive) or two.
@@ -217,6 +225,7 @@ func (l *likeness) spelled(a, b []string, weigh func(string) float64) (restA, re
 			continue
 		}
 		l.shared += min(weigh(a[k]), weigh(b[i])) / 2
+		l.cut = true
 		a, b = slices.Delete(a, k, k+1), slices.Delete(b, i, i+1)
 	}
 	return a, b

@@ -21,11 +21,13 @@ func isVersion(s string) bool {
 
 // segments returns the parts of a path template that say what it is about, in lower case: without versions, without the
 // words that every API has ("api", "rest"), with every parameter written alike. open is true for a path that stands for
-// all below it ("/orders/*"). What stands behind a # tells operations of one path apart ("/#Action=CreateTags").
+// all below it ("/orders/*"); a star before the last segment is a parameter. What stands behind a # tells operations of one
+// path apart ("/#Action=CreateTags").
 func segments(path string) (parts []string, open bool) {
 	path = strings.TrimLeft(path, "~^ ")
 	path = strings.TrimRight(path, "$ ")
 	path, fragment, _ := strings.Cut(path, "#")
+	starred := false // the segment before is one star
 	if i := strings.IndexByte(path, '?'); i >= 0 && !strings.HasPrefix(path[i:], "?<") && !strings.HasPrefix(path[i:], "?P<") {
 		path = path[:i]
 	}
@@ -34,6 +36,10 @@ func segments(path string) (parts []string, open bool) {
 		if s == "" {
 			continue
 		}
+		if open && starred {
+			parts = append(parts, parameter)
+		}
+		starred = s == "*"
 		open = s == "*" || s == "**" || s == ".*" || s == "(.*)" || strings.HasSuffix(s, "+}") || strings.HasPrefix(s, "{*")
 		if open {
 			continue

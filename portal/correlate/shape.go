@@ -62,7 +62,11 @@ func textHash(text string) uint64 {
 	return h
 }
 
-const anyMethod = 0xFF
+// Masks of methods that are not one of HTTP's common ones.
+const (
+	otherMethod = 128
+	anyMethod   = 0xFF
+)
 
 func methodMask(method string) uint8 {
 	switch strings.ToUpper(strings.TrimSpace(method)) {
@@ -83,7 +87,7 @@ func methodMask(method string) uint8 {
 	case "", "*", "ANY", "ALL":
 		return anyMethod
 	}
-	return 128
+	return otherMethod
 }
 
 // maxPaths bounds a shape. What exceeds it is left out by hash, so that two large documents leave out the same.
@@ -144,11 +148,16 @@ func NewShape(operations []Operation) Shape {
 func routesOf(operations []Operation) []route {
 	var routes []route
 	at, known := map[string]int{}, map[string]segment{} // by key; by text
+	stars := starsAreParameters(operations)
 	last, i := "", -1
 	for _, op := range operations {
 		if op.Path != last {
 			last, i = op.Path, -1
-			if parts, open := segments(op.Path); !open && len(parts) > 0 {
+			parts, open := segments(op.Path)
+			if open && stars && strings.HasSuffix(op.Path, "/*") {
+				parts, open = append(parts, parameter), false
+			}
+			if !open && len(parts) > 0 {
 				key := strings.Join(parts, "/")
 				var ok bool
 				if i, ok = at[key]; !ok {
@@ -163,6 +172,21 @@ func routesOf(operations []Operation) []route {
 		}
 	}
 	return routes
+}
+
+// starsAreParameters reports whether a star at the end of a path stands for one value: it does where one in the middle of a
+// path does, or where one method of "/orders/*" is told beside "/orders".
+func starsAreParameters(operations []Operation) bool {
+	parents := map[string]bool{}
+	for _, op := range operations {
+		if strings.Contains(op.Path, "/*/") {
+			return true
+		}
+		if parent, ok := strings.CutSuffix(op.Path, "/*"); ok && methodMask(op.Method) != anyMethod {
+			parents[parent] = true
+		}
+	}
+	return len(parents) > 0 && slices.ContainsFunc(operations, func(op Operation) bool { return parents[op.Path] })
 }
 
 func weighed(parts []string, known map[string]segment) []segment {
@@ -250,10 +274,16 @@ func draw(routes []route) []uint64 {
 	return ends
 }
 
+// calls reports whether the operations are those of another protocol than HTTP: messages, queries, remote calls.
+func (s Shape) calls() bool {
+	return !slices.ContainsFunc(s.paths, func(p path) bool { return p.methods() != otherMethod })
+}
+
 // IsZero reports whether there are no operations.
 func (s Shape) IsZero() bool { return len(s.paths) == 0 }
 
-const shapeFormat = 1
+// shapeFormat is raised, with Format, when the same operations make another shape.
+const shapeFormat = 2
 
 // MarshalText writes the shape; see UnmarshalText.
 func (s Shape) MarshalText() ([]byte, error) {

@@ -11,7 +11,8 @@ import (
 )
 
 // Sketch is what is kept of a deployment to compare it with others. It is small, and marshalled as JSON it is the same
-// again. A change of its form comes with another Format: sketches of an older one are made anew.
+// again. A change of its form, or of what is made of the same facts, comes with another Format: sketches of an older one are
+// made anew.
 type Sketch struct {
 	Explicit string     `json:"explicit,omitempty"`
 	Titles   []name     `json:"titles,omitempty"` // the gateway's first
@@ -25,7 +26,7 @@ type Sketch struct {
 }
 
 // Format of sketches and shapes.
-const Format = 1
+const Format = 2
 
 // host is a back end.
 type host struct {
@@ -154,7 +155,7 @@ func newHost(address, path string) *host {
 	}
 	own := strings.TrimSuffix(strings.TrimSuffix(bare, h.Domain), ".")
 	for _, w := range words(own) {
-		if tells(w) {
+		if tells(w) && !balancers[w] {
 			h.Words = append(h.Words, stem(w))
 		}
 	}

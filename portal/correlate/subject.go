@@ -11,6 +11,7 @@ type subject struct {
 	fronts  [][]segment // what may stand in front of its paths; one at least
 	company []string    // words that are the company's name
 	owner   string      // the same for owners who differ in decoration only
+	calls   bool        // its operations are no HTTP
 }
 
 func newSubject(s *Sketch) subject {
@@ -28,6 +29,7 @@ func newSubject(s *Sketch) subject {
 	if s.Shape.IsZero() {
 		return x
 	}
+	x.calls = s.Shape.calls()
 	bases := s.Base[:min(len(s.Base), 2)]
 	if len(bases) == 0 {
 		bases = [][]string{nil}

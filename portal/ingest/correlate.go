@@ -29,7 +29,7 @@ func facts(r catalog.Record) correlate.Deployment {
 	if t := r.Described.Title; t != "" && t != d.Title {
 		d.Names = append(d.Names, t)
 	}
-	// What cannot be read any more is left out: the document is read again when it changes.
+	// What cannot be read any more is left out; sketchOf reads the document instead.
 	_ = d.Shape.UnmarshalText([]byte(r.Described.Shape))
 	for _, o := range r.Discovered.Operations {
 		d.Routes = append(d.Routes, correlate.Operation{Method: o.Method, Path: o.Path})
@@ -55,7 +55,7 @@ func (s *Service) sketchAll(ctx context.Context) error {
 			left = len(ids)
 			sketches := make([]catalog.Sketched, 0, len(ids))
 			for _, id := range ids {
-				sketch, err := s.sketchKept(ctx, tx.Catalog(), id)
+				sketch, err := sketchKept(ctx, tx.Catalog(), id)
 				if err != nil {
 					return err
 				}
@@ -72,21 +72,45 @@ func (s *Service) sketchAll(ctx context.Context) error {
 }
 
 // sketchKept makes the sketch of a record as it is kept; where its document was read before shapes were, from the document.
-func (s *Service) sketchKept(ctx context.Context, st catalog.Store, id portal.DeploymentID) (catalog.Sketched, error) {
+func sketchKept(ctx context.Context, st catalog.Store, id portal.DeploymentID) (catalog.Sketched, error) {
 	r, err := st.Record(ctx, id)
 	if err != nil {
 		return catalog.Sketched{}, err
 	}
-	if r.Described.Shape == "" && r.Deployment.Document != "" {
-		doc, err := st.Document(ctx, r.Deployment.Document)
-		if err != nil {
+	if r.Described.Shape == "" {
+		if err := readAgain(ctx, st, &r); err != nil {
 			return catalog.Sketched{}, err
 		}
-		if d, err := document.Describe(doc.Content, s.opts.Documents); err == nil { // else it tells nothing
-			r.Described.Shape = shape(d.Operations)
+	}
+	return sketchOf(ctx, st, r)
+}
+
+// sketchOf makes the sketch of a record; where its document was read by a version of the portal that made other shapes,
+// from the document.
+func sketchOf(ctx context.Context, st catalog.Store, r catalog.Record) (catalog.Sketched, error) {
+	var known correlate.Shape
+	if known.UnmarshalText([]byte(r.Described.Shape)) != nil {
+		if err := readAgain(ctx, st, &r); err != nil {
+			return catalog.Sketched{}, err
 		}
 	}
-	return catalog.Sketched{Deployment: id, Sketch: correlate.New(facts(r))}, nil
+	return catalog.Sketched{Deployment: r.Deployment.ID, Sketch: correlate.New(facts(r))}, nil
+}
+
+// readAgain makes the shape of a record's document as it is kept. What has none, or cannot be read any more, tells nothing.
+func readAgain(ctx context.Context, st catalog.Store, r *catalog.Record) error {
+	r.Described.Shape = ""
+	if r.Deployment.Document == "" {
+		return nil
+	}
+	doc, err := st.Document(ctx, r.Deployment.Document)
+	if err != nil {
+		return err
+	}
+	if d, err := document.Describe(doc.Content, document.Limits{}); err == nil { // it was within the limits when it was taken in
+		r.Described.Shape = shape(d.Operations)
+	}
+	return nil
 }
 
 // place joins what is new: within its owner division at once where that is sure, by a question to a person where it may be.
@@ -483,7 +507,11 @@ func (a *applier) resketch(ctx context.Context, p Plan) error {
 	var all []catalog.Sketched
 	for _, changes := range [][]Change{p.Change, p.Back, p.Rename} {
 		for _, c := range changes {
-			all = append(all, catalog.Sketched{Deployment: c.After.Deployment.ID, Sketch: correlate.New(facts(c.After))})
+			sketch, err := sketchOf(ctx, a.store, c.After)
+			if err != nil {
+				return err
+			}
+			all = append(all, sketch)
 		}
 	}
 	return a.store.PutSketches(ctx, all)

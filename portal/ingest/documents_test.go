@@ -175,6 +175,31 @@ func TestShape(t *testing.T) {
 	}
 }
 
+// TestShapeOfAnEarlierVersion: a shape that was made otherwise is made anew, from the document as it is kept.
+func TestShapeOfAnEarlierVersion(t *testing.T) {
+	d := newDesk(t, Options{})
+	f := d.register("kong", withDocument(deployment("a", "A"), "doc", "1"))
+	f.documents["doc"] = openAPI("A", "")
+	d.sync("kong")
+	r := d.records("kong")["a"]
+	d.view(func(ctx context.Context, s catalog.Store) error {
+		want, err := sketchOf(ctx, s, r)
+		if err != nil || want.Sketch.Shape.IsZero() {
+			t.Fatalf("%+v, %v", want, err)
+		}
+		r.Described.Shape = "AQEFaXRlbXMA" // of format 1
+		got, err := sketchOf(ctx, s, r)
+		if err != nil || got.Sketch.Sum() != want.Sketch.Sum() {
+			t.Errorf("got %+v, %v; want %+v", got, err, want)
+		}
+		r.Deployment.Document = ""
+		if got, err := sketchOf(ctx, s, r); err != nil || !got.Sketch.Shape.IsZero() {
+			t.Errorf("without a document: %+v, %v", got, err)
+		}
+		return nil
+	})
+}
+
 // TestUpload: what a person uploads takes the place of the gateway's document, survives syncs, a changed document and a rename,
 // and goes when they say so.
 func TestUpload(t *testing.T) {
