@@ -118,6 +118,8 @@ type SpecQuery struct {
 	Version     string
 	Environment string
 	Format      string // json or yaml
+	// Application asks for the document of the endpoint that it is bound to, which may be one that is retired.
+	Application string
 }
 
 // Document is an API description as served.

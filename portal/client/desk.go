@@ -49,7 +49,7 @@ func (c *Client) API(ctx context.Context, id string) (api.API, error) {
 // Spec implements api.Catalog.
 func (c *Client) Spec(ctx context.Context, q api.SpecQuery) (api.Document, error) {
 	r := request{
-		method: http.MethodGet, path: []string{"apis", q.API, "spec"}, query: values("version", q.Version, "environment", q.Environment),
+		method: http.MethodGet, path: []string{"apis", q.API, "spec"}, query: values("version", q.Version, "environment", q.Environment, "application", q.Application),
 		accept: "application/json",
 	}
 	if q.Format == "yaml" {

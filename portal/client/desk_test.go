@@ -106,7 +106,7 @@ var (
 		"SuggestAPIs": func(ctx context.Context, d api.Desk) (any, error) { return d.SuggestAPIs(ctx, "pay & go") },
 		"API":         func(ctx context.Context, d api.Desk) (any, error) { return d.API(ctx, "a/b c?d") },
 		"Spec": func(ctx context.Context, d api.Desk) (any, error) {
-			return d.Spec(ctx, api.SpecQuery{API: "payments", Version: "2", Environment: "test", Format: "yaml"})
+			return d.Spec(ctx, api.SpecQuery{API: "payments", Version: "2", Environment: "test", Format: "yaml", Application: "app_1"})
 		},
 		"Resolve": func(ctx context.Context, d api.Desk) (any, error) {
 			return d.Resolve(ctx, api.ResolveQuery{API: "payments", Version: "2", Environment: "test", Region: "eu", Application: "app_1"})

@@ -221,16 +221,22 @@ func (d *desk) refused(to *portal.Deployment) string {
 }
 
 func (d *desk) Spec(ctx context.Context, q api.SpecQuery) (api.Document, error) {
+	if q.Application != "" {
+		if err := d.bound(ctx, portal.ApplicationID(q.Application)); err != nil {
+			return api.Document{}, err
+		}
+	}
+	who := d.caller.Consumer(portal.ApplicationID(q.Application))
 	result, table, err := routing.Find(ctx, d.Live, func(t *routing.Table) (routing.Result, error) {
 		env := portal.Environment(q.Environment)
 		if env == "" { // the most that the caller has, in configured order
-			for _, e := range slices.Backward(t.Environments(d.consumer())) {
-				if r, err := t.Resolve(d.consumer(), routing.Request{API: q.API, Version: q.Version, Environment: e}); err == nil {
+			for _, e := range slices.Backward(t.Environments(who)) {
+				if r, err := t.Resolve(who, routing.Request{API: q.API, Version: q.Version, Environment: e}); err == nil {
 					return r, nil
 				}
 			}
 		}
-		return t.Resolve(d.consumer(), routing.Request{API: q.API, Version: q.Version, Environment: env})
+		return t.Resolve(who, routing.Request{API: q.API, Version: q.Version, Environment: env})
 	})
 	if err != nil {
 		return api.Document{}, err

@@ -123,14 +123,14 @@ func (v *visit) fillEndpoint(page *ui.APIPage, a api.API, d api.Decision, at pla
 	page.Endpoint = &shown
 	page.Differs = v.differs(a, d.Version, d.Environment)
 	document := func(format string) string {
-		return ui.With(ui.Below(ui.APIsPath, a.ID, "document"), "environment", d.Environment, "version", d.Version, "format", format)
+		return ui.With(ui.Below(ui.APIsPath, a.ID, "document"), "environment", d.Environment, "version", d.Version, "application", at.application, "format", format)
 	}
 	page.JSON, page.DocumentKind = document("json"), documentKind(d.Kind)
 	if writtenAsYAML(d.Kind) {
 		page.YAML = document("yaml")
 	}
-	page.Reference = ui.With(ui.Below(ui.APIsPath, a.ID, string(tabReference)), "environment", d.Environment, "version", d.Version)
-	page.Operations = ui.With(ui.Below(ui.APIsPath, a.ID, "operations"), "environment", d.Environment, "version", d.Version)
+	page.Reference = ui.With(ui.Below(ui.APIsPath, a.ID, string(tabReference)), "environment", d.Environment, "version", d.Version, "application", at.application)
+	page.Operations = ui.With(ui.Below(ui.APIsPath, a.ID, "operations"), "environment", d.Environment, "version", d.Version, "application", at.application)
 
 	held, err := v.keysFor(a.ID, d.Version, d.Environment)
 	if err != nil {
@@ -184,7 +184,7 @@ func (s *site) document(v *visit) error {
 	}
 	id := v.r.PathValue("api")
 	d, err := v.desk.Spec(v.ctx(), api.SpecQuery{
-		API: id, Version: v.query("version"), Environment: v.query("environment"), Format: format,
+		API: id, Version: v.query("version"), Environment: v.query("environment"), Format: format, Application: v.query("application"),
 	})
 	if err != nil {
 		return err

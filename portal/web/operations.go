@@ -24,7 +24,7 @@ func (s *site) operations(v *visit) error {
 	}
 	var o ui.Operations
 	d, err := v.desk.Spec(v.ctx(), api.SpecQuery{
-		API: id, Version: v.query("version"), Environment: v.query("environment"), Format: "json",
+		API: id, Version: v.query("version"), Environment: v.query("environment"), Format: "json", Application: v.query("application"),
 	})
 	switch {
 	case errors.Is(err, portal.ErrUnsupported):
@@ -103,7 +103,7 @@ func (v *visit) turn(page *ui.Reference, length int) (from, to int) {
 	at, _ := strconv.Atoi(v.query("page"))
 	at = max(min(at, (page.Found+length-1)/length), 1)
 	turned := func(to int) string {
-		return ui.With(page.Path, "environment", page.Environment, "version", page.Version, "q", page.Query, "page", strconv.Itoa(to))
+		return ui.With(page.Path, "environment", page.Environment, "version", page.Version, "application", page.Application, "q", page.Query, "page", strconv.Itoa(to))
 	}
 	if at > 1 {
 		page.Previous = turned(at - 1)

@@ -29,17 +29,17 @@ func (s *site) reference(v *visit) error {
 	if err != nil {
 		return err
 	}
-	environment, version, q := v.query("environment"), v.query("version"), v.query("q")
-	d, err := v.desk.Spec(v.ctx(), api.SpecQuery{API: a.ID, Version: version, Environment: environment, Format: "json"})
+	environment, version, q, application := v.query("environment"), v.query("version"), v.query("q"), v.query("application")
+	d, err := v.desk.Spec(v.ctx(), api.SpecQuery{API: a.ID, Version: version, Environment: environment, Format: "json", Application: application})
 	withheld := errors.Is(err, portal.ErrUnsupported)
 	if err != nil && !withheld {
 		return err
 	}
 	path := ui.Below(ui.APIsPath, a.ID, string(tabReference))
 	page := ui.Reference{
-		APIHead: v.apiHead(a, tabReference, environment, version), Path: path, Environment: environment, Version: version, Query: q,
-		JSON:  ui.With(ui.Below(ui.APIsPath, a.ID, "document"), "environment", environment, "version", version, "format", "json"),
-		Clear: ui.With(path, "environment", environment, "version", version),
+		APIHead: v.apiHead(a, tabReference, environment, version), Path: path, Environment: environment, Version: version, Query: q, Application: application,
+		JSON:  ui.With(ui.Below(ui.APIsPath, a.ID, "document"), "environment", environment, "version", version, "application", application, "format", "json"),
+		Clear: ui.With(path, "environment", environment, "version", version, "application", application),
 	}
 	for _, at := range sidesOf(a) {
 		page.Environments = append(page.Environments, ui.Link{

@@ -57,6 +57,25 @@ func TestRetiring(t *testing.T) {
 		}
 	}
 	retired("decided")
+	// Its document is for those who hold a key, and for nobody else.
+	otto := s.enter(t, "Otto", "otto@other.example", people.NewOrganisation{Name: "Other", Audience: portal.Partner}, access.OrganisationAdmin, access.Developer)
+	const of = "version=1&environment=test"
+	for surface, targets := range map[web.Surface][]string{
+		web.SurfaceAPI:  {"/api/v1/apis/payments/spec?" + of},
+		web.SurfacePage: {"/apis/payments/document?" + of, "/apis/payments/reference?" + of, "/apis/payments/operations?" + of},
+	} {
+		for _, target := range targets {
+			if r := s.ask(petra, surface, "GET", target+"&application="+app, ""); r.status != http.StatusOK || !strings.Contains(r.body, "/payments") {
+				t.Errorf("%s: who holds a key: %s", target, r)
+			}
+			if r := s.ask(petra, surface, "GET", target, ""); r.status != http.StatusNotFound {
+				t.Errorf("%s: a newcomer: %s", target, r)
+			}
+			if r := s.ask(otto, surface, "GET", target+"&application="+app, ""); r.status != http.StatusNotFound {
+				t.Errorf("%s: somebody else with its name: %s", target, r)
+			}
+		}
+	}
 	second := s.must(t, petra, "POST", "/api/v1/applications", map[string]any{"name": "Second"})["id"].(string)
 	r := s.ask(petra, web.SurfaceAPI, "POST", "/api/v1/subscriptions", fmt.Sprintf(`{"application":%q,"api":"payments","version":"1","environment":"test"}`, second))
 	if r.status != http.StatusNotFound {

@@ -79,7 +79,7 @@ var probes = map[string]probe{
 	"GET /apis/{api}":            at("/apis/{api}", "/apis/{api}?environment=test", "/apis/{own.api}?environment=development", "/apis/{own.api}?version=7", "/apis/{own.api}?environment=production&application={application}"),
 	"GET /apis/{api}/operations": at("/apis/{api}/operations?environment=production", "/apis/{own.api}/operations?environment=development", "/apis/{own.api}/operations?environment=test"),
 	"GET /apis/{api}/document": at("/apis/{api}/document?environment=production&format=json", "/apis/{api}/document?environment=production&format=yaml",
-		"/apis/{own.api}/document?environment=test", "/apis/{own.api}/document?version=7", "/apis/{own.api}/document?environment=development"),
+		"/apis/{own.api}/document?environment=test", "/apis/{own.api}/document?environment=production&application={application}", "/apis/{own.api}/document?version=7", "/apis/{own.api}/document?environment=development"),
 
 	"GET /apis/{api}/guides/{guide}": at("/apis/{api}/guides/{guide}", "/apis/payments/guides/{guide}"),
 	"GET /apis/{api}/texts":          at("/apis/{api}/texts", "/apis/payments/texts", "/apis/{own.api}/texts?revision=1", "/apis/payments/texts?from={api}"),

@@ -106,6 +106,7 @@ type Reference struct {
 	APIHead
 	Path                 string // of the page, for its filter
 	Version, Environment string
+	Application          string // whose answer this is; empty: a newcomer's
 	Query                string
 	Environments         []Link
 	Total                int

@@ -23,7 +23,7 @@ func (s *server) raw(r *web.Router) {
 	})
 	s.handle(r, prefix+"/apis/{id}/spec", s.guard(s.spec), huma.Operation{
 		OperationID: "spec", Summary: "The document of my endpoint, with that endpoint in it; YAML for Accept: application/yaml",
-		Parameters: append(query("version", "environment"), &huma.Param{Name: "id", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}}),
+		Parameters: append(query("version", "environment", "application"), &huma.Param{Name: "id", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}}),
 		Responses:  s.responses("application/json", &huma.Schema{Type: huma.TypeObject, Description: "An OpenAPI document"}),
 	})
 	s.originals(r)
@@ -103,6 +103,7 @@ func (s *server) spec(w http.ResponseWriter, r *http.Request) {
 	}
 	d, err := callOf(r.Context()).desk.Spec(r.Context(), api.SpecQuery{
 		API: r.PathValue("id"), Version: q.Get("version"), Environment: q.Get("environment"), Format: format,
+		Application: q.Get("application"),
 	})
 	if err != nil {
 		s.fail(w, r, err)
