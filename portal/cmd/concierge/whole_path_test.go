@@ -541,6 +541,26 @@ func TestWholePath(t *testing.T) {
 	})
 }
 
+// TestDemoHasSomethingToDecide: each kind of thing that waits for an administrator is there to be looked at.
+func TestDemoHasSomethingToDecide(t *testing.T) {
+	demo := startDemo(t)
+	open := get[api.ReviewList](demo.admin, "/reviews").Items
+	if len(open) != 1 || open[0].Kind != "join" || open[0].Other == nil || len(open[0].Reasons) == 0 {
+		t.Errorf("reviews: %+v", open)
+	}
+	unclassified := 0
+	for _, g := range get[api.Page[api.Gateway]](demo.admin, "/gateways?limit=200").Items {
+		unclassified += g.Unclassified
+	}
+	if unclassified != 1 {
+		t.Errorf("%d unclassified deployments", unclassified)
+	}
+	d := get[api.Difference](demo.internal, "/apis/tracking/difference?from_environment=test&to_environment=production")
+	if d.Same || d.Breaking == 0 || d.Compatible == 0 {
+		t.Errorf("test and production: %+v", d)
+	}
+}
+
 // instance is what differs between two answers that are otherwise the same.
 var instance = regexp.MustCompile(`"request_id":"[^"]*"`)
 

@@ -2,9 +2,11 @@
 // which a company has several gateways. External and internal traffic apart, on site and in clouds, divisions and regions
 // of their own, an old generation beside the new one, environments in the path of one shared gateway, and a mesh. The
 // gateways are sample gateways on loopback; what they let through is answered from the examples in the APIs' documents.
+// Something is left to decide: an API that two divisions publish, and a stage that nobody has classified.
 package estate
 
 import (
+	"cmp"
 	"embed"
 	"errors"
 	"fmt"
@@ -53,6 +55,7 @@ type plan struct {
 // served is an API on one gateway.
 type served struct {
 	document string
+	name     string // on the gateway; empty: that of the document
 	path     string
 	stages   []string
 	change   func(*gateway.API)
@@ -128,9 +131,10 @@ func plans() []plan {
 			},
 			apis: []served{
 				{document: "shipments-2", path: "/shipments/v2", stages: all},
-				{document: "tracking-1", path: "/tracking/v1", stages: all},
+				{document: "tracking-1-next", name: "tracking-1", path: "/tracking/v1", stages: all},
 				{document: "customs-declarations-1", path: "/customs/v1", stages: all},
-				{document: "yard-operations-1", path: "/yard/v1", stages: inside},
+				// Nobody has told yet what the stage "training" is.
+				{document: "yard-operations-1", path: "/yard/v1", stages: []string{"dev", "test", "sim", "training"}},
 			},
 		},
 		{
@@ -150,6 +154,7 @@ func plans() []plan {
 				{document: "rates-3", path: "/mesh/rates/v3"},
 				{document: "labels-1", path: "/mesh/labels/v1"},
 				{document: "pickup-slots-1", path: "/mesh/pickup/v1"},
+				{document: "parcel-tracking-1", path: "/mesh/tracking/v1"}, // is it the Tracking of Freight?
 			},
 		},
 		{
@@ -201,7 +206,7 @@ func start(p plan, data string) (Gateway, error) {
 		if err != nil {
 			return Gateway{}, err
 		}
-		a := gateway.API{Name: s.document, Path: s.path, Stages: s.stages, Document: text, Upstream: up}
+		a := gateway.API{Name: cmp.Or(s.name, s.document), Path: s.path, Stages: s.stages, Document: text, Upstream: up}
 		if err := describe(&a); err != nil {
 			return Gateway{}, err
 		}
@@ -269,6 +274,6 @@ func People() []Person {
 			"a division administrator: approvals and gateways of Freight"),
 		person("Ada Lindt", "ada@alpenglow.example", "administrator",
 			company("", eu, "Alpenglow Logistics"), []access.Role{access.PlatformAdministrator, access.Developer},
-			"the administrator: all gateways, organisations and people"),
+			"the administrator: what waits for a decision, all gateways, organisations and people"),
 	}
 }
