@@ -134,23 +134,37 @@ func (p *placing) neighbours() *neighbours {
 	// not looked at.
 	var held []int32
 	n := &neighbours{first: make([]int32, len(p.nodes)+1)}
-	ends := make([]int32, len(p.asked)+1) // of the holders of each key
-	const bits = 1 << 18                  // keys are hashes: of those that are not asked for, most are left out by a bit
+	const share = 512
+	parts := make([][]int32, (len(p.nodes)+share-1)/share)
+	const bits = 1 << 18 // keys are hashes: of those that are not asked for, most are left out by a bit
 	var asked [bits / 64]uint64
 	for _, k := range p.asked {
 		asked[k%bits/64] |= 1 << (k % 64)
 	}
-	for i := range p.nodes {
-		for _, k := range p.nodes[i].keys {
-			if asked[k%bits/64]&(1<<(k%64)) == 0 {
-				continue
+	parallel(len(p.nodes), share, func(from, to int) {
+		var part []int32
+		for i := from; i < to; i++ {
+			for _, k := range p.nodes[i].keys {
+				if asked[k%bits/64]&(1<<(k%64)) == 0 {
+					continue
+				}
+				if at, found := slices.BinarySearch(p.asked, k); found {
+					part = append(part, int32(at))
+				}
 			}
-			if at, found := slices.BinarySearch(p.asked, k); found {
-				held = append(held, int32(at))
-				ends[at+1]++
-			}
+			n.first[i+1] = int32(len(part)) // within the part, as yet
 		}
-		n.first[i+1] = int32(len(held))
+		parts[from/share] = part
+	})
+	for x, part := range parts {
+		for i := x * share; i < min((x+1)*share, len(p.nodes)); i++ {
+			n.first[i+1] += int32(len(held))
+		}
+		held = append(held, part...)
+	}
+	ends := make([]int32, len(p.asked)+1) // of the holders of each key
+	for _, at := range held {
+		ends[at+1]++
 	}
 	for at := range p.asked {
 		ends[at+1] += ends[at]
@@ -163,15 +177,21 @@ func (p *placing) neighbours() *neighbours {
 			next[at]++
 		}
 	}
+	parallel(len(p.asked), share, func(first, last int) {
+		for at := first; at < last; at++ {
+			if same := n.holders[ends[at]:ends[at+1]]; len(same) > Common {
+				// Too many to try every pair: neighbours, once they stand in an order that brings together what is alike.
+				slices.SortFunc(same, func(i, j int32) int {
+					return cmp.Or(slices.Compare(p.nodes[i].keys, p.nodes[j].keys), cmp.Compare(i, j))
+				})
+			}
+		}
+	})
 	filled := slices.Clone(n.first)
 	for at := range p.asked {
 		from, to := int(ends[at]), int(ends[at+1])
 		same, reach := n.holders[from:to], len(held)
 		if len(same) > Common {
-			// Too many to try every pair: neighbours, once they stand in an order that brings together what is alike.
-			slices.SortFunc(same, func(i, j int32) int {
-				return cmp.Or(slices.Compare(p.nodes[i].keys, p.nodes[j].keys), cmp.Compare(i, j))
-			})
 			reach = window
 		}
 		for x, i := range same {

@@ -71,7 +71,9 @@ type news struct {
 
 // news leaves out what is settled. It does so for complete answers: what another one does not tell, the records tell.
 func (s *Service) news(ctx context.Context, g catalog.Gateway, able connectors.Capabilities, heard answer) (news, error) {
-	n := news{answer: heard, same: map[connectors.Key]outcome{}, by: markOf([]any{g, able})}
+	registered := g
+	registered.Capabilities = nil // as of the last sync: none before the first
+	n := news{answer: heard, same: map[connectors.Key]outcome{}, by: markOf([]any{registered, able})}
 	known := s.settled.get(g.ID, n.by)
 	err := s.db.View(ctx, func(tx catalog.Tx) (err error) {
 		if len(known) == 0 || !heard.snapshot.Complete || len(heard.left) > 0 {

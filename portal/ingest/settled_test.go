@@ -162,3 +162,23 @@ func (d *desk) compared(m *members) (found []string) {
 	slices.Sort(found)
 	return found
 }
+
+// What a first sync has learned of the gateway itself does not make the second one look at everything again.
+func TestTheSecondSyncLooksAtNothingAgain(t *testing.T) {
+	d := newDesk(t, Options{})
+	one := deployment("a", "A")
+	d.register("north", one)
+	d.sync("north")
+	g, err := d.gateways.Gateway(t.Context(), "north")
+	if err != nil {
+		t.Fatal(err)
+	}
+	told, _, err := clean(connectors.Snapshot{Complete: true, Deployments: []connectors.Deployment{one}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := d.service.news(t.Context(), g, able(), answer{snapshot: connectors.Snapshot{Complete: true}, told: told})
+	if err != nil || len(n.same) != 1 || len(n.current)+len(n.told) > 0 {
+		t.Errorf("%d are settled, %d are read and %d worked out again: %v", len(n.same), len(n.current), len(n.told), err)
+	}
+}

@@ -260,7 +260,7 @@ func awaitSync(b *testing.B, s *server, id portal.GatewayID) {
 		case st.LastRun != nil && st.LastRun.State != catalog.Running:
 			b.Fatalf("%+v", *st.LastRun)
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(200 * time.Millisecond)
 	}
 }
 
