@@ -362,7 +362,7 @@ func (x *Index) progress(ctx context.Context) (p Progress, err error) {
 }
 
 // learnedAtOnce is how many rows are read together: some megabytes.
-const learnedAtOnce = 2000
+const learnedAtOnce = 500
 
 // look brings memory up to what is kept, whoever wrote it.
 func (x *Index) look(ctx context.Context) error {

@@ -9,10 +9,11 @@ import (
 	"time"
 )
 
-// How much garbage there may be, in percent of what lives: Go's own share in a small process, and half of it in one of more
+// How much garbage there may be, in percent of what lives: as much again in a small process, which is what Go allows, and less
+// than half of it in one of more
 // than largeHeap bytes, whose table would have as much room again beside it that nobody needs.
 const (
-	smallGarbage, largeGarbage = 100, 50
+	smallGarbage, largeGarbage = 100, 40
 	largeHeap                  = 256 << 20
 )
 
