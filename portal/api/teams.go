@@ -15,6 +15,7 @@ type Team struct {
 	Members        []TeamMember `json:"members,omitempty" doc:"Only on a single team"`
 	Others         []TeamMember `json:"others,omitempty" doc:"Only on a single team, for those who may manage it: people of its organisation who are not in it"`
 	CanManage      bool         `json:"can_manage"`
+	Owns           int          `json:"owns,omitempty" doc:"How many APIs; only on a single team, for those who may manage it"`
 	Created        time.Time    `json:"created"`
 }
 
@@ -31,11 +32,20 @@ type NewTeam struct {
 	Organisation string `json:"organisation,omitempty" doc:"Its id"`
 }
 
+// TeamChange changes a team.
+type TeamChange struct {
+	Name string `json:"name" minLength:"1" maxLength:"100"`
+}
+
 // Teams are those of the caller's organisation; who may see all people sees all.
 type Teams interface {
 	Teams(ctx context.Context) ([]Team, error)
 	Team(ctx context.Context, id string) (Team, error)
 	CreateTeam(ctx context.Context, n NewTeam) (Team, error)
+	// RenameTeam: ErrConflict where the name is taken.
+	RenameTeam(ctx context.Context, id string, c TeamChange) (Team, error)
+	// DeleteTeam gives what the team owns back to its division.
+	DeleteTeam(ctx context.Context, id string) error
 	// SetTeamMember is repeatable.
 	SetTeamMember(ctx context.Context, team, person string, member bool) (Team, error)
 }

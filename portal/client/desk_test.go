@@ -204,6 +204,10 @@ var (
 		"CreateTeam": func(ctx context.Context, d api.Desk) (any, error) {
 			return d.CreateTeam(ctx, api.NewTeam{Name: "Cards", Organisation: "org_1"})
 		},
+		"RenameTeam": func(ctx context.Context, d api.Desk) (any, error) {
+			return d.RenameTeam(ctx, "team_1", api.TeamChange{Name: "Cards"})
+		},
+		"DeleteTeam": func(ctx context.Context, d api.Desk) (any, error) { return nil, d.DeleteTeam(ctx, "team_1") },
 		"SetTeamMember": func(ctx context.Context, d api.Desk) (any, error) {
 			return d.SetTeamMember(ctx, "team_1", "per_1", true)
 		},

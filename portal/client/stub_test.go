@@ -382,3 +382,10 @@ func (s *stub) OverrideDeployment(_ context.Context, id string, o api.Override) 
 func (s *stub) Thaw(_ context.Context, id, reason string) (api.Subscription, error) {
 	return answer[api.Subscription](s, "Thaw", id, reason)
 }
+func (s *stub) RenameTeam(_ context.Context, id string, c api.TeamChange) (api.Team, error) {
+	return answer[api.Team](s, "RenameTeam", id, c)
+}
+func (s *stub) DeleteTeam(_ context.Context, id string) error {
+	_, err := answer[struct{}](s, "DeleteTeam", id)
+	return err
+}

@@ -31,3 +31,14 @@ func (c *Client) SetTeamMember(ctx context.Context, team, person string, member 
 	}
 	return send[api.Team](ctx, c, method, nil, "teams", team, "members", person)
 }
+
+// RenameTeam implements api.Teams.
+func (c *Client) RenameTeam(ctx context.Context, id string, change api.TeamChange) (api.Team, error) {
+	return send[api.Team](ctx, c, http.MethodPatch, change, "teams", id)
+}
+
+// DeleteTeam implements api.Teams.
+func (c *Client) DeleteTeam(ctx context.Context, id string) error {
+	_, err := c.do(ctx, request{method: http.MethodDelete, path: []string{"teams", id}})
+	return err
+}

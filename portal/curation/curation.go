@@ -102,6 +102,8 @@ type Store interface {
 	// SetTeam gives an API to a team; empty takes it away.
 	SetTeam(ctx context.Context, api portal.APIID, team portal.TeamID) error
 	Team(ctx context.Context, api portal.APIID) (portal.TeamID, error)
+	// TeamAPIs lists what a team owns, by id.
+	TeamAPIs(ctx context.Context, team portal.TeamID) ([]portal.APIID, error)
 
 	// Decide puts a decision in the place of the one with its scope; the deployments are those that it covers.
 	Decide(ctx context.Context, d Decision, covers []portal.DeploymentID) error

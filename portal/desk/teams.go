@@ -48,7 +48,12 @@ func (d *desk) wholeTeam(ctx context.Context, t people.Team) (api.Team, error) {
 	if !shown.CanManage {
 		return shown, nil
 	}
-	err := d.people.View(ctx, func(tx people.Tx) error {
+	owned, err := d.Curation.TeamAPIs(ctx, d.caller, t.ID)
+	if err != nil {
+		return api.Team{}, err
+	}
+	shown.Owns = len(owned)
+	err = d.people.View(ctx, func(tx people.Tx) error {
 		shown.Others = nil
 		ids, err := tx.People().Members(ctx, t.Organisation.ID)
 		if err != nil {
@@ -89,4 +94,19 @@ func (d *desk) SetTeamMember(ctx context.Context, team, person string, member bo
 		return api.Team{}, err
 	}
 	return d.wholeTeam(ctx, t)
+}
+
+func (d *desk) RenameTeam(ctx context.Context, id string, c api.TeamChange) (api.Team, error) {
+	t, err := d.Service.People.RenameTeam(ctx, d.caller, portal.TeamID(id), c.Name)
+	if err != nil {
+		return api.Team{}, err
+	}
+	return d.wholeTeam(ctx, t)
+}
+
+func (d *desk) DeleteTeam(ctx context.Context, id string) error {
+	if err := d.Curation.DeleteTeam(ctx, d.caller, portal.TeamID(id)); err != nil {
+		return err
+	}
+	return d.seen(ctx)
 }

@@ -28,6 +28,10 @@ type TeamStore interface {
 	Teams(ctx context.Context, in portal.OrganisationID) ([]Team, error)
 	// SetTeamMember puts somebody into a team or takes them out; false: they were, or were not, in it already.
 	SetTeamMember(ctx context.Context, id portal.TeamID, person portal.PersonID, member bool) (bool, error)
+	// RenameTeam: portal.ErrConflict where the name is taken in the organisation.
+	RenameTeam(ctx context.Context, id portal.TeamID, name string) error
+	// RemoveTeam removes a team that owns no API, with its memberships.
+	RemoveTeam(ctx context.Context, id portal.TeamID) error
 }
 
 // Teams lists the teams of the caller's organisation; those who may see all people see all.
@@ -120,6 +124,35 @@ func (s *Service) SetTeamMember(ctx context.Context, c access.Caller, id portal.
 	})
 	if err != nil {
 		return Team{}, fmt.Errorf("members of team %s: %w", id, err)
+	}
+	return t, nil
+}
+
+// RenameTeam gives a team another name: portal.ErrConflict where another team of its organisation has it.
+func (s *Service) RenameTeam(ctx context.Context, c access.Caller, id portal.TeamID, name string) (t Team, err error) {
+	if name, err = cleanName("team", name); err != nil {
+		return Team{}, err
+	}
+	err = s.db.InTx(ctx, func(tx Tx) error {
+		was, err := tx.People().Team(ctx, id)
+		if err == nil && !access.MayManageTeams(c, was.Organisation.ID) {
+			err = portal.ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		t = was
+		if name == was.Name {
+			return nil
+		}
+		if err := tx.People().RenameTeam(ctx, id, name); err != nil {
+			return err
+		}
+		t.Name = name
+		return s.record(ctx, tx, c.Person, "team.rename", string(id), was.Organisation.ID, map[string]string{"was": was.Name, "is": name})
+	})
+	if err != nil {
+		return Team{}, fmt.Errorf("renaming team %s: %w", id, err)
 	}
 	return t, nil
 }

@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -312,7 +313,7 @@ func (s *site) assignTeam(v *visit) error {
 
 func (v *visit) team(t api.Team) ui.Team {
 	return ui.Team{
-		ID: t.ID, Name: t.Name, Organisation: t.Organisation, Size: t.Size, CanManage: t.CanManage,
+		ID: t.ID, Name: t.Name, Organisation: t.Organisation, Size: t.Size, CanManage: t.CanManage, Form: ui.Form{Values: map[string]string{"name": t.Name}},
 		Members: each(t.Members, func(m api.TeamMember) ui.TeamMember { return ui.TeamMember{ID: m.ID, Name: m.Name, Email: m.Email} }),
 		Others:  each(t.Others, func(m api.TeamMember) ui.Option { return ui.Option{Value: m.ID, Text: m.Name + ", " + m.Email} }),
 	}
@@ -370,7 +371,57 @@ func (s *site) team(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.render(ui.TeamPage(v.in(ui.TeamsPath, t.Name, v.crumb("nav.teams", ui.TeamsPath)), v.team(t), ui.Form{}))
+	return v.renderTeam(http.StatusOK, t, v.team(t).Form)
+}
+
+func (v *visit) renderTeam(status int, t api.Team, form ui.Form) error {
+	shown := v.team(t)
+	shown.Form = form
+	return v.renderAs(status, ui.TeamPage(v.in(ui.TeamsPath, t.Name, v.crumb("nav.teams", ui.TeamsPath)), shown))
+}
+
+func (s *site) renameTeam(v *visit) error {
+	t, err := v.desk.Team(v.ctx(), v.r.PathValue("team"))
+	if err != nil {
+		return err
+	}
+	if !t.CanManage {
+		return fmt.Errorf("team %s: %w", t.ID, portal.ErrNotFound)
+	}
+	form := v.written("name")
+	if !v.require(form, "name") {
+		return v.renderTeam(http.StatusUnprocessableEntity, t, form)
+	}
+	renamed, err := v.desk.RenameTeam(v.ctx(), t.ID, api.TeamChange{Name: v.field("name")})
+	if refused(&form, err) {
+		return v.renderTeam(http.StatusUnprocessableEntity, t, form)
+	}
+	if err != nil {
+		return err
+	}
+	return v.done(ui.Below(ui.TeamsPath, renamed.ID), "team-renamed")
+}
+
+func (s *site) askDeleteTeam(v *visit) error {
+	t, err := v.desk.Team(v.ctx(), v.r.PathValue("team"))
+	if err != nil {
+		return err
+	}
+	if !t.CanManage {
+		return fmt.Errorf("team %s: %w", t.ID, portal.ErrNotFound)
+	}
+	return v.confirm(ui.TeamsPath, ui.Confirm{
+		Title: v.text.T("delete_team.title", "Name", t.Name), Text: v.text.T("delete_team.text"),
+		Points: []string{v.text.N("delete_team.apis", t.Owns), v.text.N("delete_team.members", t.Size)},
+		Action: ui.Below(ui.TeamsPath, t.ID, "delete"), Button: v.text.T("delete_team.submit"), Danger: true, Back: ui.Below(ui.TeamsPath, t.ID),
+	})
+}
+
+func (s *site) deleteTeam(v *visit) error {
+	if err := v.desk.DeleteTeam(v.ctx(), v.r.PathValue("team")); err != nil {
+		return err
+	}
+	return v.done(ui.TeamsPath, "team-deleted")
 }
 
 func (s *site) setTeamMember(v *visit) error {

@@ -282,6 +282,8 @@ var flashes = map[string]string{
 	"team-added":         "flash.team_added",
 	"team-assigned":      "flash.team_assigned",
 	"team-changed":       "flash.team_changed",
+	"team-deleted":       "flash.team_deleted",
+	"team-renamed":       "flash.team_renamed",
 	"texts-published":    "flash.texts_published",
 	"texts-saved":        "flash.texts_saved",
 	"renames-accepted":   "flash.renames_accepted",

@@ -154,6 +154,9 @@ func (s *site) register() {
 	mine("POST", ui.TeamsPath, s.createTeam)
 	mine("GET", ui.TeamsPath+"/{team}", s.team)
 	mine("POST", ui.TeamsPath+"/{team}/members", s.setTeamMember)
+	mine("POST", ui.TeamsPath+"/{team}/name", s.renameTeam)
+	mine("GET", ui.TeamsPath+"/{team}/delete", s.askDeleteTeam)
+	mine("POST", ui.TeamsPath+"/{team}/delete", s.deleteTeam)
 
 	mine("GET", ui.ApplicationsPath, s.applications)
 	mine("GET", ui.NewApplicationPath, s.newApplication)

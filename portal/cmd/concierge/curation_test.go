@@ -149,3 +149,60 @@ func TestGuidesAreHarmless(t *testing.T) {
 		t.Errorf("after she has left the team: %s", r)
 	}
 }
+
+// TestDeletingATeam: what it owns goes on without it, its members may no more than others, and its name is free.
+func TestDeletingATeam(t *testing.T) {
+	_, at := registeredSample(t, gateway.Options{APIs: []gateway.API{{Name: "payments", Title: "Payments", Version: "1.0.0"}}}, catalog.Gateway{
+		ID: "edge", Division: "cards",
+		Defaults: map[portal.Axis]string{portal.AxisAudience: "internal", portal.AxisEnvironment: "test", portal.AxisDivision: "cards"},
+		Bounds:   portal.Bounds{Audiences: []portal.Audience{portal.Internal}, Environments: []portal.Environment{portal.Test}},
+	})
+	s := openPortal(t, t.TempDir(), at)
+	admin := s.enter(t, "Root", "root@alpenglow.example", people.NewOrganisation{Name: "Alpenglow", Audience: portal.Internal, Division: "cards"}, access.PlatformAdministrator)
+	member := s.enter(t, "Mia", "mia@alpenglow.example", people.NewOrganisation{Name: "Cards", Audience: portal.Internal, Division: "cards"}, access.Developer)
+	create := func(name string) string {
+		t.Helper()
+		return s.must(t, admin, "POST", "/api/v1/teams", map[string]any{"name": name, "organisation": string(member.organisation)})["id"].(string)
+	}
+	team, other := create("Cards"), create("Loans")
+	s.must(t, admin, "PUT", "/api/v1/teams/"+team+"/members/"+string(member.person), nil)
+	s.must(t, admin, "PUT", "/api/v1/apis/payments/team", map[string]any{"team": team})
+	s.must(t, member, "PUT", "/api/v1/apis/payments/texts", map[string]any{"revision": 0, "publish": true, "texts": []any{map[string]string{"audience": "internal", "summary": "By its team"}}})
+
+	// Its members do not manage it.
+	for _, r := range []reply{
+		s.ask(member, web.SurfaceAPI, "PATCH", "/api/v1/teams/"+team, `{"name":"Mine"}`), s.ask(member, web.SurfaceAPI, "DELETE", "/api/v1/teams/"+team, ""),
+		s.ask(member, web.SurfacePage, "GET", "/teams/"+team+"/delete", ""),
+	} {
+		if r.status != http.StatusNotFound {
+			t.Errorf("a member: %s", r)
+		}
+	}
+	if r := s.ask(admin, web.SurfaceAPI, "PATCH", "/api/v1/teams/"+team, `{"name":"loans"}`); r.status != http.StatusConflict {
+		t.Errorf("the name of another team: %s", r)
+	}
+	if renamed := s.must(t, admin, "PATCH", "/api/v1/teams/"+team, map[string]any{"name": "Cards and more"}); renamed["name"] != "Cards and more" || renamed["owns"] != 1.0 {
+		t.Errorf("renamed: %v", renamed)
+	}
+	if r := s.ask(admin, web.SurfacePage, "GET", "/teams/"+team+"/delete", ""); !strings.Contains(r.body, "1 API goes back to its division") {
+		t.Errorf("the question does not say what becomes of its API: %s", r)
+	}
+	for _, id := range []string{team, other} {
+		if r := s.ask(admin, web.SurfaceAPI, "DELETE", "/api/v1/teams/"+id, ""); r.status != http.StatusNoContent {
+			t.Fatalf("deleted: %s", r)
+		}
+	}
+	if r := s.ask(member, web.SurfaceAPI, "GET", "/api/v1/apis/payments/texts", ""); r.status != http.StatusNotFound {
+		t.Errorf("who was in it still has its texts to edit: %s", r)
+	}
+	if a := s.must(t, member, "GET", "/api/v1/apis/payments", nil); a["summary"] != "By its team" {
+		t.Errorf("what it wrote is gone: %v", a["summary"])
+	}
+	if texts := s.must(t, admin, "GET", "/api/v1/apis/payments/texts", nil); texts["team"] != nil && texts["team"] != "" {
+		t.Errorf("it still owns its API: %v", texts["team"])
+	}
+	if r := s.ask(admin, web.SurfaceAPI, "GET", "/api/v1/teams/"+team, ""); r.status != http.StatusNotFound {
+		t.Errorf("it is still there: %s", r)
+	}
+	create("Cards and more")
+}

@@ -93,6 +93,9 @@ var probes = map[string]probe{
 	"GET /add-team":              at("/add-team"),
 	"POST /teams":                at("/teams").with("name=Somebody's&organisation={organisation}"),
 	"GET /teams/{team}":          at("/teams/{team}"),
+	"POST /teams/{team}/name":    at("/teams/{team}/name").with("name=Somebody"),
+	"GET /teams/{team}/delete":   at("/teams/{team}/delete"),
+	"POST /teams/{team}/delete":  at("/teams/{team}/delete").last(),
 	"POST /teams/{team}/members": at("/teams/{team}/members").with("person={person}&action=add"),
 	"GET /apis/{api}/endpoints":  at("/apis/{api}/endpoints", "/apis/{own.api}/endpoints"),
 	"GET /apis/{api}/reference":  at("/apis/{api}/reference?environment=production", "/apis/{own.api}/reference?environment=test", "/apis/{own.api}/reference?environment=production&q={api}"),
@@ -249,6 +252,8 @@ var probes = map[string]probe{
 	"GET /api/v1/teams":                          at("/api/v1/teams"),
 	"POST /api/v1/teams":                         at("/api/v1/teams").with(`{"name":"By API","organisation":"{organisation}"}`),
 	"GET /api/v1/teams/{id}":                     at("/api/v1/teams/{team}"),
+	"PATCH /api/v1/teams/{id}":                   at("/api/v1/teams/{team}").with(`{"name":"Somebody"}`),
+	"DELETE /api/v1/teams/{id}":                  at("/api/v1/teams/{team}").last(),
 	"PUT /api/v1/teams/{id}/members/{person}":    at("/api/v1/teams/{team}/members/{person}"),
 	"DELETE /api/v1/teams/{id}/members/{person}": at("/api/v1/teams/{team}/members/{person}"),
 

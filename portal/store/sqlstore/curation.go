@@ -265,3 +265,29 @@ func (s peopleStore) SetTeamMember(ctx context.Context, id portal.TeamID, person
 	}
 	return s.met(ctx, `DELETE FROM team_members WHERE team = $1 AND person = $2`, id, person)
 }
+
+func (s peopleStore) RenameTeam(ctx context.Context, id portal.TeamID, name string) error {
+	var taken int
+	err := s.tx.one(ctx, []any{&taken}, `SELECT count(*) FROM teams t JOIN teams o ON o.organisation = t.organisation AND o.id <> t.id
+		WHERE t.id = $1 AND o.name_key = $2`, id, people.SortKey(name))
+	if err == nil && taken > 0 {
+		return fmt.Errorf("the name %q is taken: %w", name, portal.ErrConflict)
+	}
+	if err == nil {
+		err = s.tx.exec(ctx, `UPDATE teams SET name = $2, name_key = $3 WHERE id = $1`, id, name, people.SortKey(name))
+	}
+	return doing(err, "renaming team %s", id)
+}
+
+func (s peopleStore) RemoveTeam(ctx context.Context, id portal.TeamID) error {
+	err := s.tx.exec(ctx, `DELETE FROM team_members WHERE team = $1`, id)
+	if err == nil {
+		err = s.tx.exec(ctx, `DELETE FROM teams WHERE id = $1`, id)
+	}
+	return doing(err, "removing team %s", id)
+}
+
+func (s curationStore) TeamAPIs(ctx context.Context, team portal.TeamID) ([]portal.APIID, error) {
+	all, err := rows(ctx, s.tx, func(r scanner) (id portal.APIID, err error) { return id, r.Scan(&id) }, `SELECT api FROM api_teams WHERE team = $1 ORDER BY api`, team)
+	return all, doing(err, "APIs of team %s", team)
+}

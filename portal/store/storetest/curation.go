@@ -328,9 +328,20 @@ func teamsMakeCallers(t T, db DB) {
 		if !gone || again || !slices.Equal(left.Teams, []portal.TeamID{"team_2"}) {
 			t.Errorf("taken out %v, once more %v, left in %v", gone, again, left.Teams)
 		}
+		if err := p.RenameTeam(ctx, "team_2", "cards"); !errors.Is(err, portal.ErrConflict) {
+			t.Errorf("another team's name: %v", err)
+		}
+		errs := errors.Join(p.RenameTeam(ctx, "team_1", "CARDS"), p.RenameTeam(ctx, "team_3", "Loans"), p.RemoveTeam(ctx, "team_2"))
+		renamed, err10 := p.Team(ctx, "team_1")
+		if _, err := p.Team(ctx, "team_2"); renamed.Name != "CARDS" || !errors.Is(err, portal.ErrNotFound) {
+			t.Errorf("renamed %+v, removed: %v", renamed, err)
+		}
+		if c, err := p.Caller(ctx, "per_a", "org_a"); err != nil || len(c.Teams) > 0 {
+			t.Errorf("still in %v, %v", c.Teams, err)
+		}
 		if _, err := p.Team(ctx, "none"); !errors.Is(err, portal.ErrNotFound) {
 			t.Errorf("a team that is none: %v", err)
 		}
-		return errors.Join(err, err2, err3, err4, err5, err6, err7, err8, err9)
+		return errors.Join(err, err2, err3, err4, err5, err6, err7, err8, err9, errs, err10)
 	})
 }

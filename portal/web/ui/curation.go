@@ -110,6 +110,7 @@ type Team struct {
 	Members                []TeamMember
 	Others                 []Option
 	CanManage              bool
+	Form                   // its name
 }
 
 // TeamMember is somebody in a team.

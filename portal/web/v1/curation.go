@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"concierge/portal/api"
 )
 
@@ -28,6 +30,10 @@ type (
 	teamIn struct {
 		Thing
 		Body api.TeamChoice
+	}
+	teamChangeIn struct {
+		Thing
+		Body api.TeamChange
 	}
 	memberIn struct {
 		Thing
@@ -82,6 +88,16 @@ func (s *server) curation() {
 			return d.Team(ctx, id)
 		},
 	}.register(s)
+	change(s, http.MethodPatch, "/teams/{id}", "rename-team", "Give a team another name", func(ctx context.Context, d api.Desk, in *teamChangeIn) (api.Team, error) {
+		return d.RenameTeam(ctx, in.ID, in.Body)
+	})
+	huma.Register(s.api, huma.Operation{OperationID: "delete-team", Method: http.MethodDelete, Path: prefix + "/teams/{id}", Summary: "Remove a team; its APIs go back to their division", DefaultStatus: http.StatusNoContent},
+		func(ctx context.Context, in *Thing) (*struct{}, error) {
+			if err := callOf(ctx).desk.DeleteTeam(ctx, in.ID); err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			return nil, nil
+		})
 	change(s, http.MethodPut, "/teams/{id}/members/{person}", "add-team-member", "Put somebody into a team", func(ctx context.Context, d api.Desk, in *memberIn) (api.Team, error) {
 		return d.SetTeamMember(ctx, in.ID, in.Person, true)
 	})

@@ -399,3 +399,36 @@ func (d *desk) SetTeamMember(ctx context.Context, id, person string, member bool
 	leave()
 	return d.Team(ctx, id)
 }
+
+func (d *desk) RenameTeam(ctx context.Context, id string, c api.TeamChange) (api.Team, error) {
+	t, err := d.Team(ctx, id)
+	if err != nil || !t.CanManage {
+		return api.Team{}, missing("team", id)
+	}
+	w, _, leave := d.enter()
+	for i := range w.curation.teams {
+		o := &w.curation.teams[i]
+		if o.ID != id && o.OrganisationID == t.OrganisationID && o.Name == c.Name {
+			leave()
+			return api.Team{}, fmt.Errorf("the name %q is taken: %w", c.Name, portal.ErrConflict)
+		}
+	}
+	for i := range w.curation.teams {
+		if o := &w.curation.teams[i]; o.ID == id {
+			o.Name = c.Name
+		}
+	}
+	leave()
+	return d.Team(ctx, id)
+}
+
+func (d *desk) DeleteTeam(ctx context.Context, id string) error {
+	t, err := d.Team(ctx, id)
+	if err != nil || !t.CanManage {
+		return missing("team", id)
+	}
+	w, _, leave := d.enter()
+	defer leave()
+	w.curation.teams = slices.DeleteFunc(slices.Clone(w.curation.teams), func(o api.Team) bool { return o.ID == id })
+	return nil
+}
