@@ -508,7 +508,7 @@ func TestMemory(t *testing.T) {
 	for i := range Common + 10 {
 		m.Remove(fmt.Sprintf("m%03d", i))
 	}
-	if len(m.keys)+len(m.entries)+m.Len() > 0 {
+	if len(m.keys)+len(m.many)+len(m.entries)+m.Len() > 0 {
 		t.Errorf("left: %v", slices.Collect(maps.Keys(m.keys)))
 	}
 }

@@ -11,12 +11,22 @@ type Memory struct {
 	places  map[string]uint32   // of members, by id
 	members []*Member           // nil: it has gone
 	free    []uint32            // places of members that have gone
-	keys    map[uint64][]uint32 // places, in the order of the ids
+	keys    map[uint64]run      // of members that have the key, up to maxRun of them
+	many    map[uint64][]run    // of keys that more have: one run after the other
 	entries map[string][]uint32 // places, in no order
+	within  []uint32            // by place: where it stands among those of its entry
 	texts   map[string]string   // words that many have are kept once
 	passed  []uint32            // by place: the last search that came by
 	passes  uint32
+
+	moved int // places that made room for others, or closed a gap: what the work of Put and Remove is made of
 }
+
+// run is places in the order of the ids of their members.
+type run []uint32
+
+// maxRun bounds what one Put or Remove moves, however many members have a key.
+const maxRun = 1024
 
 // Len is the number of members.
 func (m *Memory) Len() int { return len(m.places) }
@@ -25,13 +35,13 @@ func (m *Memory) Len() int { return len(m.places) }
 func (m *Memory) Put(member Member) {
 	m.Remove(member.ID)
 	if m.places == nil {
-		*m = Memory{places: map[string]uint32{}, keys: map[uint64][]uint32{}, entries: map[string][]uint32{}, texts: map[string]string{}}
+		*m = Memory{places: map[string]uint32{}, keys: map[uint64]run{}, many: map[uint64][]run{}, entries: map[string][]uint32{}, texts: map[string]string{}}
 	}
 	place := uint32(len(m.members))
 	if n := len(m.free); n > 0 {
 		place, m.free = m.free[n-1], m.free[:n-1]
 	} else {
-		m.members, m.passed = append(m.members, nil), append(m.passed, 0)
+		m.members, m.passed, m.within = append(m.members, nil), append(m.passed, 0), append(m.within, 0)
 	}
 	member.Division = m.once(member.Division)
 	member.Entry = m.once(member.Entry)
@@ -39,10 +49,9 @@ func (m *Memory) Put(member Member) {
 	member.prepared = nil
 	member.prepare()
 	m.places[member.ID], m.members[place] = place, &member
-	m.entries[member.Entry] = append(m.entries[member.Entry], place)
+	m.enter(place)
 	for _, k := range m.members[place].keys {
-		at, _ := m.find(k, member.ID)
-		m.keys[k] = slices.Insert(m.keys[k], at, place)
+		m.hold(k, place)
 	}
 }
 
@@ -55,7 +64,7 @@ func (m *Memory) Join(id, entry, division string) {
 	member := m.members[place]
 	m.leave(place)
 	member.Entry, member.Division = m.once(entry), m.once(division)
-	m.entries[member.Entry] = append(m.entries[member.Entry], place)
+	m.enter(place)
 }
 
 // Remove forgets a member.
@@ -65,10 +74,7 @@ func (m *Memory) Remove(id string) {
 		return
 	}
 	for _, k := range m.members[place].keys {
-		at, _ := m.find(k, id)
-		if m.keys[k] = slices.Delete(m.keys[k], at, at+1); len(m.keys[k]) == 0 {
-			delete(m.keys, k)
-		}
+		m.drop(k, place)
 	}
 	m.leave(place)
 	delete(m.places, id)
@@ -76,18 +82,96 @@ func (m *Memory) Remove(id string) {
 	m.free = append(m.free, place)
 }
 
-// leave takes a member out of its entry.
+// enter puts a member into its entry.
+func (m *Memory) enter(place uint32) {
+	entry := m.members[place].Entry
+	m.within[place] = uint32(len(m.entries[entry]))
+	m.entries[entry] = append(m.entries[entry], place)
+}
+
+// leave takes a member out of its entry; the last one takes its place.
 func (m *Memory) leave(place uint32) {
 	entry := m.members[place].Entry
 	all := m.entries[entry]
-	if m.entries[entry] = slices.DeleteFunc(all, func(p uint32) bool { return p == place }); len(m.entries[entry]) == 0 {
+	last := all[len(all)-1]
+	all[m.within[place]], m.within[last] = last, m.within[place]
+	if all = all[:len(all)-1]; len(all) == 0 {
 		delete(m.entries, entry)
+		return
+	}
+	m.entries[entry] = all
+}
+
+// find is where a member stands, or would stand, in a run.
+func (m *Memory) find(in run, place uint32) int {
+	at, _ := slices.BinarySearchFunc(in, m.members[place].ID, func(other uint32, id string) int { return strings.Compare(m.members[other].ID, id) })
+	return at
+}
+
+// among is the run that a member stands in, or would stand in.
+func (m *Memory) among(runs []run, place uint32) int {
+	at, found := slices.BinarySearchFunc(runs, m.members[place].ID, func(r run, id string) int { return strings.Compare(m.members[r[0]].ID, id) })
+	if !found && at > 0 {
+		at--
+	}
+	return at
+}
+
+// put adds a member to a run.
+func (m *Memory) put(to run, place uint32) run {
+	at := m.find(to, place)
+	m.moved += len(to) - at
+	return slices.Insert(to, at, place)
+}
+
+// cut takes a member out of a run.
+func (m *Memory) cut(from run, place uint32) run {
+	at := m.find(from, place)
+	m.moved += len(from) - at
+	return slices.Delete(from, at, at+1)
+}
+
+// hold puts a member under a key.
+func (m *Memory) hold(key uint64, place uint32) {
+	runs, ok := m.many[key]
+	if !ok {
+		own := m.put(m.keys[key], place)
+		if len(own) <= maxRun {
+			m.keys[key] = own
+			return
+		}
+		delete(m.keys, key)
+		m.many[key] = []run{slices.Clone(own[:maxRun/2]), slices.Clone(own[maxRun/2:])}
+		return
+	}
+	at := m.among(runs, place)
+	if runs[at] = m.put(runs[at], place); len(runs[at]) > maxRun {
+		full := runs[at]
+		runs[at] = slices.Clone(full[:maxRun/2])
+		m.moved += len(runs) - at
+		m.many[key] = slices.Insert(runs, at+1, slices.Clone(full[maxRun/2:]))
 	}
 }
 
-// find is where an id stands, or would stand, under a key.
-func (m *Memory) find(key uint64, id string) (at int, found bool) {
-	return slices.BinarySearchFunc(m.keys[key], id, func(place uint32, id string) int { return strings.Compare(m.members[place].ID, id) })
+// drop takes a member away from a key.
+func (m *Memory) drop(key uint64, place uint32) {
+	runs, ok := m.many[key]
+	if !ok {
+		if m.keys[key] = m.cut(m.keys[key], place); len(m.keys[key]) == 0 {
+			delete(m.keys, key)
+		}
+		return
+	}
+	at := m.among(runs, place)
+	if runs[at] = m.cut(runs[at], place); len(runs[at]) > 0 {
+		return
+	}
+	m.moved += len(runs) - at
+	if runs = slices.Delete(runs, at, at+1); len(runs) == 0 {
+		delete(m.many, key)
+		return
+	}
+	m.many[key] = runs
 }
 
 // Member returns the one with an id.
@@ -112,11 +196,22 @@ func (m *Memory) Of(entry string) []string {
 func (m *Memory) Near(keys []uint64) ([]*Member, error) {
 	m.passes++
 	var found []*Member
-	for _, k := range keys {
-		for _, place := range m.keys[k][:min(Common, len(m.keys[k]))] {
+	pass := func(first run) {
+		for _, place := range first {
 			if m.passed[place] != m.passes {
 				m.passed[place] = m.passes
 				found = append(found, m.members[place])
+			}
+		}
+	}
+	for _, k := range keys {
+		pass(m.keys[k][:min(Common, len(m.keys[k]))])
+		left := Common
+		for _, r := range m.many[k] {
+			n := min(left, len(r))
+			pass(r[:n])
+			if left -= n; left == 0 {
+				break
 			}
 		}
 	}

@@ -96,6 +96,51 @@ func TestWorkGrowsWithTheNumberOfMembers(t *testing.T) {
 	}
 }
 
+// However many members share their keys and their entry, one that comes or goes makes room among a bounded number of others;
+// what is found under a key is the same whoever came and went in which order.
+func TestWorkOfMemoryGrowsWithTheNumberOfMembers(t *testing.T) {
+	const few = 5000
+	draw := rand.New(rand.NewPCG(3, 4))
+	for _, n := range []int{few, 4 * few} {
+		var m Memory
+		members := copies(n)
+		for i := range members {
+			members[i].Entry = "e"
+		}
+		for _, i := range draw.Perm(n) {
+			m.Put(members[i])
+		}
+		for _, i := range draw.Perm(n) {
+			if i%4 > 0 {
+				m.Remove(members[i].ID)
+			} else {
+				m.Join(members[i].ID, "f", "")
+			}
+		}
+		keys := members[0].Sketch.Keys()
+		if each := float64(m.moved) / float64(2*n*len(keys)); each > maxRun {
+			t.Errorf("%d members: each makes %.0f others move under a key", n, each)
+		} else {
+			t.Logf("%d members: each makes %.0f others move under a key, of which %d have more than one run", n, each, len(m.many))
+		}
+		found, err := m.Near(keys)
+		if err != nil || len(found) != Common || len(m.many) != len(keys) || len(m.Of("f")) != n/4 || m.Of("e") != nil {
+			t.Fatalf("%d found, %v; %d in f, %d in e", len(found), err, len(m.Of("f")), len(m.Of("e")))
+		}
+		for i, x := range found {
+			if x.ID != members[4*i].ID {
+				t.Fatalf("%d: found %s, want %s", i, x.ID, members[4*i].ID)
+			}
+		}
+		for _, id := range m.Of("f") {
+			m.Remove(id)
+		}
+		if len(m.keys)+len(m.many)+len(m.entries)+m.Len() > 0 {
+			t.Errorf("left: %d keys, %d entries, %d members", len(m.keys)+len(m.many), len(m.entries), m.Len())
+		}
+	}
+}
+
 // unlike are APIs that have nothing but one rare word in common.
 func unlike(n int) []Member {
 	members := make([]Member, n)
