@@ -100,6 +100,7 @@ type weighing struct {
 	otherOwner, otherBackEnd bool
 	otherName                bool // one has no title, and nothing else calls them alike
 	nameless                 bool // one has no name at all
+	decorated                bool // titles that tell little say different things about how they are offered
 	deeds                    int8 // what they can do is: 1 the same, -1 something else, 0 not known
 	clash                    bool // they cannot be joined through others either
 }
@@ -124,7 +125,7 @@ func (e *weighing) addUp() {
 	}
 	e.clash = e.clash || e.otherTitle
 	partly := e.titled && !e.alike.same() && e.shapes && e.ops.ratio() < nearlyAll                                                            // an edition, or a relative
-	if e.otherTitle || partly || e.shapes && e.deeds < 1 || e.otherName || (e.deeds == 0 || e.nameless) && (e.otherOwner || e.otherBackEnd) { // never without a person
+	if e.otherTitle || partly || e.shapes && e.deeds < 1 || e.otherName || e.decorated || (e.deeds == 0 || e.nameless) && (e.otherOwner || e.otherBackEnd) { // never without a person
 		total = min(total, mostForReview)
 	}
 	e.score = 1 / (1 + math.Exp2(-max(min(total, maxBits), -maxBits)))
@@ -197,6 +198,9 @@ func (e *weighing) titles() {
 				*l, e.nameA, e.nameB, e.titled = x, n, m, true
 			}
 		}
+	}
+	if e.titled && l.shared < rare {
+		e.decorated = contradict(e.nameA, e.nameB, makers) || contradict(e.nameA, e.nameB, audiences)
 	}
 	switch {
 	case !e.titled:

@@ -93,6 +93,10 @@ func TestCompare(t *testing.T) {
 		"one balancer before both": {
 			Deployment{BaseURL: "https://a.example/x", Upstream: "http://lb-prod.corp.example", Shape: document(tracking)},
 			Deployment{BaseURL: "https://b.example/y", Upstream: "http://lb-test.corp.example", Shape: document("GET /netting, POST /netting, GET /netting/{id}/cycles")}, Apart, ""},
+		"a word in common, for two audiences": {Deployment{Title: "QX Public API", Owner: "desk"}, Deployment{Title: "QX Partner API", Owner: "desk"}, Review, SameTitle},
+		"a title for two audiences":           {Deployment{Title: "Settlements (public)"}, Deployment{Title: "Settlements (partner)"}, Join, SameTitle},
+		"a fork": {
+			Deployment{Title: "Swagger Generator", Shape: document(settlements)}, Deployment{Title: "OpenAPI Generator Online", Shape: document(settlements)}, Review, SimilarTitle},
 		"no name, and another owner": {
 			Deployment{Owner: "team desk", Shape: document(settlements)}, Deployment{Title: "Roster", Owner: "team depot", Shape: document(settlements)}, Review, OtherOwner},
 		"methods that a route ignores": {Deployment{Title: "Depots", Routes: []Operation{{"", "/consignments"}, {"ANY", "/depots"}, {"*", "/couriers/:id/roster"}}}, Deployment{Title: "Depots", Shape: document(tracking)}, Join, ""},

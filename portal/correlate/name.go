@@ -30,6 +30,22 @@ var decorations = wordSet(`
 var lean = wordSet(`gateway proxy router host cluster server facade backend mesh module component guide explorer cloud local
 	global training`)
 
+// Of these decorations one name has one and another has another where two APIs have a word in common: "LH Public API" and
+// "LH Partner API", "Swagger Generator" and "OpenAPI Generator".
+var (
+	audiences = wordSet(`public private internal external partner intern extern`)
+	makers    = wordSet(`swagger openapi graphql aws azure gcp`)
+)
+
+// contradict reports whether two names each have words of a set, and none in common.
+func contradict(a, b name, set map[string]bool) bool {
+	says := func(w string) bool { return set[w] }
+	if !slices.ContainsFunc(a.All, says) || !slices.ContainsFunc(b.All, says) {
+		return false
+	}
+	return !slices.ContainsFunc(a.All, func(w string) bool { return set[w] && slices.Contains(b.All, w) })
+}
+
 // balancers are words of hosts that stand before many back ends.
 var balancers = wordSet(`lb elb alb nlb slb vip loadbalancer balancer ingresses haproxy nginx envoy istio traefik varnish apache
 	apps lan node nodes worker workers edge front frontdoor dmz waf cdn`)
