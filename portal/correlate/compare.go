@@ -124,7 +124,7 @@ func (e *weighing) addUp() {
 		total += f.bits
 	}
 	e.clash = e.clash || e.otherTitle
-	partly := e.titled && !e.alike.same() && e.shapes && e.ops.ratio() < nearlyAll                                                            // an edition, or a relative
+	partly := e.titled && !e.alike.same() && e.shapes && e.ops.ratio() < nearlyAll                                                                           // an edition, or a relative
 	if e.otherTitle || partly || e.shapes && e.deeds < 1 || e.otherName || e.decorated || (e.deeds == 0 || e.nameless) && (e.otherOwner || e.otherBackEnd) { // never without a person
 		total = min(total, mostForReview)
 	}
