@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"concierge/connectors"
 	"concierge/portal"
 	"concierge/portal/catalog"
 	"concierge/portal/correlate"
@@ -201,11 +202,15 @@ func (a *applier) joined(ctx context.Context, fresh []catalog.Record, joins []co
 		return records
 	}
 	division := func(j correlate.Joined) portal.Division { return fresh[j.Members[0]].Deployment.Placement.Division() }
-	var slugs []string
-	for _, j := range joins {
-		if j.Entry == "" {
-			slugs = append(slugs, slugsOf("", division(j), j.Explicit, of(j))...)
+	drafts := make([]draft, len(joins))
+	each(len(joins), func(n int) {
+		if j := joins[n]; j.Entry == "" {
+			drafts[n] = a.draft(division(j), j.Explicit, of(j))
 		}
+	})
+	var slugs []string
+	for _, d := range drafts {
+		slugs = append(slugs, d.slugs[:max(len(d.slugs)-1, 0)]...) // nothing else has the last one
 	}
 	if err := a.lookUp(ctx, slugs); err != nil {
 		return err
@@ -223,11 +228,13 @@ func (a *applier) joined(ctx context.Context, fresh []catalog.Record, joins []co
 			}
 		}
 		if to[n] == "" {
-			made, err := a.make(ctx, division(j), j.Explicit, of(j))
-			if err != nil {
+			if drafts[n].ID == "" { // what it was to become part of has another explicit id
+				drafts[n] = a.draft(division(j), j.Explicit, of(j))
+			}
+			if err := a.make(ctx, drafts[n]); err != nil {
 				return err
 			}
-			to[n] = made
+			to[n] = drafts[n].ID
 		}
 		a.touched[to[n]] = true
 	}
@@ -519,30 +526,47 @@ func (a *applier) resketch(ctx context.Context, p Plan) error {
 
 // entry adds a new one, see make.
 func (a *applier) entry(ctx context.Context, division portal.Division, explicit string, records []catalog.Record) (portal.APIID, error) {
-	id, err := a.make(ctx, division, explicit, records)
-	if err != nil {
+	d := a.draft(division, explicit, records)
+	if err := a.make(ctx, d); err != nil {
 		return "", err
 	}
-	return id, a.addMade(ctx)
+	return d.ID, a.addMade(ctx)
 }
 
-// make makes a new entry under the first slug that is free: its explicit id, else the best title of what is joined in it,
-// without a version: whichever line comes first, the slug is the same. addMade adds it.
-func (a *applier) make(ctx context.Context, division portal.Division, explicit string, records []catalog.Record) (portal.APIID, error) {
-	e := catalog.Entry{ID: portal.APIID(portal.NewID("api")), Division: division, Explicit: explicit, Title: best(records).Deployment.Title, Created: a.now}
-	slugs := slugsOf(e.ID, division, explicit, records)
-	if err := a.lookUp(ctx, slugs); err != nil {
-		return "", err
+// draft is an entry that is to be made, and the slugs that it may get, the one that reads best first.
+type draft struct {
+	catalog.Entry
+	slugs []string
+}
+
+// draft returns a new entry of some records. Its slugs are of its explicit id, else of the best title of what is joined in it,
+// without a version: whichever line comes first, the slug is the same.
+func (a *applier) draft(division portal.Division, explicit string, records []catalog.Record) draft {
+	first := best(records).Deployment
+	e := catalog.Entry{ID: portal.APIID(portal.NewID("api")), Division: division, Explicit: explicit, Title: first.Title, Created: a.now}
+	title := titleVersion.ReplaceAllString(first.Title, "")
+	return draft{e, catalog.Slugs(e.ID, cmp.Or(explicit, title), division, first.Gateway, connectors.Key{RemoteID: first.RemoteID, Exposure: first.Exposure})}
+}
+
+// make makes an entry under the first of its slugs that is free. addMade adds it.
+func (a *applier) make(ctx context.Context, d draft) error {
+	for _, slug := range d.slugs {
+		taken, known := a.taken[slug]
+		if !known {
+			if err := a.lookUp(ctx, d.slugs); err != nil {
+				return err
+			}
+			taken = a.taken[slug]
+		}
+		if !taken {
+			d.Slug = slug
+			a.taken[slug] = true
+			a.made = append(a.made, d.Entry)
+			a.before[d.ID] = &before{catalog.Head{Entry: d.Entry}, map[portal.Environment]bool{}}
+			return nil
+		}
 	}
-	free := slices.IndexFunc(slugs, func(slug string) bool { return !a.taken[slug] })
-	if free < 0 {
-		return "", fmt.Errorf("catalog entry for %q: every slug is taken: %w", e.Title, portal.ErrConflict)
-	}
-	e.Slug = slugs[free]
-	a.taken[e.Slug] = true
-	a.made = append(a.made, e)
-	a.before[e.ID] = &before{catalog.Head{Entry: e}, map[portal.Environment]bool{}}
-	return e.ID, nil
+	return fmt.Errorf("catalog entry for %q: every slug is taken: %w", d.Title, portal.ErrConflict)
 }
 
 // addMade adds the entries that were made.
@@ -560,16 +584,12 @@ func (a *applier) lookUp(ctx context.Context, slugs []string) error {
 	})
 	taken, err := a.store.Taken(ctx, slugs)
 	for _, slug := range slugs {
-		a.taken[slug] = slices.Contains(taken, slug)
+		a.taken[slug] = false
+	}
+	for _, slug := range taken {
+		a.taken[slug] = true
 	}
 	return err
-}
-
-// slugsOf are the slugs that an entry of some records may get.
-func slugsOf(id portal.APIID, division portal.Division, explicit string, records []catalog.Record) []string {
-	first := best(records)
-	title := titleVersion.ReplaceAllString(first.Deployment.Title, "")
-	return catalog.Slugs(id, cmp.Or(explicit, title), division, first.Deployment.Gateway, first.Key())
 }
 
 // titleVersion is the version at the end of a title: "v2", "version 2", "2.0". A bare "2" may be part of the name.

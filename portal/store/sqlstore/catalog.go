@@ -254,31 +254,32 @@ func recordArgs(r catalog.Record) ([]any, error) {
 }
 
 func (s catalogStore) AddRecord(ctx context.Context, r catalog.Record) error {
-	return doing(s.addRecords(ctx, []catalog.Record{r}), "adding deployment %s", r.Deployment.ID)
+	return s.AddRecords(ctx, []catalog.Record{r})
 }
 
 func (s catalogStore) AddRecords(ctx context.Context, all []catalog.Record) error {
-	for some := range slices.Chunk(all, atOnce) {
-		if err := s.addRecords(ctx, some); err != nil {
-			return fmt.Errorf("adding deployments of gateway %s: %w", some[0].Deployment.Gateway, err)
-		}
+	if len(all) == 0 {
+		return nil
 	}
-	return nil
+	err := ahead(slices.Chunk(all, atOnce), addedArgs, func(n int, values []any) error {
+		return s.tx.exec(ctx, `INSERT INTO deployments (id, gateway, api, since, why, remote, exposure, title, classified, document, fingerprint, published, origin, created, changed, removed, named)
+			VALUES `+places(n, 17), values...)
+	})
+	return doing(err, "adding deployments of gateway %s", all[0].Deployment.Gateway)
 }
 
-func (s catalogStore) addRecords(ctx context.Context, all []catalog.Record) error {
-	var values []any
+// addedArgs are the values of rows that are added.
+func addedArgs(all []catalog.Record) (values []any, err error) {
 	for _, r := range all {
 		args, err := recordArgs(r)
 		because, whyErr := why(r.Joining)
 		if err = errors.Join(err, whyErr); err != nil {
-			return err
+			return nil, err
 		}
 		values = append(values, string(r.Deployment.ID), string(r.Deployment.Gateway), string(r.Deployment.API), micros(r.Joining.Since), because)
 		values = append(values, args...)
 	}
-	return s.tx.exec(ctx, `INSERT INTO deployments (id, gateway, api, since, why, remote, exposure, title, classified, document, fingerprint, published, origin, created, changed, removed, named)
-		VALUES `+places(len(all), 17), values...)
+	return values, nil
 }
 
 func (s catalogStore) ChangeRecord(ctx context.Context, r catalog.Record, was string) (api portal.APIID, err error) {
