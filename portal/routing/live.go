@@ -132,36 +132,15 @@ func Find[T any](ctx context.Context, l *Live, ask func(*Table) (T, error)) (fou
 // Run keeps up with the source until ctx ends: after every notification, and every five seconds in case one was lost. A
 // failure leaves the table as it is and is logged once, until things work again.
 func (l *Live) Run(ctx context.Context) {
-	changed := l.source.Notify(ctx)
-	ticker := time.NewTicker(l.check)
-	defer ticker.Stop()
-	failing := false
-	for {
-		began := time.Now()
-		err := l.Refresh(ctx)
-		pause := min(max(followPause, followRest*time.Since(began)), followMost)
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err != nil && !failing:
+	store.Follower{
+		CatchUp: l.Refresh, Idle: l.check, Rest: followRest, Least: followPause, Most: followMost,
+		Failed: func(ctx context.Context, err error) {
 			l.log.ErrorContext(ctx, "routing table cannot follow the store; the last one goes on", "error", err, "table_version", l.Table().Version())
-		case err == nil && failing:
+		},
+		Recovered: func(ctx context.Context) {
 			l.log.InfoContext(ctx, "routing table follows the store again", "table_version", l.Table().Version())
-		}
-		failing = err != nil
-		select {
-		case <-ctx.Done():
-			return
-		case <-changed:
-			// Many changes in a row are followed together: otherwise each replica would look after each commit of all.
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(pause):
-			}
-		case <-ticker.C:
-		}
-	}
+		},
+	}.Run(ctx, l.source.Notify(ctx))
 }
 
 // Refresh catches up with everything that was committed before the call. On an error the table stays as it is. Any number

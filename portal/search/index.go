@@ -23,8 +23,9 @@ const (
 	lookEvery = 5 * time.Second        // without a word of a change
 	lookPause = 100 * time.Millisecond // between two looks that changes cause, at least
 	// longPause is the longest between them. While an estate is set up, each entry changes many times: what takes long is done
-	// seldom, twice as long after the last time as that took.
+	// seldom, lookRest times as long after the last time as that took.
 	longPause = 20 * time.Second
+	lookRest  = 2
 	losePause = 200 * time.Millisecond // at most, of who finds that another replica was faster
 
 	// savedEvery is how many entries a walk passes that need no writing until it notes where it is.
@@ -69,33 +70,13 @@ func (x *Index) Version() int64 { return x.version.Load() }
 // Run follows the catalog until ctx ends. Any number of replicas may do so on one database: what one has done the others
 // find done. A failure is logged once, until things work again.
 func (x *Index) Run(ctx context.Context) {
-	changed := x.db.Listen(ctx, store.TopicChanges)
-	failing := false
-	for {
-		began := x.now()
-		err := x.CatchUp(ctx)
-		pause := min(max(lookPause, 2*x.now().Sub(began)), longPause)
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err != nil && !failing:
+	store.Follower{
+		CatchUp: x.CatchUp, Idle: lookEvery, Rest: lookRest, Least: lookPause, Most: longPause,
+		Failed: func(ctx context.Context, err error) {
 			x.log.ErrorContext(ctx, "the search index cannot follow the catalog; it goes on as it is", "error", err)
-		case err == nil && failing:
-			x.log.InfoContext(ctx, "the search index follows the catalog again")
-		}
-		failing = err != nil
-		select {
-		case <-ctx.Done():
-			return
-		case <-changed:
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(pause):
-			}
-		case <-time.After(lookEvery):
-		}
-	}
+		},
+		Recovered: func(ctx context.Context) { x.log.InfoContext(ctx, "the search index follows the catalog again") },
+	}.Run(ctx, x.db.Listen(ctx, store.TopicChanges))
 }
 
 // CatchUp brings everything into the index that was committed before the call.
