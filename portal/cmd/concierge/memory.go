@@ -12,7 +12,7 @@ import (
 // How much garbage there may be, in percent of what lives: as much again in a small process, which is what Go allows, and less
 // than half of that in one of more than largeHeap bytes: its table would have as much room again beside it that nobody needs.
 const (
-	smallGarbage, largeGarbage = 100, 40
+	smallGarbage, largeGarbage = 100, 45
 	largeHeap                  = 256 << 20
 )
 
