@@ -55,7 +55,9 @@ func (v *visit) apiHead(a api.API, current apiTab, environment, version string) 
 
 // inAPI places a page of an API in the navigation.
 func (v *visit) inAPI(a api.API, key string) ui.Page {
-	return v.in(ui.APIsPath, v.text.T(key)+" · "+a.Title, v.crumb("nav.apis", ui.APIsPath), ui.Link{Text: a.Title, Href: ui.Below(ui.APIsPath, a.ID)})
+	p := v.in(ui.APIsPath, v.text.T(key)+" · "+a.Title, v.crumb("nav.apis", ui.APIsPath), ui.Link{Text: a.Title, Href: ui.Below(ui.APIsPath, a.ID)})
+	p.Here = v.text.T(key)
+	return p
 }
 
 // apiSide is one side of a comparison as an address writes it: environment, environment/version, or @ and the id of a

@@ -222,7 +222,7 @@ func (v *visit) renderComposition(status int, c api.Composition, form ui.Form) e
 	case !absent(err): // none of it has an audience yet
 		return err
 	}
-	shown := ui.Composition{APIHead: head, Form: form, API: c.API, Division: c.Division, Aliases: c.Aliases, Deployments: each(c.Deployments, v.entryDeployment), Path: compositionPath(c.API)}
+	shown := ui.Composition{APIHead: head, Form: form, API: c.API, Division: c.Division, Aliases: c.Aliases, Deployments: each(c.Deployments, v.entryDeployment), Path: compositionPath(c.API), Operates: v.operates()}
 	for _, d := range shown.Deployments {
 		shown.Unsettled = shown.Unsettled || d.Since != nil
 	}

@@ -414,7 +414,7 @@ func Layout(p Page) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = crumbs(p.Crumbs, p.Title).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = crumbs(p.Crumbs, p.here()).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

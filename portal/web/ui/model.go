@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"strings"
 	"time"
 )
@@ -8,6 +9,7 @@ import (
 // Page is what the layout needs to know.
 type Page struct {
 	Title   string
+	Here    string // what the way to the page ends with; empty: its title
 	Section string // path of the navigation entry that is current
 	Crumbs  []Link
 	Nav     []NavGroup
@@ -19,6 +21,8 @@ type Page struct {
 	Searches bool
 	Refresh  int // seconds after which a browser without JavaScript asks again; 0: never
 }
+
+func (p Page) here() string { return cmp.Or(p.Here, p.Title) }
 
 // Me is who is signed in. The zero value is nobody.
 type Me struct {

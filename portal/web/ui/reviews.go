@@ -125,6 +125,7 @@ type Composition struct {
 	API, Division string
 	Aliases       []string
 	Deployments   []EntryDeployment
+	Operates      bool // the person sees gateways, and what is placed on them
 	Unsettled     bool // some were joined automatically and are not confirmed
 	Acts          []EntryAct
 	Path          string

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/nicksnyder/go-i18n/v2/i18n"
 	"golang.org/x/text/language"
@@ -121,6 +122,22 @@ func (t Text) Number(n int) string {
 		return strconv.Itoa(n)
 	}
 	return t.numbers.Sprint(n)
+}
+
+// Duration says how long something took, as exactly as a person cares: to the tenth of a second, and below one to the
+// millisecond. A negative one, of a clock that went back, is none. The units are the same in all Languages.
+func (t Text) Duration(d time.Duration) string {
+	d = max(0, d).Round(time.Millisecond)
+	switch tenths := d.Round(100 * time.Millisecond); {
+	case d < time.Second:
+		return t.numbers.Sprintf("%d ms", d.Milliseconds())
+	case tenths < time.Minute && tenths%time.Second == 0:
+		return t.numbers.Sprintf("%d s", tenths/time.Second)
+	case tenths < time.Minute:
+		return t.numbers.Sprintf("%.1f s", tenths.Seconds())
+	}
+	seconds := int(d.Round(time.Second) / time.Second)
+	return t.numbers.Sprintf("%d min %d s", seconds/60, seconds%60)
 }
 
 func (t Text) say(c *i18n.LocalizeConfig, key string) string {

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // translations are the messages of one language: each with its plural forms, a plain one under "other".
@@ -245,6 +246,21 @@ func TestNumbersAndPlurals(t *testing.T) {
 	} {
 		if got := TextIn(tc.language).N("api.operations_count", tc.n); got != tc.want {
 			t.Errorf("%s, %d: %q, want %q", tc.language, tc.n, got, tc.want)
+		}
+	}
+}
+
+func TestDuration(t *testing.T) {
+	for _, tc := range []struct {
+		d      time.Duration
+		en, fr string
+	}{
+		{-time.Second, "0 ms", "0 ms"}, {940400 * time.Microsecond, "940 ms", "940 ms"}, {999999 * time.Microsecond, "1 s", "1 s"},
+		{2 * time.Second, "2 s", "2 s"}, {2340 * time.Millisecond, "2.3 s", "2,3 s"}, {59990 * time.Millisecond, "1 min 0 s", "1 min 0 s"},
+		{150 * time.Second, "2 min 30 s", "2 min 30 s"},
+	} {
+		if en, fr := TextIn("en").Duration(tc.d), TextIn("fr").Duration(tc.d); en != tc.en || fr != tc.fr {
+			t.Errorf("%s: %q and %q", tc.d, en, fr)
 		}
 	}
 }
