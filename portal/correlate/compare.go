@@ -200,7 +200,7 @@ func (e *weighing) titles() {
 		}
 	}
 	if e.titled && l.shared < rare {
-		e.decorated = contradict(e.nameA, e.nameB, makers) || contradict(e.nameA, e.nameB, audiences)
+		e.decorated = contradict(e.nameA, e.nameB, kinds) || contradict(e.nameA, e.nameB, audiences)
 	}
 	switch {
 	case !e.titled:

@@ -31,10 +31,10 @@ var lean = wordSet(`gateway proxy router host cluster server facade backend mesh
 	global training`)
 
 // Of these decorations one name has one and another has another where two APIs have a word in common: "LH Public API" and
-// "LH Partner API", "Swagger Generator" and "OpenAPI Generator".
+// "LH Partner API", "Swagger Generator" and "OpenAPI Generator", "Local Search" and "Web Search".
 var (
 	audiences = wordSet(`public private internal external partner intern extern`)
-	makers    = wordSet(`swagger openapi graphql aws azure gcp`)
+	kinds     = wordSet(`swagger openapi graphql json xml soap aws azure gcp web local global cloud explorer guide training`)
 )
 
 // contradict reports whether two names each have words of a set, and none in common.
