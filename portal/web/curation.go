@@ -410,9 +410,16 @@ func (s *site) askDeleteTeam(v *visit) error {
 	if !t.CanManage {
 		return fmt.Errorf("team %s: %w", t.ID, portal.ErrNotFound)
 	}
+	var points []string
+	if t.Owns > 0 {
+		points = append(points, v.text.N("delete_team.apis", t.Owns))
+	}
+	if t.Size > 0 {
+		points = append(points, v.text.N("delete_team.members", t.Size))
+	}
 	return v.confirm(ui.TeamsPath, ui.Confirm{
 		Title: v.text.T("delete_team.title", "Name", t.Name), Text: v.text.T("delete_team.text"),
-		Points: []string{v.text.N("delete_team.apis", t.Owns), v.text.N("delete_team.members", t.Size)},
+		Points: points,
 		Action: ui.Below(ui.TeamsPath, t.ID, "delete"), Button: v.text.T("delete_team.submit"), Danger: true, Back: ui.Below(ui.TeamsPath, t.ID),
 	})
 }
