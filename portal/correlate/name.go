@@ -80,7 +80,7 @@ func newName(text string) name {
 			return -1
 		}
 		return r
-	}, norm.NFKD.String(text))
+	}, norm.NFKD.String(strings.ToValidUTF8(text, " "))) // a broken byte would keep the accents behind it on
 	all := words(compounds.ReplaceAllStringFunc(folded, func(s string) string { return strings.ToLower(strings.ReplaceAll(s, " ", "")) }))
 	for _, w := range all[:min(len(all), maxWords)] {
 		n.All = append(n.All, stem(w))
