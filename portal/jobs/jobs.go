@@ -92,8 +92,8 @@ type client interface {
 // engine is what differs between databases.
 type engine interface {
 	client(c *river.Config) (client, error)
-	// enqueue asks for jobs in a transaction of their own.
-	enqueue(ctx context.Context, all []store.Job) error
+	// enqueue asks for a job in a transaction of its own.
+	enqueue(ctx context.Context, j store.Job) error
 	// arrive is called before a runner starts, leave when it has stopped.
 	arrive(ctx context.Context, runner string) error
 	leave(ctx context.Context, runner string) error
@@ -135,8 +135,11 @@ func (r *Runner) Start(ctx context.Context) error {
 	if err := r.engine.arrive(ctx, r.id); err != nil {
 		return fmt.Errorf("starting to work jobs: %w", r.engine.known(ctx, err))
 	}
-	if err := r.engine.enqueue(ctx, periodic); err != nil {
-		return fmt.Errorf("asking for periodic jobs: %w", r.engine.known(ctx, err))
+	// In one transaction, processes that start at once would wait for each other's rows, each in an order of its own.
+	for _, j := range periodic {
+		if err := r.engine.enqueue(ctx, j); err != nil {
+			return fmt.Errorf("asking for periodic jobs: %w", r.engine.known(ctx, err))
+		}
 	}
 	background := context.WithoutCancel(ctx)
 	if err := c.Start(background); err != nil {

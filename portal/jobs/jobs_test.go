@@ -382,6 +382,35 @@ func TestPeriodicRunsOncePerPeriod(t *testing.T) {
 	})
 }
 
+// Processes that start at once ask for the same periodic jobs, each in its own order, and none gets in another's way.
+func TestPeriodicAreAskedForByAllAtOnce(t *testing.T) {
+	t.Parallel()
+	address := postgrestest.New(t)
+	var processes []database
+	for range 4 {
+		processes = append(processes, open(t, address))
+	}
+	for round := range 10 {
+		var starting sync.WaitGroup
+		begun := make([]*jobs.Runner, len(processes))
+		errs := make([]error, len(processes))
+		for i, db := range processes {
+			begun[i] = db.Jobs(quiet)
+			for kind := range 15 {
+				begun[i].Handle(fmt.Sprintf("kind-%d-%d", round, kind), jobs.Options{Every: time.Hour}, func(context.Context, string) (time.Time, error) { return time.Time{}, nil })
+			}
+			starting.Go(func() { errs[i] = begun[i].Start(t.Context()) })
+		}
+		starting.Wait()
+		for _, r := range begun {
+			stop(t, r)
+		}
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestRunNow(t *testing.T) {
 	onEach(t, func(t *testing.T, address string) {
 		db := open(t, address)

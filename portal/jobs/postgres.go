@@ -49,15 +49,8 @@ func (e postgresEngine) client(c *river.Config) (client, error) {
 	return river.NewClient(riverpgxv5.New(e.pool), c)
 }
 
-func (e postgresEngine) enqueue(ctx context.Context, all []store.Job) error {
-	return pgx.BeginFunc(ctx, e.pool, func(tx pgx.Tx) error {
-		for _, j := range all {
-			if err := EnqueuePostgres(ctx, tx, j); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+func (e postgresEngine) enqueue(ctx context.Context, j store.Job) error {
+	return pgx.BeginFunc(ctx, e.pool, func(tx pgx.Tx) error { return EnqueuePostgres(ctx, tx, j) })
 }
 
 func (e postgresEngine) arrive(ctx context.Context, runner string) error {

@@ -31,15 +31,8 @@ func (e sqliteEngine) client(c *river.Config) (client, error) {
 	return river.NewClient(riversqlite.New(e.db), c)
 }
 
-func (e sqliteEngine) enqueue(ctx context.Context, all []store.Job) error {
-	return e.inTx(ctx, func(tx *sql.Tx) error {
-		for _, j := range all {
-			if err := EnqueueSQLite(ctx, tx, j); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+func (e sqliteEngine) enqueue(ctx context.Context, j store.Job) error {
+	return e.inTx(ctx, func(tx *sql.Tx) error { return EnqueueSQLite(ctx, tx, j) })
 }
 
 // arrive takes over what a process that was killed was doing, and its office: the file is ours alone, so it is dead. What
