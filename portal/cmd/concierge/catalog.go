@@ -20,6 +20,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -42,19 +45,20 @@ func catalogTryCommand() *cobra.Command {
 	var asJSON bool
 	var below string
 	cmd := &cobra.Command{
-		Use:   "try FILE.jsonl",
+		Use:   "try FILE.jsonl | -",
 		Short: "Show what would become of an export: which deployments are one API",
 		Long: `Show what would become of an export before any gateway is connected: which of its deployments are one API, and which a
 person would be asked about. Nothing is stored, and no gateway, database or network is used.
 
-Every line of the file is a deployment, all but the first two fields may be left out:
+Every line of the file, or of standard input for "-", is a deployment; all but the first two fields may be left out:
 
   {"gateway": "kong-eu", "id": "payments-prod", "title": "Payments API", "version": "2.1.0", "environment": "production",
    "base_url": "https://api.example.com/payments/v2", "upstream": "http://payments:8080", "owner": "team payments",
    "division": "retail", "document": "payments.json", "routes": [{"method": "GET", "path": "/refunds/{id}"}]}
 
-"document" is the path of an OpenAPI description, from the folder of the file, and below it: --documents names another
-folder that documents may be read from. Without "division" all belong to one.
+"document" is the path of an OpenAPI description, from the folder of the file (for standard input the current one), and below
+it: --documents names another folder that documents may be read from. Without "division" all belong to one. A line that cannot
+be understood is an error, and then there is no outcome; a document that cannot be read is a warning.
 With --json every line of the output is an entry or a question:
 
   {"entry": "payments-api", "versions": [{"version": "2", "deployments": ["kong-eu/payments-prod"]}]}
@@ -62,21 +66,30 @@ With --json every line of the output is an entry or a question:
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			defer debug.SetGCPercent(debug.SetGCPercent(50)) // 100,000 lines with their documents stay well below 1 GB
-			f, err := os.Open(args[0])
-			if err != nil {
-				return fmt.Errorf("reading the export: %w", err)
+			name, folder, export := "standard input", ".", cmd.InOrStdin()
+			if args[0] != "-" {
+				f, err := os.Open(args[0])
+				if err != nil {
+					return fmt.Errorf("reading the export: %w", err)
+				}
+				defer f.Close()
+				name, folder, export = args[0], filepath.Dir(args[0]), f
 			}
-			defer f.Close()
-			t, err := newTrial(filepath.Dir(args[0]), below, &warnings{out: cmd.ErrOrStderr()})
+			t, err := newTrial(folder, below)
 			if err != nil {
 				return err
 			}
 			defer t.documents.Close()
-			if err := t.read(cmd.Context(), f); err != nil {
-				return fmt.Errorf("%s: %w", args[0], err)
+			stop := showProgress(cmd.ErrOrStderr(), t.progress)
+			err = t.read(cmd.Context(), export)
+			stop()
+			t.warn(cmd.ErrOrStderr())
+			if err != nil {
+				return fmt.Errorf("%s: %w", name, err)
 			}
-			t.warn.end()
+			stop = showProgress(cmd.ErrOrStderr(), t.progress)
 			outcome, err := t.outcome()
+			stop()
 			if err != nil {
 				return err
 			}
@@ -121,18 +134,20 @@ type exported struct {
 type trial struct {
 	folder    string   // that paths of documents begin at
 	documents *os.Root // below which they are
-	warn      *warnings
 
 	mu    sync.Mutex
-	known map[string]func() told // documents by path, each read once
+	known map[string]*described // documents by path
 
 	members []correlate.Member
 	of      []tried // beside members
+
+	taken  atomic.Int64 // lines
+	placed atomic.Bool  // all lines were taken in, and are placed
 }
 
 // newTrial is a trial of an export in a folder; below is where documents may be, and may be empty. The trial's documents
 // want to be closed.
-func newTrial(folder, below string, warn *warnings) (*trial, error) {
+func newTrial(folder, below string) (*trial, error) {
 	folder, err := filepath.Abs(folder)
 	if err != nil {
 		return nil, fmt.Errorf("reading the export: %w", err)
@@ -141,12 +156,18 @@ func newTrial(folder, below string, warn *warnings) (*trial, error) {
 	if err != nil {
 		return nil, fmt.Errorf("folder of the documents: %w", err)
 	}
-	return &trial{folder: folder, documents: root, warn: warn, known: map[string]func() told{}}, nil
+	return &trial{folder: folder, documents: root, known: map[string]*described{}}, nil
 }
 
 // tried is what is kept of a deployment beside its sketch.
 type tried struct {
 	gateway, id, title, line string
+}
+
+// described is a document that lines name. It is read once.
+type described struct {
+	read  func() (told, error)
+	lines []int // that name it, ascending
 }
 
 // told is what a document tells.
@@ -169,9 +190,12 @@ func (t *trial) read(ctx context.Context, r io.Reader) error {
 		if err == io.EOF {
 			break
 		}
-		if err != nil {
+		if errors.Is(err, portal.ErrInvalid) {
 			problems.add(fmt.Errorf("line %d: %w", number, err))
-			break
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("line %d: %w", number, errors.Join(err, work.Wait()))
 		}
 		if number == 1 {
 			line = bytes.TrimPrefix(line, []byte("\ufeff"))
@@ -198,8 +222,13 @@ func (t *trial) read(ctx context.Context, r io.Reader) error {
 		at := len(t.members)
 		t.members, t.of = append(t.members, correlate.Member{}), append(t.of, tried{})
 		t.mu.Unlock()
+		var doc *described
+		if x.Document != "" {
+			doc = t.document(x.Document, number)
+		}
 		work.Go(func() error {
-			m, of := t.take(x)
+			m, of := t.take(x, doc)
+			t.taken.Add(1)
 			t.mu.Lock()
 			defer t.mu.Unlock()
 			t.members[at], t.of[at] = m, of
@@ -218,38 +247,47 @@ func (t *trial) read(ctx context.Context, r io.Reader) error {
 	return problems.err()
 }
 
-// readLine reads a line without its end. io.EOF means that there is no more.
+// readLine reads a line without its end. io.EOF means that there is no more. One that is too long is portal.ErrInvalid, and the
+// next call reads what follows it.
 func readLine(r *bufio.Reader) ([]byte, error) {
 	var line []byte
+	length := 0
 	for {
 		part, err := r.ReadSlice('\n')
-		line = append(line, part...)
+		if length += len(part); length <= maxExportLine {
+			line = append(line, part...)
+		}
 		switch {
-		case len(line) > maxExportLine:
-			return nil, fmt.Errorf("it is longer than %d bytes; put the routes into a document: %w", maxExportLine, portal.ErrInvalid)
 		case err == bufio.ErrBufferFull:
 			continue
-		case err == io.EOF && len(line) > 0:
-			return line, nil
+		case err != nil && (err != io.EOF || length == 0):
+			return nil, err
+		case length > maxExportLine:
+			return nil, fmt.Errorf("it is longer than %d bytes; put the routes into a document: %w", maxExportLine, portal.ErrInvalid)
 		}
-		return bytes.TrimRight(line, "\r\n"), err
+		return bytes.TrimRight(line, "\r\n"), nil
 	}
 }
 
 func parseExported(line []byte) (exported, error) {
 	var x exported
+	if !utf8.Valid(line) {
+		return x, fmt.Errorf("it is not UTF-8; save the export in that encoding: %w", portal.ErrInvalid)
+	}
 	if err := json.Unmarshal(line, &x); err != nil {
 		var kind *json.UnmarshalTypeError
 		switch {
 		case errors.As(err, &kind) && kind.Field != "":
 			return x, fmt.Errorf("%q is a JSON %s, and has to be %s: %w", kind.Field, kind.Value, jsonKind(kind.Type), portal.ErrInvalid)
 		case errors.As(err, &kind):
-			return x, fmt.Errorf("it is a JSON %s; write an object for each deployment, each on one line: %w", kind.Value, portal.ErrInvalid)
+			return x, fmt.Errorf("it is a JSON %s; write an object for each deployment, each on one line, as jq -c '.[]' does: %w", kind.Value, portal.ErrInvalid)
 		}
-		return x, fmt.Errorf("it is not one JSON object; write each deployment on one line: %w: %w", err, portal.ErrInvalid)
+		return x, fmt.Errorf("it is not one JSON object; write each deployment on one line, as jq -c '.[]' does: %w: %w", err, portal.ErrInvalid)
 	}
-	if strings.TrimSpace(x.Gateway) == "" || strings.TrimSpace(x.ID) == "" {
-		return x, fmt.Errorf("it names no gateway or no id; both are needed: %w", portal.ErrInvalid)
+	for _, needed := range []struct{ name, value string }{{"gateway", x.Gateway}, {"id", x.ID}} {
+		if strings.TrimSpace(needed.value) == "" {
+			return x, fmt.Errorf("%q is missing or empty; every line needs a gateway and an id: %w", needed.name, portal.ErrInvalid)
+		}
 	}
 	return x, nil
 }
@@ -292,11 +330,11 @@ func (t *trial) below(path string) (string, error) {
 	return within, err
 }
 
-// take condenses a line.
-func (t *trial) take(x exported) (correlate.Member, tried) {
+// take condenses a line; of is its document, or nil.
+func (t *trial) take(x exported, of *described) (correlate.Member, tried) {
 	var doc told
-	if x.Document != "" {
-		doc = t.document(x.Document)
+	if of != nil {
+		doc, _ = of.read() // warn tells the error
 	}
 	d := correlate.Deployment{
 		Explicit: doc.api,
@@ -320,26 +358,47 @@ func (t *trial) take(x exported) (correlate.Member, tried) {
 		tried{gateway: x.Gateway, id: x.ID, title: cmp.Or(doc.title, x.Title), line: ingest.Line("", path, d.Version)}
 }
 
-// document reads a description, once for all lines that name it. What cannot be read is warned about, and tells nothing.
-func (t *trial) document(path string) told {
+// document is the one that a line names.
+func (t *trial) document(path string, line int) *described {
 	t.mu.Lock()
-	read, ok := t.known[path]
+	defer t.mu.Unlock()
+	d, ok := t.known[path]
 	if !ok {
-		read = sync.OnceValue(func() told {
-			doc, err := t.describe(path)
-			if err != nil {
-				var file *fs.PathError
-				if errors.As(err, &file) { // the path is told already
-					err = file.Err
-				}
-				t.warn.add(fmt.Sprintf("document %q: %v; its deployments are judged by what else is told", path, err))
-			}
-			return doc
-		})
-		t.known[path] = read
+		d = &described{read: sync.OnceValues(func() (told, error) { return t.describe(path) })}
+		t.known[path] = d
 	}
-	t.mu.Unlock()
-	return read()
+	d.lines = append(d.lines, line)
+	return d
+}
+
+// warn tells which documents could not be read, with the lines that name them, up to a bound.
+func (t *trial) warn(out io.Writer) {
+	type unread struct {
+		path  string
+		lines []int
+		err   error
+	}
+	var all []unread
+	for path, d := range t.known {
+		if _, err := d.read(); err != nil {
+			all = append(all, unread{path, d.lines, err})
+		}
+	}
+	slices.SortFunc(all, func(a, b unread) int { return cmp.Or(cmp.Compare(a.lines[0], b.lines[0]), cmp.Compare(a.path, b.path)) })
+	for _, u := range all[:min(len(all), maxProblems)] {
+		where, err := fmt.Sprintf("line %d", u.lines[0]), u.err
+		if more := len(u.lines) - 1; more > 0 {
+			where += fmt.Sprintf(" and %d more", more)
+		}
+		var file *fs.PathError
+		if errors.As(err, &file) { // the path is told already
+			err = file.Err
+		}
+		fmt.Fprintf(out, "warning: %s: document %q: %v; what names it is judged by what else is told\n", where, u.path, err)
+	}
+	if more := len(all) - maxProblems; more > 0 {
+		fmt.Fprintf(out, "warning: and %d more documents that cannot be read\n", more)
+	}
 }
 
 func (t *trial) describe(path string) (told, error) {
@@ -390,6 +449,7 @@ type triedVersion struct {
 }
 
 func (t *trial) outcome() (outcome, error) {
+	t.placed.Store(true)
 	placed, err := correlate.Place(t.members, &correlate.Memory{}, func(string) []string { return nil })
 	if err != nil {
 		return outcome{}, err
@@ -518,23 +578,56 @@ func (p *problemList) err() error {
 	return errors.Join(p.all...)
 }
 
-// warnings tells the first of many warnings as they come, and the number of the others at the end.
-type warnings struct {
-	mu   sync.Mutex
-	out  io.Writer
-	told int
+// progress says how far the trial is.
+func (t *trial) progress() string {
+	if t.placed.Load() {
+		return fmt.Sprintf("comparing %d deployments", t.taken.Load())
+	}
+	return fmt.Sprintf("%d lines read", t.taken.Load())
 }
 
-func (w *warnings) add(text string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.told++; w.told <= maxProblems {
-		fmt.Fprintln(w.out, "warning:", text)
+// showProgress tells how far a command is, every second from the first on, in a line that it takes away in the end. It does so
+// where out is a terminal. stop has to be called before anything else is written to out.
+func showProgress(out io.Writer, say func() string) (stop func()) {
+	f, ok := out.(*os.File)
+	if !ok {
+		return func() {}
+	}
+	if info, err := f.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return func() {}
+	}
+	tick := time.NewTicker(time.Second)
+	stopTelling := tellEach(tick.C, out, say)
+	return func() {
+		tick.Stop()
+		stopTelling()
 	}
 }
 
-func (w *warnings) end() {
-	if more := w.told - maxProblems; more > 0 {
-		fmt.Fprintf(w.out, "warning: and %d more documents that cannot be read\n", more)
+// eraseLine is what a terminal takes its line away for.
+const eraseLine = "\r\x1b[K"
+
+// tellEach writes what say says at every tick, each in place of the one before.
+func tellEach(tick <-chan time.Time, out io.Writer, say func() string) (stop func()) {
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		told := false
+		for {
+			select {
+			case <-tick:
+				told = true
+				fmt.Fprint(out, eraseLine, say(), " …")
+			case <-end:
+				if told {
+					fmt.Fprint(out, eraseLine)
+				}
+				return
+			}
+		}
+	}()
+	return func() {
+		close(end)
+		<-ended
 	}
 }

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -106,7 +108,7 @@ not json
 	if !errors.Is(err, portal.ErrInvalid) {
 		t.Fatalf("got %v", err)
 	}
-	for _, want := range []string{"line 2: it names no gateway or no id", "line 3: it is not one JSON object", "line 4: a/1 was on line 1 already", `line 5: "routes" is a JSON string`, `line 6: "id" is a JSON number, and has to be a string`,
+	for _, want := range []string{`line 2: "id" is missing or empty`, "line 3: it is not one JSON object", "line 4: a/1 was on line 1 already", `line 5: "routes" is a JSON string`, `line 6: "id" is a JSON number, and has to be a string`,
 		"line 7: it is a JSON array; write an object", `line 8: the document "../other/refunds.json" is not below`, "name the folder that holds it with --documents",
 		`line 9: the document "/etc/hostname" is not below`, "line 10: it is not one JSON object; write each deployment on one line", `line 11: "routes" is a JSON number, and has to be an object`} {
 		if !strings.Contains(err.Error(), want) {
@@ -124,9 +126,13 @@ not json
 
 func TestCatalogTryWantsLines(t *testing.T) {
 	for name, tc := range map[string]struct{ content, want string }{
-		"empty":       {"", "it has no line; write one JSON object for each deployment"},
-		"blank":       {"\n \n\r\n", "it has no line"},
-		"a long line": {`{"gateway": "a", "id": "1", "title": "` + strings.Repeat("x", maxExportLine) + `"}`, "line 1: it is longer than 16777216 bytes; put the routes into a document"},
+		"empty":            {"", "it has no line; write one JSON object for each deployment"},
+		"blank":            {"\n \n\r\n", "it has no line"},
+		"a long line":      {`{"gateway": "a", "id": "1", "title": "` + strings.Repeat("x", maxExportLine) + `"}`, "line 1: it is longer than 16777216 bytes; put the routes into a document"},
+		"after a long one": {strings.Repeat("x", maxExportLine+1) + "\nno", "line 2: it is not one JSON object"},
+		"no UTF-8":         {"{\"gateway\": \"a\", \"id\": \"caf\xe9\"}", "line 1: it is not UTF-8; save the export in that encoding"},
+		"UTF-16":           {"\xff\xfe{\x00", "line 1: it is not UTF-8"},
+		"an array":         {"[\n  {\n", "jq -c '.[]'"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, _, err := try(t, map[string]string{"export.jsonl": tc.content}); !errors.Is(err, portal.ErrInvalid) || !strings.Contains(err.Error(), tc.want) {
@@ -170,16 +176,70 @@ func TestCatalogTryReadsDocumentsBelowAFolder(t *testing.T) {
 
 func TestCatalogTryGoesOnWithoutADocument(t *testing.T) {
 	out, warnings, err := try(t, map[string]string{
-		"broken.json":  `{"openapi": "3.0.0", "info":`,
-		"export.jsonl": `{"gateway": "a", "id": "1", "title": "Refunds of Ours", "document": "broken.json"}` + "\n" + `{"gateway": "b", "id": "2", "title": "Refunds of Ours - PROD", "owner": "x", "document": "gone.json"}`,
+		"broken.json": `{"openapi": "3.0.0", "info":`,
+		"export.jsonl": `{"gateway": "a", "id": "1", "title": "Refunds of Ours", "document": "broken.json"}` + "\n" + `{"gateway": "b", "id": "2", "title": "Refunds of Ours - PROD", "owner": "x", "document": "gone.json"}` +
+			"\n" + `{"gateway": "b", "id": "3", "document": "broken.json"}`,
 	}, "--json")
 	if err != nil || strings.Count(out, "\n") == 0 || !strings.Contains(out, "refunds-of-ours") {
 		t.Errorf("%v, %q", err, out)
 	}
-	for _, want := range []string{`document "broken.json": `, `document "gone.json": no such file`, "judged by what else is told"} {
+	for _, want := range []string{`line 1 and 1 more: document "broken.json": `, `line 2: document "gone.json": no such file`, "judged by what else is told"} {
 		if !strings.Contains(warnings, want) {
 			t.Errorf("%q is not told in\n%s", want, warnings)
 		}
+	}
+}
+
+// A dash is standard input; its documents are in the current folder, and a carriage return ends no word.
+func TestCatalogTryReadsStandardInput(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	if err := os.WriteFile(filepath.Join(dir, "refunds.json"), []byte(refunds), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := func(in string) (out, warnings string, err error) {
+		var stdout, stderr bytes.Buffer
+		cmd := command(&stdout, &stderr)
+		cmd.SetIn(strings.NewReader(in))
+		cmd.SetArgs([]string{"catalog", "try", "-"})
+		err = cmd.ExecuteContext(t.Context())
+		return stdout.String(), stderr.String(), err
+	}
+	out, warnings, err := run(`{"gateway": "a", "id": "1", "document": "refunds.json"}` + "\r\n\r\n" + `{"gateway": "b", "id": "2", "document": "refunds.json"}` + "\r\n")
+	if err != nil || warnings != "" || !strings.Contains(out, "refunds-api\n  version 2: a/1, b/2\n") {
+		t.Errorf("%v, %q\n%s", err, warnings, out)
+	}
+	if _, _, err := run("\n{}\n"); err == nil || !strings.Contains(err.Error(), `standard input: line 2: "gateway" is missing or empty`) {
+		t.Errorf("got %v", err)
+	}
+	if _, _, err := run(""); err == nil || !strings.Contains(err.Error(), "standard input: it has no line") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// What is told at every tick takes the place of what was told before, and is gone in the end; what is no terminal is told nothing.
+func TestProgress(t *testing.T) {
+	ticks, out := make(chan time.Time), &bytes.Buffer{}
+	n := 0
+	stop := tellEach(ticks, out, func() string { n++; return strings.Repeat("x", n) })
+	ticks <- time.Time{}
+	ticks <- time.Time{}
+	stop()
+	if want := eraseLine + "x …" + eraseLine + "xx …" + eraseLine; out.String() != want {
+		t.Errorf("got %q, want %q", out, want)
+	}
+	out.Reset()
+	tellEach(ticks, out, func() string { return "x" })()
+	if out.Len() > 0 {
+		t.Errorf("got %q of what took no time", out)
+	}
+	f, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, to := range []io.Writer{out, f} {
+		showProgress(to, func() string { t.Error("a file or a pipe was told"); return "" })()
 	}
 }
 
