@@ -237,7 +237,7 @@ var (
 			return d.Difference(ctx, api.DifferenceQuery{API: "payments", From: api.SideQuery{Version: "2", Environment: "test"}, To: api.SideQuery{Deployment: "dep_1"}})
 		},
 		"Consumers": func(ctx context.Context, d api.Desk) (any, error) {
-			return d.Consumers(ctx, api.ConsumersQuery{Paging: page, API: "payments", Environment: "test", State: "approved"})
+			return d.Consumers(ctx, api.ConsumersQuery{Paging: page, API: "payments", Version: "-", Environment: "test", State: "approved"})
 		},
 		"RevokeWorker": func(ctx context.Context, d api.Desk) (any, error) { return d.RevokeWorker(ctx, "wrk_1") },
 		"Organisations": func(ctx context.Context, d api.Desk) (any, error) {

@@ -139,7 +139,8 @@ func (s *site) register() {
 	mine("GET", ui.APIsPath+"/{api}/endpoints", s.endpoints)
 	mine("GET", ui.APIsPath+"/{api}/reference", s.reference)
 	mine("GET", ui.APIsPath+"/{api}/changes", s.changes)
-	admin("GET", ui.APIsPath+"/{api}/consumers", s.consumers)
+	mine("GET", ui.APIsPath+"/{api}/consumers", s.consumers)
+	mine("GET", ui.APIsPath+"/{api}/consumers/list", s.consumersList)
 
 	mine("GET", ui.APIsPath+"/{api}/guides/{guide}", s.guide)
 	mine("GET", ui.APIsPath+"/{api}/texts", s.texts)

@@ -101,7 +101,8 @@ var probes = map[string]probe{
 	"GET /apis/{api}/reference":  at("/apis/{api}/reference?environment=production", "/apis/{own.api}/reference?environment=test", "/apis/{own.api}/reference?environment=production&q={api}"),
 	"GET /apis/{api}/changes": at("/apis/{api}/changes", "/apis/{api}/changes?from=test&to=production", "/apis/{own.api}/changes", "/apis/{own.api}/changes?from=development&to=production",
 		"/apis/{own.api}/changes?from=production&to=production"),
-	"GET /apis/{api}/consumers": at("/apis/{api}/consumers", "/apis/{own.api}/consumers"),
+	"GET /apis/{api}/consumers/list": at("/apis/{api}/consumers/list", "/apis/{own.api}/consumers/list"),
+	"GET /apis/{api}/consumers":      at("/apis/{api}/consumers", "/apis/{own.api}/consumers"),
 
 	"GET /applications":               at("/applications"),
 	"GET /add-application":            at("/add-application"),
