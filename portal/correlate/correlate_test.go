@@ -83,6 +83,16 @@ func TestCompare(t *testing.T) {
 			Deployment{Title: "Depots", Routes: ops("GET /depots, GET /depots/*, POST /depots")}, Deployment{Title: "Depots", Shape: document("GET /depots, GET /depots/{id}, POST /depots")}, Join, SameOperations},
 		"queries are no routes": {
 			Deployment{Title: "Depot Tracking", Shape: document("QUERY depots, QUERY couriers, MUTATION assignRoster, QUERY consignments")}, Deployment{Title: "Depot Tracking", Routes: ops(tracking)}, Join, SameTitle},
+		"what many have, of two owners": {
+			Deployment{Title: "Customer API", Owner: "team Contoso", Shape: document(crud)}, Deployment{Title: "customers-svc", Owner: "Fabrikam", Shape: document(crud)}, Review, NamedApart},
+		"what many have, named after two": {
+			Deployment{Title: "Customers", Names: []string{"customers-contoso-prod"}, Shape: document(crud)}, Deployment{Title: "Customers", BaseURL: "https://g.example/fabrikam/customers", Shape: document(crud)}, Review, NamedApart},
+		"what many have, named after one": {
+			Deployment{Title: "Customers", Names: []string{"customers-contoso-prod"}, Shape: document(crud)}, Deployment{Title: "Customers", Owner: "team contoso", Shape: document(crud)}, Join, SameTitle},
+		"what many have, and nothing else": {Deployment{Title: "Customers", Shape: document(crud)}, Deployment{Title: "Customers (test)", Owner: "team contoso", Shape: document(crud)}, Join, SameTitle},
+		"other names beside what few have": {
+			Deployment{Title: "Customers", Names: []string{"customers-contoso-prod"}, Shape: document(settlements)}, Deployment{Title: "Customers", Owner: "Fabrikam", Shape: document(settlements)}, Join, SameOperations},
+		"a word in two, and in one": {Deployment{Title: "Swiss NextGen Banking"}, Deployment{Title: "swiss-nextgen-banking"}, Join, SameTitle},
 		"two companies' names": {
 			Deployment{Title: "Contoso Orders API", BaseURL: "https://api.contoso.example/orders", Shape: document(crud)},
 			Deployment{Title: "Fabrikam Orders API", BaseURL: "https://api.fabrikam.example/orders", Shape: document(crud)}, Apart, OtherTitle},
@@ -437,6 +447,20 @@ func TestPlaceBelievesNoTitleThatTwoHave(t *testing.T) {
 	}
 	if got, err = Place([]Member{titled("a", settlements), titled("b", settlements), bare("c"), bare("d")}, &Memory{}, noneApart); err != nil || len(got.Joins) != 1 {
 		t.Errorf("with one API of that title: %+v, %v", got.Joins, err)
+	}
+}
+
+// Where an API that many have is known to be two owners', a third deployment of which nothing else is told may be of either.
+func TestPlaceAsksWhoseAPlainAPIIs(t *testing.T) {
+	plain := func(id, owner string) Member {
+		return Member{ID: id, Sketch: New(Deployment{Title: "Customers", Owner: owner, Shape: document(crud)})}
+	}
+	got, err := Place([]Member{plain("a", "contoso"), plain("b", "fabrikam"), plain("c", ""), plain("d", "")}, &Memory{}, noneApart)
+	if err != nil || len(got.Joins) != 4 || len(got.Reviews) == 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got, err = Place([]Member{plain("a", "contoso"), plain("b", "contoso"), plain("c", ""), plain("d", "")}, &Memory{}, noneApart); err != nil || len(got.Joins) != 1 {
+		t.Errorf("of one owner: %+v, %v", got.Joins, err)
 	}
 }
 

@@ -173,7 +173,7 @@ func compareNames(a, b name, weigh func(string) float64) likeness {
 		restA = append(restA, w)
 	}
 	if len(restA) > 0 && len(restB) > 0 {
-		if runsThrough(a, b) || runsThrough(b, a) {
+		if a.letters() == b.letters() || runsThrough(a, b) || runsThrough(b, a) {
 			return likeness{shared: max(sum(a.Words, weigh), sum(b.Words, weigh))}
 		}
 		restA, restB = l.spelled(restA, restB, weigh)
@@ -189,6 +189,14 @@ func compareNames(a, b name, weigh func(string) float64) likeness {
 		}
 	}
 	return l
+}
+
+// letters are all words of a name written as one, however they were told apart: "NextGen" is "Nextgen".
+func (n name) letters() string {
+	if len(n.All) > 0 {
+		return strings.Join(n.All, "")
+	}
+	return strings.Join(n.Words, "")
 }
 
 // cutWord takes a word from the beginning, and the s that its stem has lost from the word before it.
