@@ -363,6 +363,8 @@ type Store interface {
 	Document(ctx context.Context, hash string) (Document, error)
 	// PutDocument writes nothing where a published document has that hash.
 	PutDocument(ctx context.Context, d Document) error
+	// PutDocuments is PutDocument for many at once.
+	PutDocuments(ctx context.Context, all []Document) error
 	// Orphans are the hashes of documents that no record points at and that were stored before the time given; at most so many.
 	Orphans(ctx context.Context, before time.Time, limit int) ([]string, error)
 	// ForgetOrphans forgets those of some documents that are orphans still.
@@ -383,6 +385,8 @@ type Store interface {
 	Run(ctx context.Context, gateway portal.GatewayID, id portal.RunID) (Run, error)
 	// Runs lists a gateway's runs, the newest first, from the one before the run given; empty: from the newest.
 	Runs(ctx context.Context, gateway portal.GatewayID, before portal.RunID, limit int) ([]Run, error)
+	// OpenRun returns the running one of a gateway, nil where there is none.
+	OpenRun(ctx context.Context, gateway portal.GatewayID) (*Run, error)
 	// OpenRuns lists the running ones of all gateways.
 	OpenRuns(ctx context.Context) ([]Run, error)
 }
@@ -394,6 +398,7 @@ type Tx interface {
 	Audit() audit.Store
 	Changed(kind store.ChangeKind, id string)
 	Turn(ctx context.Context) error
+	Singly(ctx context.Context) error
 	Enqueue(ctx context.Context, j store.Job) error
 }
 

@@ -178,12 +178,10 @@ func (s *Service) store(ctx context.Context, docs []catalog.Document) error {
 		return nil
 	}
 	return s.db.InTx(ctx, func(tx catalog.Tx) error {
-		for _, d := range docs {
-			if err := tx.Catalog().PutDocument(ctx, d); err != nil {
-				return err
-			}
+		if err := tx.Singly(ctx); err != nil { // a large plan that is applied meanwhile would fail for what it refers to
+			return err
 		}
-		return nil
+		return tx.Catalog().PutDocuments(ctx, docs)
 	})
 }
 
