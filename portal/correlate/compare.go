@@ -20,6 +20,7 @@ const (
 // How much each signal may say, in bits. A signal that is absent on either side says nothing.
 const (
 	mostForReview = 3.0  // where title, operations or owner speak against it
+	mostForApart  = -1.0 // where two of these do
 	prior         = -6.0 // two deployments that share a key are more often two APIs than one
 	maxTitle      = 12.0
 	wholeTitle    = 6.0 // more than its words say
@@ -132,6 +133,9 @@ func (e *weighing) addUp() {
 	partly := e.titled && !e.alike.same() && e.shapes && e.ops.ratio() < nearlyAll                                                                                          // an edition, or a relative
 	if e.otherTitle || e.strangers || partly || e.shapes && e.deeds < 1 || e.otherName || e.decorated || (e.deeds == 0 || e.nameless) && (e.otherOwner || e.otherBackEnd) { // never without a person
 		total = min(total, mostForReview)
+	}
+	if e.deeds < 0 && e.otherOwner { // two companies' "Payments API"
+		total = min(total, mostForApart)
 	}
 	e.score = 1 / (1 + math.Exp2(-max(min(total, maxBits), -maxBits)))
 }

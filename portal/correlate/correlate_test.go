@@ -93,6 +93,14 @@ func TestCompare(t *testing.T) {
 		"other names beside what few have": {
 			Deployment{Title: "Customers", Names: []string{"customers-contoso-prod"}, Shape: document(settlements)}, Deployment{Title: "Customers", Owner: "Fabrikam", Shape: document(settlements)}, Join, SameOperations},
 		"a word in two, and in one": {Deployment{Title: "Swiss NextGen Banking"}, Deployment{Title: "swiss-nextgen-banking"}, Join, SameTitle},
+		"hardly any operation in common, and another owner": {
+			Deployment{Title: "Payments API", Owner: "contoso", Shape: document("GET /netting, GET /ledgers, GET /health")}, Deployment{Title: "Payments API", Owner: "fabrikam", Shape: document(settlements)}, Apart, FewOperations},
+		"a route for all below the base path": {
+			Deployment{Title: "Depot Tracking", BaseURL: "https://g.example/tracking", Routes: []Operation{{"ANY", "/tracking"}}}, Deployment{Title: "Depot Tracking", Shape: document(tracking)}, Join, SameTitle},
+		"one route for whatever is below": {
+			Deployment{Title: "Depot Tracking", Routes: []Operation{{"", "/eu/tracking"}}}, Deployment{Title: "Depot Tracking", Shape: document(tracking)}, Join, SameTitle},
+		"a name in other words": {Deployment{Title: "IoE² Desk (EU)"}, Deployment{Title: "IOE² DESK - TEST"}, Join, SameTitle},
+		"decorations alone":     {Deployment{Title: "Proxy API"}, Deployment{Title: "Gateway API"}, Apart, ""},
 		"two companies' names": {
 			Deployment{Title: "Contoso Orders API", BaseURL: "https://api.contoso.example/orders", Shape: document(crud)},
 			Deployment{Title: "Fabrikam Orders API", BaseURL: "https://api.fabrikam.example/orders", Shape: document(crud)}, Apart, OtherTitle},
@@ -464,6 +472,20 @@ func TestPlaceAsksWhoseAPlainAPIIs(t *testing.T) {
 	}
 }
 
+// Of two divisions that share a title and no operation nobody is asked: two companies' APIs are two.
+func TestPlaceAsksNobodyAboutATitleOfTwoDivisions(t *testing.T) {
+	of := func(division, list string) Member {
+		return Member{ID: division, Division: division, Sketch: New(Deployment{Title: "Clearing House", Shape: document(list)})}
+	}
+	few := "GET /netting, GET /ledgers, GET /seals"
+	if got, err := Place([]Member{of("north", settlements), of("south", few)}, &Memory{}, noneApart); err != nil || len(got.Reviews) > 0 {
+		t.Errorf("%+v, %v", got.Reviews, err)
+	}
+	if got, err := Place([]Member{of("north", settlements), of("south", settlements)}, &Memory{}, noneApart); err != nil || len(got.Reviews) != 1 || len(got.Joins) != 2 {
+		t.Errorf("with one set of operations: %+v, %v", got.Reviews, err)
+	}
+}
+
 // Two that hardly overlap are one where a third has most of both.
 func TestPlaceJoinsThroughTheMiddle(t *testing.T) {
 	member := func(id string, list string) Member {
@@ -563,13 +585,13 @@ func TestFormat(t *testing.T) {
 	made := New(Deployment{
 		Title: "Settlement Desk - PROD", Names: []string{"stlmt_desk-v2"}, BaseURL: "https://a.example.com/pay/settlements/v2", Servers: []string{"https://b.example.com/s"},
 		Upstream: "http://lb-settlement-desk-test.example.com:8080", Owner: "desk",
-		Routes: append(ops(settlements), Operation{"GET", "/depots/*/couriers"}, Operation{"GET", "/depots/*"}, Operation{"POST", "/#Action=Seal"}, Operation{"GET", "/v2/netting.json"}),
+		Routes: append(ops(settlements), Operation{"GET", "/depots/*/couriers"}, Operation{"GET", "/depots/*"}, Operation{"POST", "/#Action=Seal"}, Operation{"GET", "/v2/netting.json"}, Operation{"ANY", "/pay/settlements"}),
 	})
 	sketch, err := json.Marshal(made)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := fmt.Sprintf("%d %d %016x", Format, shapeFormat, textHash(string(sketch))); got != "2 2 46deeecad8a9454a" {
+	if got := fmt.Sprintf("%d %d %016x", Format, shapeFormat, textHash(string(sketch))); got != "3 2 46deeecad8a9454a" {
 		t.Errorf("got %s of %s", got, sketch)
 	}
 }

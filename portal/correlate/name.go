@@ -173,7 +173,7 @@ func compareNames(a, b name, weigh func(string) float64) likeness {
 		restA = append(restA, w)
 	}
 	if len(restA) > 0 && len(restB) > 0 {
-		if a.letters() == b.letters() || runsThrough(a, b) || runsThrough(b, a) {
+		if letters := a.letters(); letters != "" && letters == b.letters() || runsThrough(a, b) || runsThrough(b, a) {
 			return likeness{shared: max(sum(a.Words, weigh), sum(b.Words, weigh))}
 		}
 		restA, restB = l.spelled(restA, restB, weigh)
@@ -191,12 +191,19 @@ func compareNames(a, b name, weigh func(string) float64) likeness {
 	return l
 }
 
-// letters are all words of a name written as one, however they were told apart: "NextGen" is "Nextgen".
+// letters are the words of a name written as one, without decorations around them: "NextGen (EU)" is "Nextgen".
 func (n name) letters() string {
-	if len(n.All) > 0 {
-		return strings.Join(n.All, "")
+	all := n.All
+	if len(all) == 0 {
+		all = n.Words
 	}
-	return strings.Join(n.Words, "")
+	for len(all) > 0 && !tells(all[0]) {
+		all = all[1:]
+	}
+	for len(all) > 0 && !tells(all[len(all)-1]) {
+		all = all[:len(all)-1]
+	}
+	return strings.Join(all, "")
 }
 
 // cutWord takes a word from the beginning, and the s that its stem has lost from the word before it.
