@@ -191,14 +191,11 @@ func compareNames(a, b name, weigh func(string) float64) likeness {
 	return l
 }
 
-// letters are the words of a name written as one, without decorations around them: "NextGen (EU)" is "Nextgen".
+// letters are the words of a name written as one, without the decorations behind them: "NextGen (EU)" is "Nextgen".
 func (n name) letters() string {
 	all := n.All
 	if len(all) == 0 {
 		all = n.Words
-	}
-	for len(all) > 0 && !tells(all[0]) {
-		all = all[1:]
 	}
 	for len(all) > 0 && !tells(all[len(all)-1]) {
 		all = all[:len(all)-1]
