@@ -148,7 +148,7 @@ type Standing struct {
 type Override struct {
 	Placement map[portal.Axis]string `json:"placement,omitempty"`
 	BaseURL   string                 `json:"base_url,omitempty"`
-	// Document, where it is set, takes the place of the gateway's own.
+	// Document, where it is set, takes the place of the gateway's own or, from the API's owners, stands in where it has none.
 	Document *Uploaded `json:"document,omitempty"`
 }
 
@@ -158,6 +158,9 @@ type Uploaded struct {
 	Described Described       `json:"described"`
 	By        portal.PersonID `json:"by"`
 	At        time.Time       `json:"at"`
+	// Owners says that who owns the API gave it, not who administers the gateway: it is for reading alone, and only as long
+	// as the gateway has none that can be read.
+	Owners bool `json:"owners,omitzero"`
 }
 
 // IsZero reports whether nothing is decided.
@@ -177,6 +180,8 @@ type Described struct {
 	// Unread says why the document that the gateway points at could not be taken over, in words; what is here is then
 	// from the last one that could, if any.
 	Unread string `json:",omitzero"`
+	// StandIn says that all but Unread is of a document that the API's owners gave, see Uploaded.Owners: the gateway has none.
+	StandIn bool `json:",omitzero"`
 }
 
 // Record is one deployment and where it came from.

@@ -152,6 +152,7 @@ var (
 		"PlanSync":           func(ctx context.Context, d api.Desk) (any, error) { return d.PlanSync(ctx, "kong-eu") },
 		"ApplyRun":           func(ctx context.Context, d api.Desk) (any, error) { return d.ApplyRun(ctx, "kong-eu", "run_1") },
 		"DiscardRun":         func(ctx context.Context, d api.Desk) (any, error) { return d.DiscardRun(ctx, "kong-eu", "run_1") },
+		"OwnDocuments":       func(ctx context.Context, d api.Desk) (any, error) { return d.OwnDocuments(ctx, "payments") },
 		"GatewayDocuments":   func(ctx context.Context, d api.Desk) (any, error) { return d.GatewayDocuments(ctx, "kong-eu", page) },
 		"DeploymentDocument": func(ctx context.Context, d api.Desk) (any, error) { return d.DeploymentDocument(ctx, "dep_1") },
 		"OriginalDocument":   func(ctx context.Context, d api.Desk) (any, error) { return d.OriginalDocument(ctx, "dep_1") },

@@ -86,6 +86,13 @@ var everyPage = []shown{
 	}},
 	{name: "texts-history", who: webtest.Division, path: "/apis/payments/texts/history"},
 	{name: "texts-history-none", who: webtest.Division, path: "/apis/ledger/texts/history"},
+	{name: "own-documents", who: webtest.Developer, path: "/apis/payments/documents"},
+	{name: "own-documents-none", who: webtest.Division, path: "/apis/ledger/documents"},
+	{name: "own-documents-hidden", who: webtest.Partner, path: "/apis/payments/documents", code: 404},
+	{name: "own-document", who: webtest.Developer, path: "/deployments/dep_own/document"},
+	{name: "own-document-given", who: webtest.Developer, path: "/deployments/dep_given/document"},
+	{name: "own-document-overtaken", who: webtest.Developer, path: "/deployments/dep_overtaken/document"},
+	{name: "own-document-hidden", who: webtest.Partner, path: "/deployments/dep_own/document", code: 404},
 	{name: "lifecycle", who: webtest.Division, path: "/apis/payments/lifecycle?version=1"},
 	{name: "lifecycle-unused", who: webtest.Division, path: "/apis/ledger/lifecycle"},
 	{name: "lifecycle-confirm", who: webtest.Division, path: "/apis/payments/lifecycle?version=2", form: url.Values{
