@@ -23,9 +23,10 @@ const (
 	lookEvery = 5 * time.Second        // without a word of a change
 	lookPause = 100 * time.Millisecond // between two looks that changes cause, at least
 	// longPause is the longest between them. While an estate is set up, each entry changes many times: what takes long is done
-	// seldom, lookRest times as long after the last time as that took.
-	longPause = 20 * time.Second
-	lookRest  = 2
+	// seldom, lookRest times as long after the last time as that took, or when nothing has changed for quiet.
+	longPause = time.Minute
+	lookRest  = 10
+	quiet     = 3 * time.Second
 	losePause = 200 * time.Millisecond // at most, of who finds that another replica was faster
 
 	// savedEvery is how many entries a walk passes that need no writing until it notes where it is.
@@ -71,7 +72,7 @@ func (x *Index) Version() int64 { return x.version.Load() }
 // find done. A failure is logged once, until things work again.
 func (x *Index) Run(ctx context.Context) {
 	store.Follower{
-		CatchUp: x.CatchUp, Idle: lookEvery, Rest: lookRest, Least: lookPause, Most: longPause,
+		CatchUp: x.CatchUp, Idle: lookEvery, Rest: lookRest, Least: lookPause, Most: longPause, Quiet: quiet,
 		Failed: func(ctx context.Context, err error) {
 			x.log.ErrorContext(ctx, "the search index cannot follow the catalog; it goes on as it is", "error", err)
 		},

@@ -14,6 +14,8 @@ type Follower struct {
 	// Most: many commits in a row are followed together, and a large one leaves the machine to who makes it.
 	Rest        int
 	Least, Most time.Duration
+	// Quiet ends such a time: for so long there was no hint. Zero: it does not end early.
+	Quiet time.Duration
 	// Failed is told the first error of several in a row, and Recovered of the first call without one after that.
 	Failed    func(context.Context, error)
 	Recovered func(context.Context)
@@ -39,12 +41,30 @@ func (f Follower) Run(ctx context.Context, hints <-chan struct{}) {
 		case <-ctx.Done():
 			return
 		case <-hints:
-			select {
-			case <-ctx.Done():
+			if f.rest(ctx, hints, pause); ctx.Err() != nil {
 				return
-			case <-time.After(pause):
 			}
 		case <-time.After(f.Idle):
+		}
+	}
+}
+
+// rest waits for as long as that, or until it has become quiet, or for the end of ctx.
+func (f Follower) rest(ctx context.Context, hints <-chan struct{}, pause time.Duration) {
+	enough := time.After(pause)
+	var quiet <-chan time.Time
+	for {
+		if f.Quiet > 0 {
+			quiet = time.After(f.Quiet)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-enough:
+			return
+		case <-quiet:
+			return
+		case <-hints: // what it tells of is brought in too
 		}
 	}
 }

@@ -63,10 +63,50 @@ func TestFollower(t *testing.T) {
 		expect("after a hint, when the last took very long", after(2*time.Second, 0, errors.New("away")), time.Second)
 		after(time.Minute, 0, nil)
 		after(time.Minute, 0, nil)
+		hints <- struct{}{}
+		expect("while hints come", after(5*time.Millisecond, 100*time.Millisecond, nil))
+		hints <- struct{}{}
+		expect("when the shortest time is over", after(time.Second, 0, nil), 5*time.Millisecond)
 		cancel()
 		<-ended
 		if want := []string{"failed: away", "recovered"}; !slices.Equal(said, want) {
 			t.Errorf("it said %q, want %q", said, want)
+		}
+	})
+}
+
+// A follower that took long looks again once it has become quiet, and at the latest when its pause is over.
+func TestFollowerWaitsForQuiet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var began []time.Duration
+		start := time.Now()
+		f := Follower{
+			CatchUp: func(context.Context) error {
+				began = append(began, time.Since(start))
+				time.Sleep(10 * time.Second)
+				return nil
+			},
+			Idle: time.Hour, Rest: 4, Most: 30 * time.Second, Quiet: 3 * time.Second,
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		hints, ended := make(chan struct{}, 1), make(chan struct{})
+		go func() { f.Run(ctx, hints); close(ended) }()
+		told := func(times int) { // each second
+			for range times {
+				time.Sleep(time.Second)
+				select {
+				case hints <- struct{}{}:
+				default: // it has one waiting
+				}
+			}
+		}
+		told(20)
+		time.Sleep(19 * time.Second)
+		told(45) // from second 40 on
+		cancel()
+		<-ended
+		if want := []time.Duration{0, 23 * time.Second, 70 * time.Second}; !slices.Equal(began, want) {
+			t.Errorf("it looked after %v, want %v", began, want)
 		}
 	})
 }

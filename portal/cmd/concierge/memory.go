@@ -9,11 +9,12 @@ import (
 	"time"
 )
 
-// How much garbage there may be, in percent of what lives: as much again in a small process, which is what Go allows, and less
-// than half of that in one of more than largeHeap bytes: its table would have as much room again beside it that nobody needs.
+// How much garbage there may be, in percent of what lives: as much again in a small process, which is what Go allows, and no
+// more than garbageRoom bytes in a larger one, whose table would have as much room again beside it that nobody needs. Collecting
+// costs the more the more lives: leastGarbage is for the largest.
 const (
-	smallGarbage, largeGarbage = 100, 45
-	largeHeap                  = 256 << 20
+	mostGarbage, leastGarbage = 100, 25
+	garbageRoom               = 192 << 20
 )
 
 // collect has garbage collected more often while much lives, until ctx ends. GOGC in the environment is left as it is, and so
@@ -24,8 +25,8 @@ func collect(ctx context.Context) {
 	}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	defer debug.SetGCPercent(debug.SetGCPercent(smallGarbage))
-	percent := smallGarbage
+	defer debug.SetGCPercent(debug.SetGCPercent(mostGarbage))
+	percent := mostGarbage
 	for {
 		select {
 		case <-ctx.Done():
@@ -50,12 +51,11 @@ func loading(load func() error) error {
 	return load()
 }
 
-// garbage is how much of it there may be beside what lives, in percent.
+// garbage is how much of it there may be beside what lives, in percent: in steps of five, since each change stops the process
+// for a moment.
 func garbage(live uint64) int {
-	if live > largeHeap {
-		return largeGarbage
-	}
-	return smallGarbage
+	percent := int(garbageRoom*100/max(live, garbageRoom)) / 5 * 5
+	return max(percent, leastGarbage)
 }
 
 // living is how many bytes were in use when garbage was collected last.
