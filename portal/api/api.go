@@ -522,7 +522,6 @@ type Desk interface {
 	Curation
 	Teams
 	Differences
-	Consumers
 	Reviews
 	Placement
 }

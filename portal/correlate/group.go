@@ -23,11 +23,12 @@ type group struct {
 }
 
 const (
-	sample    = 5   // members that speak for a group
-	maxRivals = 128 // edges that a group keeps to others
-	maxThird  = 16  // other groups that are heard before two are joined
-	maxFit    = 6   // of these that are heard about each other
-	margin    = 3.0 // bits by which a link must be better than one to another entry
+	sample     = 5   // members that speak for a group
+	maxRivals  = 128 // edges that a group keeps to others
+	maxThird   = 16  // other groups that are heard before two are joined
+	maxFit     = 6   // of these that are heard about each other
+	margin     = 3.0 // bits by which a link must be better than one to another entry
+	wideMargin = 8.0 // the same, where nothing but names speaks for the link
 )
 
 // start makes the groups that there are: an entry, or a new member alone.
@@ -259,24 +260,25 @@ func (p *placing) opposed(a, b int) bool {
 type hearing struct {
 	score        float64 // the mean
 	common       float64 // the mean share of what they can do that they have in common; 1 where it is not known
+	deeds        int     // more members that can do the same, or (negative) something else
 	contradicted bool    // what they can do, or their titles, rule out that the groups are one
 }
 
 // hear asks members of two groups about each other.
 func (p *placing) hear(a, b int) hearing {
 	var h hearing
-	n, deeds, known := 0, 0, 0
+	n, known := 0, 0
 	for _, i := range p.groups[a].heard {
 		for _, j := range p.groups[b].heard {
 			m := p.judge(int(i), int(j))
-			h.score, n, deeds, h.contradicted = h.score+m.score, n+1, deeds+int(m.deeds), h.contradicted || m.clash
+			h.score, n, h.deeds, h.contradicted = h.score+m.score, n+1, h.deeds+int(m.deeds), h.contradicted || m.clash
 			if m.common >= 0 {
 				h.common, known = h.common+float64(m.common), known+1
 			}
 		}
 	}
 	h.score /= float64(n)
-	h.contradicted = h.contradicted || deeds < 0
+	h.contradicted = h.contradicted || h.deeds < 0
 	if known == 0 {
 		h.common = 1
 	} else {
@@ -285,14 +287,16 @@ func (p *placing) hear(a, b int) hearing {
 	return h
 }
 
-// torn reports whether a, about to join b, fits a third group nearly as well which is not one with b; or, where the link
-// is ambiguous, several groups that are not one with each other.
+// torn reports whether a, about to join b, fits a third group nearly as well which is not one with b; or, where the two
+// groups are called alike and nothing else is known of them, several groups that are not one with each other.
 func (p *placing) torn(a, b int, e *edge) bool {
 	heard := 0
 	var fit []int
 	for _, at := range p.groups[a].rivals {
 		other := &p.edges[at]
-		if !other.join || bitsOf(e.score)-bitsOf(other.score) > margin || heard == maxThird {
+		behind := bitsOf(e.score) - bitsOf(other.score)
+		close := other.join && behind <= margin
+		if !close && (e.deeds != 0 || behind > wideMargin) || heard == maxThird {
 			break
 		}
 		c := p.root(int(other.a))
@@ -302,10 +306,17 @@ func (p *placing) torn(a, b int, e *edge) bool {
 		if c == a || c == b || p.groups[c].division != p.groups[a].division || p.kept(a, c) {
 			continue
 		}
-		if heard++; p.opposed(b, c) {
+		heard++
+		if !close {
+			if p.hear(b, c).deeds < 0 {
+				return true
+			}
+			continue
+		}
+		if p.opposed(b, c) {
 			return true
 		}
-		if !e.ambiguous() || !other.ambiguous() || len(fit) == maxFit {
+		if e.deeds != 0 || other.deeds != 0 || len(fit) == maxFit {
 			continue
 		}
 		if slices.ContainsFunc(fit, func(d int) bool { return c != d && p.opposed(c, d) }) {
@@ -315,9 +326,6 @@ func (p *placing) torn(a, b int, e *edge) bool {
 	}
 	return false
 }
-
-// ambiguous reports whether two are called alike and nothing else is known of them, or nothing but what many have.
-func (e *edge) ambiguous() bool { return e.deeds == 0 || e.plain }
 
 // bitsOf is the score as it was added up.
 func bitsOf(score float64) float64 { return math.Log2(score / (1 - score)) }

@@ -15,6 +15,7 @@ var decorations = wordSet(`
 	api apis io com net org service services svc svcs srv rest http https web ws soap rpc grpc json xml swagger oas
 	documentation docs doc reference specification spec specs definition schema interactive guide explorer
 	gateway gw proxy proxies apim ingress route router endpoint endpoints backend server facade bff host cluster k8s mesh
+	virtualservice httproute ingressroute vs routes virtualservices rev revision stack ui
 	microservice app application interface module component prd0 default main root base common
 	public private internal external partner partners intern extern ext
 	the a an of for and to in on by with from your our its or
@@ -46,8 +47,8 @@ func contradict(a, b name, set map[string]bool) bool {
 	return !slices.ContainsFunc(a.All, func(w string) bool { return set[w] && slices.Contains(b.All, w) })
 }
 
-// balancers are words of hosts that stand before many back ends.
-var balancers = wordSet(`lb elb alb nlb slb vip loadbalancer balancer ingresses haproxy nginx envoy istio traefik varnish apache
+// balancers are words of hosts that stand before many back ends, or hold many: balancers, service buses, servers of applications.
+var balancers = wordSet(`esb mule bus datapower weblogic websphere tomcat iis lb elb alb nlb slb vip loadbalancer balancer ingresses haproxy nginx envoy istio traefik varnish apache
 	apps lan node nodes worker workers edge front frontdoor dmz waf cdn`)
 
 func wordSet(list string) map[string]bool {
@@ -173,7 +174,7 @@ func compareNames(a, b name, weigh func(string) float64) likeness {
 		restA = append(restA, w)
 	}
 	if len(restA) > 0 && len(restB) > 0 {
-		if letters := a.letters(); letters != "" && letters == b.letters() || runsThrough(a, b) || runsThrough(b, a) {
+		if runsThrough(a, b) || runsThrough(b, a) {
 			return likeness{shared: max(sum(a.Words, weigh), sum(b.Words, weigh))}
 		}
 		restA, restB = l.spelled(restA, restB, weigh)
@@ -189,18 +190,6 @@ func compareNames(a, b name, weigh func(string) float64) likeness {
 		}
 	}
 	return l
-}
-
-// letters are the words of a name written as one, without the decorations behind them: "NextGen (EU)" is "Nextgen".
-func (n name) letters() string {
-	all := n.All
-	if len(all) == 0 {
-		all = n.Words
-	}
-	for len(all) > 0 && !tells(all[len(all)-1]) {
-		all = all[:len(all)-1]
-	}
-	return strings.Join(all, "")
 }
 
 // cutWord takes a word from the beginning, and the s that its stem has lost from the word before it.

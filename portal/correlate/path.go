@@ -10,13 +10,13 @@ import (
 const parameter = "{}"
 
 var (
-	versionSegment = regexp.MustCompile(`^(v|version)?[-_.]?[0-9]+([._][0-9]+)*[-_.]?((alpha|beta|preview|rc|p)[0-9.]*)?$|^[0-9]{4}-[0-9]{2}(-[0-9]{2})?(-preview)?$|^v?\{[a-z_.-]*version[a-z_.-]*\}$`)
-	extension      = regexp.MustCompile(`\.(json|xml|csv|php|aspx?|ashx|svc|html?|do|jsonp|ya?ml|rss|txt)$|[.]?\{\.?(format|extension|ext)\}$`)
+	versionSegment = regexp.MustCompile(`^(v|version)?[-_.]?[0-9]+([._][0-9]+)*[-_.]?((alpha|beta|preview|rc|p)[0-9.]*)?$|^[0-9]{4}-[0-9]{2}(-[0-9]{2})?(-preview)?$|^v?\{[a-z_.-]*version[a-z_.-]*\}$|^v\{[a-z_.-]*\}$`)
+	extension      = regexp.MustCompile(`\.(json|xml|csv|php|aspx?|ashx|svc|html?|do|jsonp|ya?ml|rss|txt)$|[.]?\{\.?(format|extension|ext)\}$|\.\{\}$`)
 )
 
 // isVersion reports whether a segment in lower case is a version.
 func isVersion(s string) bool {
-	return (strings.ContainsAny(s, "0123456789") || strings.Contains(s, "version")) && versionSegment.MatchString(s)
+	return (strings.ContainsAny(s, "0123456789") || strings.Contains(s, "version") || strings.HasPrefix(s, "v{")) && versionSegment.MatchString(s)
 }
 
 // segments returns the parts of a path template that say what it is about, in lower case: without versions, without the
@@ -24,13 +24,10 @@ func isVersion(s string) bool {
 // all below it ("/orders/*"); a star before the last segment is a parameter. What stands behind a # tells operations of one
 // path apart ("/#Action=CreateTags").
 func segments(path string) (parts []string, open bool) {
-	path = strings.TrimLeft(path, "~^ ")
-	path = strings.TrimRight(path, "$ ")
+	path = strings.TrimRight(template(path), "$ ")
 	path, fragment, _ := strings.Cut(path, "#")
 	starred := false // the segment before is one star
-	if i := strings.IndexByte(path, '?'); i >= 0 && !strings.HasPrefix(path[i:], "?<") && !strings.HasPrefix(path[i:], "?P<") {
-		path = path[:i]
-	}
+	path, _, _ = strings.Cut(path, "?")
 	for raw := range strings.SplitSeq(path, "/") {
 		s := strings.ToLower(strings.TrimFunc(raw, unicode.IsSpace))
 		if s == "" {
@@ -40,7 +37,7 @@ func segments(path string) (parts []string, open bool) {
 			parts = append(parts, parameter)
 		}
 		starred = s == "*"
-		open = s == "*" || s == "**" || s == ".*" || s == "(.*)" || strings.HasSuffix(s, "+}") || strings.HasPrefix(s, "{*")
+		open = s == "*" || s == "**" || s == ".*" || strings.HasSuffix(s, "+}") || strings.HasPrefix(s, "{*")
 		if open {
 			continue
 		}
@@ -48,7 +45,9 @@ func segments(path string) (parts []string, open bool) {
 			continue
 		}
 		if strings.Contains(s, ".") || s[len(s)-1] == '}' { // else it has none
-			s = extension.ReplaceAllString(s, "")
+			if bare := extension.ReplaceAllString(s, ""); bare != "" || s[0] != '{' { // what is nothing but {format} is a parameter
+				s = bare
+			}
 		}
 		switch {
 		case s == "":

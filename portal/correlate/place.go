@@ -155,13 +155,14 @@ func (p *placing) result() Result {
 	for i := range p.edges {
 		e := &p.edges[i]
 		a, b := p.root(int(e.a)), p.root(int(e.b))
+		across := p.nodes[e.a].Division != p.nodes[e.b].Division
+		if across && !e.join { // two divisions have APIs of one name as a rule
+			continue
+		}
 		if a == b || count[a] >= maxReviews || count[b] >= maxReviews || answered[pairOf(a, b)] {
 			continue
 		}
 		if e.deeds == 0 && p.hear(a, b).contradicted { // a pair that says itself what it can do is not outvoted
-			continue
-		}
-		if e.deeds < 0 && p.nodes[e.a].Division != p.nodes[e.b].Division { // a name is all that they share
 			continue
 		}
 		if answered[pairOf(a, b)] = true; p.kept(a, b) {
@@ -171,7 +172,7 @@ func (p *placing) result() Result {
 		count[b]++
 		reasons := p.reasons(e)
 		switch {
-		case p.nodes[e.a].Division != p.nodes[e.b].Division:
+		case across:
 			reasons = append(reasons, Reason{Code: OtherDivision})
 		case e.join:
 			reasons = append(reasons, Reason{Code: SeveralFit})

@@ -154,7 +154,7 @@ func routesOf(operations []Operation) []route {
 		if op.Path != last {
 			last, i = op.Path, -1
 			parts, open := segments(op.Path)
-			if open && stars && strings.HasSuffix(op.Path, "/*") {
+			if open && stars && strings.HasSuffix(strings.TrimRight(op.Path, "/"), "/*") {
 				parts, open = append(parts, parameter), false
 			}
 			if !open && len(parts) > 0 {
@@ -182,7 +182,7 @@ func starsAreParameters(operations []Operation) bool {
 		if strings.Contains(op.Path, "/*/") {
 			return true
 		}
-		if parent, ok := strings.CutSuffix(op.Path, "/*"); ok && methodMask(op.Method) != anyMethod {
+		if parent, ok := strings.CutSuffix(strings.TrimRight(op.Path, "/"), "/*"); ok && methodMask(op.Method) != anyMethod {
 			parents[parent] = true
 		}
 	}
@@ -283,7 +283,7 @@ func (s Shape) calls() bool {
 func (s Shape) IsZero() bool { return len(s.paths) == 0 }
 
 // shapeFormat is raised, with Format, when the same operations make another shape.
-const shapeFormat = 2
+const shapeFormat = 3
 
 // MarshalText writes the shape; see UnmarshalText.
 func (s Shape) MarshalText() ([]byte, error) {

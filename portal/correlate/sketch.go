@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,7 +40,7 @@ type host struct {
 func New(d Deployment) Sketch {
 	s := Sketch{Explicit: strings.TrimSpace(d.Explicit), Owner: strings.TrimSpace(d.Owner), Shape: d.Shape}
 	for _, text := range append([]string{d.Title}, d.Names...) {
-		text = strings.TrimSpace(text)
+		text = unspaced(strings.TrimSpace(text))
 		if text == "" || slices.ContainsFunc(s.Titles, func(n name) bool { return n.Text == text }) {
 			continue
 		}
@@ -48,7 +49,7 @@ func New(d Deployment) Sketch {
 		}
 	}
 	if s.Shape.IsZero() {
-		s.Shape = NewShape(d.told())
+		s.Shape = NewShape(below(d.BaseURL, d.Routes))
 		s.Routes = !s.Shape.IsZero()
 	}
 	for _, address := range append([]string{d.BaseURL}, d.Servers...) {
@@ -77,22 +78,14 @@ func New(d Deployment) Sketch {
 	return s
 }
 
-// told are the routes without those that pass on all below the base path, whatever the method: they say where an API is, not
-// what it can do.
-func (d *Deployment) told() []Operation {
-	_, path := split(d.BaseURL)
-	base, _ := segments(path)
-	passesAll := func(r Operation) bool {
-		if methodMask(r.Method) != anyMethod {
-			return false
-		}
-		parts, _ := segments(r.Path)
-		return slices.Equal(parts, base) || len(d.Routes) == 1 && !slices.Contains(parts, parameter)
+var spaced = regexp.MustCompile(`^[a-z0-9.-]+/[a-z0-9.-]+$`)
+
+// unspaced is a name without its namespace, as Kubernetes writes them: "finance/orders" is "orders".
+func unspaced(text string) string {
+	if _, own, ok := strings.Cut(text, "/"); ok && spaced.MatchString(text) {
+		return own
 	}
-	if !slices.ContainsFunc(d.Routes, passesAll) {
-		return d.Routes
-	}
-	return slices.DeleteFunc(slices.Clone(d.Routes), passesAll)
+	return text
 }
 
 // call takes the name out of a base path, unless it has one.
@@ -103,6 +96,24 @@ func (s *Sketch) call(parts []string) {
 	if n := newName(clip("/" + strings.Join(telling(parts), "/"))); len(n.Words) > 0 {
 		s.Place = &n
 	}
+}
+
+// below are the routes as they are below the address, where all of them repeat its path.
+func below(address string, routes []Operation) []Operation {
+	_, path := split(address)
+	base := "/" + strings.Trim(path, "/") + "/"
+	if base == "//" {
+		return routes
+	}
+	cut := make([]Operation, len(routes))
+	for i, r := range routes {
+		rest, ok := strings.CutPrefix(template(r.Path)+"/", base)
+		if !ok {
+			return routes
+		}
+		cut[i] = Operation{r.Method, "/" + strings.TrimSuffix(rest, "/")}
+	}
+	return cut
 }
 
 // telling leaves out segments that say nothing about which API it is.
@@ -164,6 +175,12 @@ func domain(host string) string {
 	return strings.Join(labels[n-take:], ".")
 }
 
+// namespace is that of a service in Kubernetes, without environment and region: "finance.svc" of "finance-prod.svc.cluster.local".
+func namespace(rest string) string {
+	space, _, _ := strings.Cut(rest, ".")
+	return strings.Join(slices.DeleteFunc(words(space), func(w string) bool { return !tells(w) }), "-") + ".svc"
+}
+
 func newHost(address, path string) *host {
 	h := &host{Domain: domain(address)}
 	bare, port, _ := strings.Cut(address, ":")
@@ -172,6 +189,9 @@ func newHost(address, path string) *host {
 		return h
 	}
 	own := strings.TrimSuffix(strings.TrimSuffix(bare, h.Domain), ".")
+	if service, rest, ok := strings.Cut(bare, "."); ok && strings.Contains("."+rest+".", ".svc.") {
+		own, h.Domain = service, namespace(rest) // Kubernetes puts the namespace behind the service
+	}
 	for _, w := range words(own) {
 		if tells(w) && !balancers[w] {
 			h.Words = append(h.Words, stem(w))

@@ -78,7 +78,6 @@ type User struct {
 	OrganisationName string
 	Application      portal.ApplicationID
 	ApplicationName  string
-	Deployment       portal.DeploymentID
 	Line             string
 	Environment      portal.Environment
 	State            string

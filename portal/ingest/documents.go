@@ -51,12 +51,11 @@ func (s *Service) documents(ctx context.Context, g catalog.Gateway, conn connect
 	for i, d := range all {
 		had := before[d.Key]
 		found[i] = Found{Deployment: d}
-		if up := had.Override.Document; d.Document.ID == "" || up != nil && !up.Owners {
+		if d.Document.ID == "" || had.Override.Document != nil {
 			continue
 		}
 		found[i].Described, found[i].Document, found[i].Revision = had.Described, had.Deployment.Document, had.Revision
-		found[i] = found[i].own()
-		kindless := found[i].Document != "" && had.Described.Kind == ""
+		kindless := had.Deployment.Document != "" && had.Described.Kind == ""
 		if d.Document.Revision == "" || d.Document.Revision != had.Revision || d.Document != had.Discovered.Document || kindless {
 			open[d.Document] = append(open[d.Document], i)
 		}
@@ -179,10 +178,12 @@ func (s *Service) store(ctx context.Context, docs []catalog.Document) error {
 		return nil
 	}
 	return s.db.InTx(ctx, func(tx catalog.Tx) error {
-		if err := tx.Singly(ctx); err != nil { // a large plan that is applied meanwhile would fail for what it refers to
-			return err
+		for _, d := range docs {
+			if err := tx.Catalog().PutDocument(ctx, d); err != nil {
+				return err
+			}
 		}
-		return tx.Catalog().PutDocuments(ctx, docs)
+		return nil
 	})
 }
 

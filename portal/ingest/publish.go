@@ -25,7 +25,9 @@ type Found struct {
 
 // publish works out the record of a deployment; the rest of its identity is the caller's to give. It is pure.
 func publish(g catalog.Gateway, c connectors.Capabilities, f Found, o catalog.Override) (catalog.Record, []string) {
-	f = f.given(o.Document)
+	if up := o.Document; up != nil {
+		f.Described, f.Document, f.Revision = up.Described, up.Hash, ""
+	}
 	placement, warnings := Place(g, f.Deployment, f.Described, o)
 	if f.Described.Unread != "" {
 		warnings = append(warnings, fmt.Sprintf("%s: its document was not taken over: %s", name(f.Deployment), f.Described.Unread))

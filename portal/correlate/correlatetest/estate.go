@@ -45,7 +45,7 @@ func (d Deployment) Member() correlate.Member {
 
 // Generate makes an estate of the specs. The same specs and seed make the same one.
 func Generate(specs []Spec, seed uint64) []Deployment {
-	g := &generator{rand: rand.New(rand.NewPCG(seed, 0)), specs: specs, ids: map[string]bool{}}
+	g := &mixture{rand: rand.New(rand.NewPCG(seed, 0)), specs: specs, ids: map[string]bool{}}
 	for i := range 24 {
 		g.gateways = append(g.gateways, gateway{
 			id:   fmt.Sprintf("gw%02d", i),
@@ -91,7 +91,7 @@ type gateway struct {
 	flat          bool // the version stands in its base paths
 }
 
-type generator struct {
+type mixture struct {
 	rand     *rand.Rand
 	specs    []Spec
 	gateways []gateway
@@ -100,19 +100,19 @@ type generator struct {
 	n        int
 }
 
-func (g *generator) chance(p float64) bool { return g.rand.Float64() < p }
-func (g *generator) spec() Spec            { return g.specs[g.rand.IntN(len(g.specs))] }
+func (g *mixture) chance(p float64) bool { return g.rand.Float64() < p }
+func (g *mixture) spec() Spec            { return g.specs[g.rand.IntN(len(g.specs))] }
 
 // documented reports whether a deployment of the API has a document. Where two companies tell nothing but one title,
 // nobody could say that they are two.
-func (g *generator) documented(api string) bool {
+func (g *mixture) documented(api string) bool {
 	return slices.ContainsFunc(g.out, func(d Deployment) bool { return d.API == api && d.Document != nil })
 }
 
-func pick[T any](g *generator, of ...T) T { return of[g.rand.IntN(len(of))] }
+func pick[T any](g *mixture, of ...T) T { return of[g.rand.IntN(len(of))] }
 
 // division is the same for all of a company.
-func (g *generator) division(provider string) string {
+func (g *mixture) division(provider string) string {
 	return []string{"retail", "wholesale", "group"}[len(provider)%3]
 }
 
@@ -124,7 +124,7 @@ var things = strings.Fields(`item order customer product user invoice asset note
 	warehouse supplier refund coupon review rating session locker badge parcel meter tariff branch desk room shift`)
 
 // crud is a service that can be told from others of its kind by the thing that it is about, or hardly at all.
-func (g *generator) crud(i int) Spec {
+func (g *mixture) crud(i int) Spec {
 	thing := things[i%len(things)]
 	company := fmt.Sprintf("crud%d", i)
 	resource := "items"
@@ -149,7 +149,7 @@ func (g *generator) crud(i int) Spec {
 }
 
 // deploy puts an API on one to six gateways.
-func (g *generator) deploy(s Spec, label, division, kind string) {
+func (g *mixture) deploy(s Spec, label, division, kind string) {
 	at := g.rand.Perm(len(g.gateways))[:1+g.rand.IntN(6)]
 	upstream := pick(g, "per API", "per API", "shared", "none")
 	owner := ""
@@ -280,7 +280,7 @@ func (g *generator) deploy(s Spec, label, division, kind string) {
 }
 
 // base is where a gateway puts an API.
-func (g *generator) base(s Spec, technical string, gw gateway, env, line string) string {
+func (g *mixture) base(s Spec, technical string, gw gateway, env, line string) string {
 	var parts []string
 	if g.chance(0.25) {
 		parts = append(parts, env)
@@ -327,7 +327,7 @@ func technicalName(s Spec) string {
 	return strings.Join(parts, "-")
 }
 
-func (g *generator) decorate(technical, env, line string) string {
+func (g *mixture) decorate(technical, env, line string) string {
 	region := pick(g, "eu", "us", "weu", "ap1", "")
 	parts := []string{technical, pick(g, "svc", "api", "service", "", "app"), line, pick(g, env, "", env), region}
 	if g.chance(0.15) {
@@ -349,7 +349,7 @@ func (g *generator) decorate(technical, env, line string) string {
 	return name
 }
 
-func (g *generator) suffix(title, env, line string) string {
+func (g *mixture) suffix(title, env, line string) string {
 	title += pick(g, "", " (Legacy)", " - "+strings.ToUpper(env), " ["+env+"]", " v2", " 2.0", " (deprecated)", " EU", " - New", " (internal)")
 	if line != "" && g.chance(0.5) {
 		title += " " + line
@@ -361,7 +361,7 @@ func (g *generator) suffix(title, env, line string) string {
 }
 
 // change drops a share of the operations and adds some of its own.
-func (g *generator) change(operations []correlate.Operation, share float64) []correlate.Operation {
+func (g *mixture) change(operations []correlate.Operation, share float64) []correlate.Operation {
 	var out []correlate.Operation
 	for _, op := range operations {
 		if !g.chance(share) {

@@ -18,7 +18,8 @@ type Figures struct {
 
 	Joined, JoinedRightly int // pairs that were joined, and are one API
 	Unknown               int // pairs that were joined of which nobody could say
-	True, Found           int // pairs of one API within a division, and those of them that were joined or asked about
+	True, Found           int // pairs of one API, and those of them that were joined or asked about
+	Answered              int // and those that are joined once every question is answered rightly
 	Reviews               int // questions
 	ReviewedRightly       int // questions about what is one API
 
@@ -68,6 +69,9 @@ func (f Figures) RecallJoined() float64 { return share(f.JoinedRightly, f.True) 
 // Recall is the share of pairs of one API that were joined, or are in two entries that a person is asked about.
 func (f Figures) Recall() float64 { return share(f.Found, f.True) }
 
+// RecallAnswered is the share of pairs of one API that are joined once every question is answered rightly.
+func (f Figures) RecallAnswered() float64 { return share(f.Answered, f.True) }
+
 // Queue is the number of questions for each deployment.
 func (f Figures) Queue() float64 { return float64(f.Reviews) / float64(f.Deployments) }
 
@@ -75,7 +79,7 @@ func (f Figures) Queue() float64 { return float64(f.Reviews) / float64(f.Deploym
 func (f *Figures) Add(g Figures) {
 	f.Deployments, f.APIs, f.Entries = f.Deployments+g.Deployments, f.APIs+g.APIs, f.Entries+g.Entries
 	f.Joined, f.JoinedRightly, f.Unknown = f.Joined+g.Joined, f.JoinedRightly+g.JoinedRightly, f.Unknown+g.Unknown
-	f.True, f.Found = f.True+g.True, f.Found+g.Found
+	f.True, f.Found, f.Answered = f.True+g.True, f.Found+g.Found, f.Answered+g.Answered
 	f.Reviews, f.ReviewedRightly = f.Reviews+g.Reviews, f.ReviewedRightly+g.ReviewedRightly
 	f.Wrong, f.Missed = append(f.Wrong, g.Wrong...), append(f.Missed, g.Missed...)
 	f.Asked, f.Doubted = append(f.Asked, g.Asked...), append(f.Doubted, g.Doubted...)
@@ -116,16 +120,23 @@ type Row struct {
 	Figures
 }
 
-// Table prints figures beside each other, and beneath them each kind of pair.
+// Table prints figures beneath each other.
 func Table(rows []Row) string {
 	var out strings.Builder
 	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "\tdeployments\tAPIs\tentries\tpairs joined\twrong\tprecision\tat least\trecall joined\tjoined or queued\tqueue\tquestions\tyes\t")
+	fmt.Fprintln(w, "\tdeployments\tAPIs\tentries\tpairs joined\twrong\tprecision\tat least\trecall joined\tjoined or queued\tanswered\tqueue\tquestions\tyes\t")
 	for _, r := range rows {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%.4f\t%.4f\t%.3f\t%.4f\t%.3f\t%d\t%d\t\n", r.Name, r.Deployments, r.APIs, r.Entries, r.Joined, r.Joined-r.JoinedRightly,
-			r.Precision(), r.PrecisionAtLeast(), r.RecallJoined(), r.Recall(), r.Queue(), r.Reviews, r.ReviewedRightly)
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%.4f\t%.4f\t%.3f\t%.4f\t%.4f\t%.3f\t%d\t%d\t\n", r.Name, r.Deployments, r.APIs, r.Entries, r.Joined, r.Joined-r.JoinedRightly,
+			r.Precision(), r.PrecisionAtLeast(), r.RecallJoined(), r.Recall(), r.RecallAnswered(), r.Queue(), r.Reviews, r.ReviewedRightly)
 	}
 	w.Flush()
+	return out.String()
+}
+
+// Kinds prints each kind of pair, with figures beside each other.
+func Kinds(rows []Row) string {
+	var out strings.Builder
+	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	kinds := func(title string, of func(Row) map[string]Part) {
 		all := map[string]bool{}
 		fmt.Fprintf(w, "\n%s\t", title)
@@ -171,11 +182,22 @@ func Measure(estate []Deployment, r correlate.Result) Figures {
 	}
 	f.APIs = len(byAPI)
 	asked := map[[2]int]bool{}
+	answered := make([]int, len(r.Joins)) // by entry: another one that it is one with; itself: none
+	for i := range answered {
+		answered[i] = i
+	}
+	root := func(entry int) int {
+		for answered[entry] != entry {
+			entry = answered[entry]
+		}
+		return entry
+	}
 	for _, q := range r.Reviews {
 		a, b := byID[q.A], byID[q.B]
 		asked[[2]int{entry[a], entry[b]}], asked[[2]int{entry[b], entry[a]}] = true, true
 		if estate[a].API == estate[b].API {
 			f.ReviewedRightly++
+			answered[root(entry[a])] = root(entry[b])
 			if len(f.Doubted) < shown {
 				f.Doubted = append(f.Doubted, describe(estate[a], estate[b]))
 			}
@@ -215,6 +237,9 @@ func Measure(estate []Deployment, r correlate.Result) Figures {
 				f.Missed = append(f.Missed, describe(estate[a], estate[b]))
 			}
 			f.Found += found
+			if root(entry[a]) == root(entry[b]) {
+				f.Answered++
+			}
 			changes := slices.Concat(estate[a].Changes, estate[b].Changes)
 			slices.Sort(changes)
 			for _, kind := range slices.Compact(changes) {

@@ -55,30 +55,55 @@ func sets(tb testing.TB) []set {
 
 func specs(tb testing.TB) []Spec { return sets(tb)[0].specs }
 
-// The aims hold, and as well for descriptions that the method was not tuned on. Of the first set of descriptions all figures
-// are held to the aims; halves of it, and other sets, are printed beside it.
+// generator is a way to make an estate, with what has to come out of it.
+type generator struct {
+	name                     string
+	make                     func(specs []Spec, seed uint64) []Deployment
+	precision, recall, queue float64 // at least; at most
+}
+
+func generators() []generator {
+	all := []generator{{"mixture", Generate, 0.998, 0.97, 0.10}}
+	for i, p := range Profiles() {
+		// Where little but names is told, fewer of the same names can be told apart: decision 14 says what is out of reach.
+		held := []generator{{precision: 0.998, recall: 0.97, queue: 0.11}, {precision: 0.998, recall: 0.94, queue: 0.19}, {precision: 0.998, recall: 0.96, queue: 0.10},
+			{precision: 0.998, recall: 0.97, queue: 0.12}, {precision: 0.997, recall: 0.94, queue: 0.19}}[i]
+		held.name, held.make = p.Name, func(specs []Spec, seed uint64) []Deployment { return Company(specs, p, seed) }
+		all = append(all, held)
+	}
+	return all
+}
+
+// The first set of descriptions is held to what is promised of each generator. Other sets, and halves of the first, are printed beside
+// it, and what each generator makes hard.
 //
 //	CONCIERGE_SPECS=FOLDER:FOLDER go test -run PrecisionAndRecall -v ./portal/correlate/correlatetest
 //
-// CONCIERGE_ERRORS=yes prints pairs that came out wrong, too.
+// CONCIERGE_ERRORS=NAME prints pairs that came out wrong, of the generators whose name begins so.
 func TestPrecisionAndRecall(t *testing.T) {
-	var rows []Row
-	for i, some := range sets(t) {
-		row := Row{Name: some.name}
-		for seed := range uint64(4) {
-			estate := Generate(some.specs, seed)
-			row.Add(Measure(estate, place(t, estate)))
+	var rows, hard []Row
+	only, errors := os.LookupEnv("CONCIERGE_ERRORS")
+	for _, g := range generators() {
+		sum := Row{Name: g.name}
+		for i, some := range sets(t) {
+			row := Row{Name: some.name + ", " + g.name}
+			for seed := range uint64(4) {
+				estate := g.make(some.specs, seed)
+				row.Add(Measure(estate, place(t, estate)))
+			}
+			rows = append(rows, row)
+			sum.Add(row.Figures)
+			mistakes := fmt.Sprintf("wrongly joined:\n%s\nmissed:\n%s", strings.Join(row.Wrong, "\n"), strings.Join(row.Missed, "\n"))
+			if i == 0 && (row.Precision() < g.precision || row.Recall() < g.recall || row.Queue() > g.queue) {
+				t.Errorf("%s: precision %.4f, recall %.4f, queue %.3f; it has to be %.3f, %.2f, %.2f\n%s", row.Name, row.Precision(), row.Recall(), row.Queue(), g.precision, g.recall, g.queue, mistakes)
+			}
+			if errors && strings.HasPrefix(g.name, only) {
+				t.Logf("%s\n%s\nasked about two:\n%s\nasked about one:\n%s", row.Name, mistakes, strings.Join(row.Asked, "\n"), strings.Join(row.Doubted, "\n"))
+			}
 		}
-		rows = append(rows, row)
-		mistakes := fmt.Sprintf("wrongly joined:\n%s\nmissed:\n%s", strings.Join(row.Wrong, "\n"), strings.Join(row.Missed, "\n"))
-		if i == 0 && (row.Precision() < 0.998 || row.Recall() < 0.97 || row.Queue() > 0.1) {
-			t.Errorf("%s: precision %.4f, recall %.4f, queue %.3f; the aims are 0.998, 0.97, 0.10\n%s", some.name, row.Precision(), row.Recall(), row.Queue(), mistakes)
-		}
-		if os.Getenv("CONCIERGE_ERRORS") != "" {
-			t.Logf("%s\n%s\nasked about two:\n%s\nasked about one:\n%s", some.name, mistakes, strings.Join(row.Asked, "\n"), strings.Join(row.Doubted, "\n"))
-		}
+		hard = append(hard, sum)
 	}
-	t.Logf("\n%s", Table(rows))
+	t.Logf("\n%s\n%s", Table(rows), Kinds(hard))
 }
 
 // What the labels say must matter: an estate with mixed-up labels has neither precision nor recall.
@@ -97,12 +122,14 @@ func TestMeasureSeesMistakes(t *testing.T) {
 	}
 }
 
-func TestGenerateIsRepeatable(t *testing.T) {
+func TestGeneratorsAreRepeatable(t *testing.T) {
 	some := specs(t)[:20]
-	if diff := cmp.Diff(Generate(some, 5), Generate(some, 5), cmp.AllowUnexported(correlate.Shape{})); diff != "" {
-		t.Error(diff)
-	}
-	if cmp.Equal(Generate(some, 5), Generate(some, 6), cmp.AllowUnexported(correlate.Shape{})) {
-		t.Error("the seed changes nothing")
+	for _, g := range generators() {
+		if diff := cmp.Diff(g.make(some, 5), g.make(some, 5), cmp.AllowUnexported(correlate.Shape{})); diff != "" {
+			t.Error(g.name, diff)
+		}
+		if cmp.Equal(g.make(some, 5), g.make(some, 6), cmp.AllowUnexported(correlate.Shape{})) {
+			t.Errorf("%s: the seed changes nothing", g.name)
+		}
 	}
 }

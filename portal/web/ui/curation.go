@@ -126,8 +126,7 @@ type NewTeam struct {
 type Ending struct {
 	Lifecycle, Version string
 	Since, Sunset      *time.Time
-	Successor          Link   // zero: none is known
-	Users              string // address of the list of who still uses it, for its owners
+	Successor          Link // zero: none is known
 }
 
 // Leaving is something in use that is on its way out.
@@ -142,7 +141,6 @@ type Leaving struct {
 type LifecyclePage struct {
 	Form
 	Title, Version, Action, Back string
-	AllUsers                     string // address of the whole list of who still uses it
 	Versions                     []Link
 	Decision                     *LifecycleDecision
 	Deployments                  []LifecycleRow

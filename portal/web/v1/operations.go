@@ -154,7 +154,6 @@ func (s *server) operations() {
 	s.lifecycles()
 	s.curation()
 	s.differences()
-	s.consumers()
 	s.placement()
 }
 
