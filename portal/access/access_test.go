@@ -149,3 +149,26 @@ func TestAudiencesRank(t *testing.T) {
 		})
 	}
 }
+
+func TestWhoSeesConsumers(t *testing.T) {
+	owner := Owner{Division: "cards", Team: "team_pay"}
+	member := Caller{Audience: portal.Internal, Division: "cards", Teams: []portal.TeamID{"team_pay"}, Roles: []Role{Developer}}
+	partner := member
+	partner.Audience = portal.Partner
+	for name, tc := range map[string]struct {
+		who         Caller
+		cards, bank bool // of deployments of these divisions
+	}{
+		"a member of its team":         {member, true, false},
+		"a partner in a team":          {partner, false, false},
+		"a member of another team":     {Caller{Audience: portal.Internal, Division: "cards", Teams: []portal.TeamID{"team_x"}}, false, false},
+		"who governs its division":     {Caller{Audience: portal.Internal, Division: "cards", Roles: []Role{APIOwner}}, true, false},
+		"who governs the other":        {Caller{Audience: portal.Internal, Division: "bank", Roles: []Role{DivisionAdministrator}}, false, true},
+		"a member who governs another": {Caller{Audience: portal.Internal, Division: "bank", Teams: member.Teams, Roles: []Role{APIOwner}}, true, true},
+		"a platform administrator":     {Caller{Audience: portal.Internal, Roles: []Role{PlatformAdministrator}}, true, true},
+	} {
+		if cards, bank := MaySeeConsumers(tc.who, owner, "cards"), MaySeeConsumers(tc.who, owner, "bank"); cards != tc.cards || bank != tc.bank {
+			t.Errorf("%s: its own division's %t, another's %t", name, cards, bank)
+		}
+	}
+}

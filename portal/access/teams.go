@@ -18,6 +18,12 @@ func MayCurate(c Caller, o Owner) bool {
 	return MayGovern(c, o.Division) || o.Team != "" && c.Audience == portal.Internal && slices.Contains(c.Teams, o.Team)
 }
 
+// MaySeeConsumers: see who uses the deployments that a division has of an API: those who govern them, and of the division
+// that owns the API whoever may curate it. A team owns nothing of what another division joined to its API.
+func MaySeeConsumers(c Caller, o Owner, of portal.Division) bool {
+	return MayGovern(c, of) || of == o.Division && MayCurate(c, o)
+}
+
 // MayAssign: give an API to a team, or take it away. Governing its APIs is not enough: it is for administrators.
 func MayAssign(c Caller, owner portal.Division) bool { return MayAdministerGateway(c, owner) }
 

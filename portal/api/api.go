@@ -522,6 +522,7 @@ type Desk interface {
 	Curation
 	Teams
 	Differences
+	Consumers
 	Reviews
 	Placement
 }

@@ -73,26 +73,9 @@ type Touched struct {
 	State           string `json:"state"`
 }
 
-// ConsumersQuery asks for a page of the subscriptions to one API. Empty fields do not filter.
-type ConsumersQuery struct {
-	Paging
-	API         string
-	Environment string
-	State       string
-}
-
-// Consumed is a subscription as whoever governs its API sees it.
-type Consumed struct {
-	Subscription Subscription `json:"subscription"`
-	Keys         []Credential `json:"keys" doc:"Those that have not ended, the newest first; at most 10"`
-}
-
-// Differences compares documents and shows who uses an API.
+// Differences compares documents.
 type Differences interface {
 	// Difference: portal.ErrNotFound where either side is not for the caller, as Spec; portal.ErrUnavailable in a
 	// portal.RetryAfterError while the comparison takes longer than ctx or the portal allows: it goes on, so ask again.
 	Difference(ctx context.Context, q DifferenceQuery) (Difference, error)
-	// Consumers lists the subscriptions to an API that the caller governs, the newest first. For whoever governs nothing of
-	// it, it is portal.ErrNotFound.
-	Consumers(ctx context.Context, q ConsumersQuery) (Page[Consumed], error)
 }

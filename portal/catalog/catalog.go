@@ -148,7 +148,7 @@ type Standing struct {
 type Override struct {
 	Placement map[portal.Axis]string `json:"placement,omitempty"`
 	BaseURL   string                 `json:"base_url,omitempty"`
-	// Document, where it is set, takes the place of the gateway's own.
+	// Document, where it is set, takes the place of the gateway's own or, from the API's owners, stands in where it has none.
 	Document *Uploaded `json:"document,omitempty"`
 }
 
@@ -158,6 +158,9 @@ type Uploaded struct {
 	Described Described       `json:"described"`
 	By        portal.PersonID `json:"by"`
 	At        time.Time       `json:"at"`
+	// Owners says that who owns the API gave it, not who administers the gateway: it is for reading alone, and only as long
+	// as the gateway has none that can be read.
+	Owners bool `json:"owners,omitzero"`
 }
 
 // IsZero reports whether nothing is decided.
@@ -177,6 +180,8 @@ type Described struct {
 	// Unread says why the document that the gateway points at could not be taken over, in words; what is here is then
 	// from the last one that could, if any.
 	Unread string `json:",omitzero"`
+	// StandIn says that all but Unread is of a document that the API's owners gave, see Uploaded.Owners: the gateway has none.
+	StandIn bool `json:",omitzero"`
 }
 
 // Record is one deployment and where it came from.
@@ -363,6 +368,8 @@ type Store interface {
 	Document(ctx context.Context, hash string) (Document, error)
 	// PutDocument writes nothing where a published document has that hash.
 	PutDocument(ctx context.Context, d Document) error
+	// PutDocuments is PutDocument for many at once.
+	PutDocuments(ctx context.Context, all []Document) error
 	// Orphans are the hashes of documents that no record points at and that were stored before the time given; at most so many.
 	Orphans(ctx context.Context, before time.Time, limit int) ([]string, error)
 	// ForgetOrphans forgets those of some documents that are orphans still.
@@ -383,6 +390,8 @@ type Store interface {
 	Run(ctx context.Context, gateway portal.GatewayID, id portal.RunID) (Run, error)
 	// Runs lists a gateway's runs, the newest first, from the one before the run given; empty: from the newest.
 	Runs(ctx context.Context, gateway portal.GatewayID, before portal.RunID, limit int) ([]Run, error)
+	// OpenRun returns the running one of a gateway, nil where there is none.
+	OpenRun(ctx context.Context, gateway portal.GatewayID) (*Run, error)
 	// OpenRuns lists the running ones of all gateways.
 	OpenRuns(ctx context.Context) ([]Run, error)
 }
@@ -394,6 +403,7 @@ type Tx interface {
 	Audit() audit.Store
 	Changed(kind store.ChangeKind, id string)
 	Turn(ctx context.Context) error
+	Singly(ctx context.Context) error
 	Enqueue(ctx context.Context, j store.Job) error
 }
 

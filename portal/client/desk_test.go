@@ -152,6 +152,7 @@ var (
 		"PlanSync":           func(ctx context.Context, d api.Desk) (any, error) { return d.PlanSync(ctx, "kong-eu") },
 		"ApplyRun":           func(ctx context.Context, d api.Desk) (any, error) { return d.ApplyRun(ctx, "kong-eu", "run_1") },
 		"DiscardRun":         func(ctx context.Context, d api.Desk) (any, error) { return d.DiscardRun(ctx, "kong-eu", "run_1") },
+		"OwnDocuments":       func(ctx context.Context, d api.Desk) (any, error) { return d.OwnDocuments(ctx, "payments") },
 		"GatewayDocuments":   func(ctx context.Context, d api.Desk) (any, error) { return d.GatewayDocuments(ctx, "kong-eu", page) },
 		"DeploymentDocument": func(ctx context.Context, d api.Desk) (any, error) { return d.DeploymentDocument(ctx, "dep_1") },
 		"OriginalDocument":   func(ctx context.Context, d api.Desk) (any, error) { return d.OriginalDocument(ctx, "dep_1") },
@@ -237,7 +238,7 @@ var (
 			return d.Difference(ctx, api.DifferenceQuery{API: "payments", From: api.SideQuery{Version: "2", Environment: "test"}, To: api.SideQuery{Deployment: "dep_1"}})
 		},
 		"Consumers": func(ctx context.Context, d api.Desk) (any, error) {
-			return d.Consumers(ctx, api.ConsumersQuery{Paging: page, API: "payments", Environment: "test", State: "approved"})
+			return d.Consumers(ctx, api.ConsumersQuery{Paging: page, API: "payments", Version: "-", Environment: "test", State: "approved"})
 		},
 		"RevokeWorker": func(ctx context.Context, d api.Desk) (any, error) { return d.RevokeWorker(ctx, "wrk_1") },
 		"Organisations": func(ctx context.Context, d api.Desk) (any, error) {

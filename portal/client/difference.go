@@ -12,8 +12,3 @@ func (c *Client) Difference(ctx context.Context, q api.DifferenceQuery) (api.Dif
 		"from_version", q.From.Version, "from_environment", q.From.Environment, "from_deployment", q.From.Deployment,
 		"to_version", q.To.Version, "to_environment", q.To.Environment, "to_deployment", q.To.Deployment), "apis", q.API, "difference")
 }
-
-// Consumers implements api.Differences.
-func (c *Client) Consumers(ctx context.Context, q api.ConsumersQuery) (api.Page[api.Consumed], error) {
-	return get[api.Page[api.Consumed]](ctx, c, paged(q.Paging, "environment", q.Environment, "state", q.State), "apis", q.API, "consumers")
-}

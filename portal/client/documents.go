@@ -7,6 +7,12 @@ import (
 	"concierge/portal/api"
 )
 
+// OwnDocuments implements api.Documents.
+func (c *Client) OwnDocuments(ctx context.Context, id string) ([]api.DeploymentDocument, error) {
+	p, err := get[api.Page[api.DeploymentDocument]](ctx, c, nil, "apis", id, "documents")
+	return p.Items, err
+}
+
 // GatewayDocuments implements api.Documents.
 func (c *Client) GatewayDocuments(ctx context.Context, gateway string, p api.Paging) (api.Page[api.DeploymentDocument], error) {
 	return get[api.Page[api.DeploymentDocument]](ctx, c, paged(p), "gateways", gateway, "documents")

@@ -173,6 +173,10 @@ func (s *stub) ChangeGateway(_ context.Context, id string, n api.NewGateway) (ap
 	n.Bounds = nil
 	return answer[api.Gateway](s, "ChangeGateway", id, n, *bounds)
 }
+func (s *stub) OwnDocuments(_ context.Context, id string) ([]api.DeploymentDocument, error) {
+	return answer[[]api.DeploymentDocument](s, "OwnDocuments", id)
+}
+
 func (s *stub) GatewayDocuments(_ context.Context, gateway string, p api.Paging) (api.Page[api.DeploymentDocument], error) {
 	return answer[api.Page[api.DeploymentDocument]](s, "GatewayDocuments", gateway, p)
 }

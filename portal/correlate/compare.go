@@ -20,6 +20,7 @@ const (
 // How much each signal may say, in bits. A signal that is absent on either side says nothing.
 const (
 	mostForReview = 3.0  // where title, operations or owner speak against it
+	mostForApart  = -1.0 // where two of these do
 	prior         = -6.0 // two deployments that share a key are more often two APIs than one
 	maxTitle      = 12.0
 	wholeTitle    = 6.0 // more than its words say
@@ -33,6 +34,7 @@ const (
 	sameOwner     = 1.5
 	otherOwner    = 2.0
 
+	plainBits = 10.0 // what title and operations tell, up to which many companies have an API like it
 	nearlyAll = 0.75 // share of the operations, from which on they are taken for the same
 )
 
@@ -85,7 +87,7 @@ func weighInOrder(a, b *subject) weighing {
 // weighing adds up what speaks for and against.
 type weighing struct {
 	a, b    *subject
-	found   [6]finding // one for each signal
+	found   [7]finding // one for each signal
 	signals int
 	score   float64
 
@@ -100,6 +102,9 @@ type weighing struct {
 	otherOwner, otherBackEnd bool
 	otherName                bool // one has no title, and nothing else calls them alike
 	nameless                 bool // one has no name at all
+	plain                    bool // many companies have an API like this, and nothing else says that these are one's
+	strangers                bool // and what else names them says that they are two's: ownA and ownB
+	ownA, ownB               string
 	decorated                bool // titles that tell little say different things about how they are offered
 	deeds                    int8 // what they can do is: 1 the same, -1 something else, 0 not known
 	clash                    bool // they cannot be joined through others either
@@ -123,10 +128,14 @@ func (e *weighing) addUp() {
 	for _, f := range e.found[:e.signals] {
 		total += f.bits
 	}
-	e.clash = e.clash || e.otherTitle
-	partly := e.titled && !e.alike.same() && e.shapes && e.ops.ratio() < nearlyAll                                                                           // an edition, or a relative
-	if e.otherTitle || partly || e.shapes && e.deeds < 1 || e.otherName || e.decorated || (e.deeds == 0 || e.nameless) && (e.otherOwner || e.otherBackEnd) { // never without a person
+	e.lookAround()
+	e.clash = e.clash || e.otherTitle || e.strangers
+	partly := e.titled && !e.alike.same() && e.shapes && e.ops.ratio() < nearlyAll                                                                                          // an edition, or a relative
+	if e.otherTitle || e.strangers || partly || e.shapes && e.deeds < 1 || e.otherName || e.decorated || (e.deeds == 0 || e.nameless) && (e.otherOwner || e.otherBackEnd) { // never without a person
 		total = min(total, mostForReview)
+	}
+	if e.deeds < 0 && e.otherOwner { // two companies' "Payments API"
+		total = min(total, mostForApart)
 	}
 	e.score = 1 / (1 + math.Exp2(-max(min(total, maxBits), -maxBits)))
 }
@@ -139,6 +148,30 @@ func (e *weighing) verdict() Verdict {
 		return Review
 	}
 	return Apart
+}
+
+// lookAround looks at what else names the two, where title and operations are such as many companies have: the customers of
+// one owner and the customers of another are two APIs.
+func (e *weighing) lookAround() {
+	if !e.titled || max(e.alike.shared, e.ops.tells) >= plainBits {
+		return
+	}
+	for _, w := range e.a.rare {
+		if slices.Contains(e.b.rare, w) && !e.inTitle(w) {
+			return
+		}
+	}
+	e.plain = true
+	i := slices.IndexFunc(e.a.rare, func(w string) bool { return !e.inTitle(w) })
+	j := slices.IndexFunc(e.b.rare, func(w string) bool { return !e.inTitle(w) })
+	if i >= 0 && j >= 0 {
+		e.strangers, e.ownA, e.ownB = true, e.a.rare[i], e.b.rare[j]
+		e.add(0, NamedApart)
+	}
+}
+
+func (e *weighing) inTitle(w string) bool {
+	return slices.Contains(e.nameA.Words, w) || slices.Contains(e.nameB.Words, w)
 }
 
 // args are what a reason is about.
@@ -164,6 +197,8 @@ func (e *weighing) args(code string) []string {
 		return ordered(e.a.Upstream.Text, e.b.Upstream.Text)
 	case SameOwner:
 		return []string{min(e.a.Owner, e.b.Owner)}
+	case NamedApart:
+		return ordered(e.ownA, e.ownB)
 	case OtherOwner:
 		return ordered(e.a.Owner, e.b.Owner)
 	}

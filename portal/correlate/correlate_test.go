@@ -83,6 +83,24 @@ func TestCompare(t *testing.T) {
 			Deployment{Title: "Depots", Routes: ops("GET /depots, GET /depots/*, POST /depots")}, Deployment{Title: "Depots", Shape: document("GET /depots, GET /depots/{id}, POST /depots")}, Join, SameOperations},
 		"queries are no routes": {
 			Deployment{Title: "Depot Tracking", Shape: document("QUERY depots, QUERY couriers, MUTATION assignRoster, QUERY consignments")}, Deployment{Title: "Depot Tracking", Routes: ops(tracking)}, Join, SameTitle},
+		"what many have, of two owners": {
+			Deployment{Title: "Customer API", Owner: "team Contoso", Shape: document(crud)}, Deployment{Title: "customers-svc", Owner: "Fabrikam", Shape: document(crud)}, Review, NamedApart},
+		"what many have, named after two": {
+			Deployment{Title: "Customers", Names: []string{"customers-contoso-prod"}, Shape: document(crud)}, Deployment{Title: "Customers", BaseURL: "https://g.example/fabrikam/customers", Shape: document(crud)}, Review, NamedApart},
+		"what many have, named after one": {
+			Deployment{Title: "Customers", Names: []string{"customers-contoso-prod"}, Shape: document(crud)}, Deployment{Title: "Customers", Owner: "team contoso", Shape: document(crud)}, Join, SameTitle},
+		"what many have, and nothing else": {Deployment{Title: "Customers", Shape: document(crud)}, Deployment{Title: "Customers (test)", Owner: "team contoso", Shape: document(crud)}, Join, SameTitle},
+		"other names beside what few have": {
+			Deployment{Title: "Customers", Names: []string{"customers-contoso-prod"}, Shape: document(settlements)}, Deployment{Title: "Customers", Owner: "Fabrikam", Shape: document(settlements)}, Join, SameOperations},
+		"a word in two, and in one": {Deployment{Title: "Swiss NextGen Banking API Framework"}, Deployment{Title: "swiss-nextgen-banking-api-framework-eu"}, Join, SameTitle},
+		"hardly any operation in common, and another owner": {
+			Deployment{Title: "Payments API", Owner: "contoso", Shape: document("GET /netting")}, Deployment{Title: "Payments API", Owner: "fabrikam", Shape: document(settlements)}, Apart, FewOperations},
+		"a route for all below the base path": {
+			Deployment{Title: "Depot Tracking", BaseURL: "https://g.example/tracking", Routes: []Operation{{"ANY", "/tracking"}}}, Deployment{Title: "Depot Tracking", Shape: document(tracking)}, Join, SameTitle},
+		"one route for whatever is below": {
+			Deployment{Title: "Depot Tracking", Routes: []Operation{{"", "/eu/tracking"}}}, Deployment{Title: "Depot Tracking", Shape: document(tracking)}, Join, SameTitle},
+		"a name in other words": {Deployment{Title: "IoE² API - to create desks (EU)"}, Deployment{Title: "IOE² API - TO CREATE DESKS - TEST"}, Join, SameTitle},
+		"decorations alone":     {Deployment{Title: "Proxy API"}, Deployment{Title: "Gateway API"}, Apart, ""},
 		"two companies' names": {
 			Deployment{Title: "Contoso Orders API", BaseURL: "https://api.contoso.example/orders", Shape: document(crud)},
 			Deployment{Title: "Fabrikam Orders API", BaseURL: "https://api.fabrikam.example/orders", Shape: document(crud)}, Apart, OtherTitle},
@@ -440,6 +458,34 @@ func TestPlaceBelievesNoTitleThatTwoHave(t *testing.T) {
 	}
 }
 
+// Where an API that many have is known to be two owners', a third deployment of which nothing else is told may be of either.
+func TestPlaceAsksWhoseAPlainAPIIs(t *testing.T) {
+	plain := func(id, owner string) Member {
+		return Member{ID: id, Sketch: New(Deployment{Title: "Customers", Owner: owner, Shape: document(crud)})}
+	}
+	got, err := Place([]Member{plain("a", "contoso"), plain("b", "fabrikam"), plain("c", ""), plain("d", "")}, &Memory{}, noneApart)
+	if err != nil || len(got.Joins) != 4 || len(got.Reviews) == 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got, err = Place([]Member{plain("a", "contoso"), plain("b", "contoso"), plain("c", ""), plain("d", "")}, &Memory{}, noneApart); err != nil || len(got.Joins) != 1 {
+		t.Errorf("of one owner: %+v, %v", got.Joins, err)
+	}
+}
+
+// Of two divisions that share a title and no operation nobody is asked: two companies' APIs are two.
+func TestPlaceAsksNobodyAboutATitleOfTwoDivisions(t *testing.T) {
+	of := func(division, list string) Member {
+		return Member{ID: division, Division: division, Sketch: New(Deployment{Title: "Clearing House", Shape: document(list)})}
+	}
+	few := "GET /netting"
+	if got, err := Place([]Member{of("north", settlements), of("south", few)}, &Memory{}, noneApart); err != nil || len(got.Reviews) > 0 {
+		t.Errorf("%+v, %v", got.Reviews, err)
+	}
+	if got, err := Place([]Member{of("north", settlements), of("south", settlements)}, &Memory{}, noneApart); err != nil || len(got.Reviews) != 1 || len(got.Joins) != 2 {
+		t.Errorf("with one set of operations: %+v, %v", got.Reviews, err)
+	}
+}
+
 // Two that hardly overlap are one where a third has most of both.
 func TestPlaceJoinsThroughTheMiddle(t *testing.T) {
 	member := func(id string, list string) Member {
@@ -540,13 +586,13 @@ func TestFormat(t *testing.T) {
 		Title: "Settlement Desk - PROD", Names: []string{"stlmt_desk-v2", "finance/settlement-desk-routes"}, BaseURL: "https://a.example.com/pay/settlements/v2", Servers: []string{"https://b.example.com/s"},
 		Upstream: "http://settlement-desk.finance-test.svc.cluster.local:8080", Owner: "desk",
 		Routes: append(ops(settlements), Operation{"GET", "/depots/*/couriers"}, Operation{"GET", "/depots/*"}, Operation{"POST", "/#Action=Seal"}, Operation{"GET", "/v2/netting.json"},
-			Operation{"GET", `~^/fixings/([^/]+)/v(\d+)/(?<format>[^/]+)$`}),
+			Operation{"GET", `~^/fixings/([^/]+)/v(\d+)/(?<format>[^/]+)$`}, Operation{"ANY", "/pay/settlements"}),
 	})
 	sketch, err := json.Marshal(made)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := fmt.Sprintf("%d %d %016x", Format, shapeFormat, textHash(string(sketch))); got != "3 3 83a1b3365913f88a" {
+	if got := fmt.Sprintf("%d %d %016x", Format, shapeFormat, textHash(string(sketch))); got != "4 3 83a1b3365913f88a" {
 		t.Errorf("got %s of %s", got, sketch)
 	}
 }

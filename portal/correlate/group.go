@@ -287,8 +287,8 @@ func (p *placing) hear(a, b int) hearing {
 	return h
 }
 
-// torn reports whether a, about to join b, fits a third group nearly as well which is not one with b; or, where the two
-// groups are called alike and nothing else is known of them, several groups that are not one with each other.
+// torn reports whether a, about to join b, fits a third group nearly as well which is not one with b; or, where the link
+// is ambiguous, several groups that are not one with each other.
 func (p *placing) torn(a, b int, e *edge) bool {
 	heard := 0
 	var fit []int
@@ -316,7 +316,7 @@ func (p *placing) torn(a, b int, e *edge) bool {
 		if p.opposed(b, c) {
 			return true
 		}
-		if e.deeds != 0 || other.deeds != 0 || len(fit) == maxFit {
+		if !e.ambiguous() || !other.ambiguous() || len(fit) == maxFit {
 			continue
 		}
 		if slices.ContainsFunc(fit, func(d int) bool { return c != d && p.opposed(c, d) }) {
@@ -326,6 +326,9 @@ func (p *placing) torn(a, b int, e *edge) bool {
 	}
 	return false
 }
+
+// ambiguous reports whether two are called alike and nothing else is known of them, or nothing but what many have.
+func (e *edge) ambiguous() bool { return e.deeds == 0 || e.plain }
 
 // bitsOf is the score as it was added up.
 func bitsOf(score float64) float64 { return math.Log2(score / (1 - score)) }

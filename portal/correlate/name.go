@@ -174,7 +174,7 @@ func compareNames(a, b name, weigh func(string) float64) likeness {
 		restA = append(restA, w)
 	}
 	if len(restA) > 0 && len(restB) > 0 {
-		if runsThrough(a, b) || runsThrough(b, a) {
+		if letters := a.letters(); letters != "" && letters == b.letters() || runsThrough(a, b) || runsThrough(b, a) {
 			return likeness{shared: max(sum(a.Words, weigh), sum(b.Words, weigh))}
 		}
 		restA, restB = l.spelled(restA, restB, weigh)
@@ -190,6 +190,18 @@ func compareNames(a, b name, weigh func(string) float64) likeness {
 		}
 	}
 	return l
+}
+
+// letters are the words of a name written as one, without the decorations behind them: "NextGen (EU)" is "Nextgen".
+func (n name) letters() string {
+	all := n.All
+	if len(all) == 0 {
+		all = n.Words
+	}
+	for len(all) > 0 && !tells(all[len(all)-1]) {
+		all = all[:len(all)-1]
+	}
+	return strings.Join(all, "")
 }
 
 // cutWord takes a word from the beginning, and the s that its stem has lost from the word before it.

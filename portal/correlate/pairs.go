@@ -13,11 +13,12 @@ type judgement struct {
 	score  float64
 	common float32 // of what they can do, by weight; -1: not known
 	clash  bool
+	plain  bool
 	deeds  int8
 }
 
 func (e *weighing) judgement() judgement {
-	j := judgement{score: e.score, common: -1, clash: e.clash, deeds: e.deeds}
+	j := judgement{score: e.score, common: -1, clash: e.clash, plain: e.plain, deeds: e.deeds}
 	if e.shapes && min(e.ops.ofA, e.ops.ofB) >= fewOperations {
 		j.common = float32(e.ops.ratio())
 	}

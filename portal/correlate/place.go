@@ -165,6 +165,9 @@ func (p *placing) result() Result {
 		if e.deeds == 0 && p.hear(a, b).contradicted { // a pair that says itself what it can do is not outvoted
 			continue
 		}
+		if e.deeds < 0 && p.nodes[e.a].Division != p.nodes[e.b].Division { // a name is all that they share
+			continue
+		}
 		if answered[pairOf(a, b)] = true; p.kept(a, b) {
 			continue
 		}

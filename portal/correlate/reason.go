@@ -1,6 +1,8 @@
 package correlate
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -28,6 +30,7 @@ const (
 	OtherUpstream  = "other-upstream"  // the hosts
 	SameOwner      = "same-owner"      // the owner
 	OtherOwner     = "other-owner"     // the owners
+	NamedApart     = "named-apart"     // what names the one, and the other
 	OtherDivision  = "other-division"  // none
 	SeveralFit     = "several-fit"     // none
 )
@@ -49,9 +52,13 @@ var english = map[string]string{
 	OtherUpstream:  "different back ends: $1 and $2",
 	SameOwner:      "same owner: $1",
 	OtherOwner:     "different owners: $1 and $2",
+	NamedApart:     "many have an API like this, and what else names them says $1 and $2",
 	OtherDivision:  "they belong to different divisions",
 	SeveralFit:     "several entries fit",
 }
+
+// Codes are all codes that there are, in no order.
+func Codes() []string { return slices.Collect(maps.Keys(english)) }
 
 // String is the reason in English.
 func (r Reason) String() string {

@@ -27,7 +27,7 @@ type Sketch struct {
 }
 
 // Format of sketches and shapes.
-const Format = 3
+const Format = 4
 
 // host is a back end.
 type host struct {
@@ -49,7 +49,7 @@ func New(d Deployment) Sketch {
 		}
 	}
 	if s.Shape.IsZero() {
-		s.Shape = NewShape(below(d.BaseURL, d.Routes))
+		s.Shape = NewShape(below(d.BaseURL, d.told()))
 		s.Routes = !s.Shape.IsZero()
 	}
 	for _, address := range append([]string{d.BaseURL}, d.Servers...) {
@@ -76,6 +76,24 @@ func New(d Deployment) Sketch {
 		s.Upstream = newHost(h, path)
 	}
 	return s
+}
+
+// told are the routes without those that pass on all below the base path, whatever the method: they say where an API is, not
+// what it can do.
+func (d *Deployment) told() []Operation {
+	_, path := split(d.BaseURL)
+	base, _ := segments(path)
+	passesAll := func(r Operation) bool {
+		if methodMask(r.Method) != anyMethod {
+			return false
+		}
+		parts, _ := segments(r.Path)
+		return slices.Equal(parts, base) || len(d.Routes) == 1 && !slices.Contains(parts, parameter)
+	}
+	if !slices.ContainsFunc(d.Routes, passesAll) {
+		return d.Routes
+	}
+	return slices.DeleteFunc(slices.Clone(d.Routes), passesAll)
 }
 
 var spaced = regexp.MustCompile(`^[a-z0-9.-]+/[a-z0-9.-]+$`)

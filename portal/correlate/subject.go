@@ -10,14 +10,24 @@ type subject struct {
 	*Sketch
 	fronts  [][]segment // what may stand in front of its paths; one at least
 	company []string    // words that are the company's name
+	rare    []string    // rare words of all that it is called, and of its owner's name
 	owner   string      // the same for owners who differ in decoration only
 	calls   bool        // its operations are no HTTP
 }
 
 func newSubject(s *Sketch) subject {
 	x := subject{Sketch: s}
+	called := s.names()
 	if s.Owner != "" {
-		x.owner = newName(s.Owner).key()
+		owner := newName(s.Owner)
+		x.owner, called = owner.key(), append(slices.Clip(called), owner)
+	}
+	for _, n := range called {
+		for _, w := range n.Words {
+			if wordWeight(w) >= rare && !slices.Contains(x.rare, w) {
+				x.rare = append(x.rare, w)
+			}
+		}
 	}
 	for _, d := range s.Domains {
 		label, _, _ := strings.Cut(d, ".")

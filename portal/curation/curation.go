@@ -78,6 +78,7 @@ type User struct {
 	OrganisationName string
 	Application      portal.ApplicationID
 	ApplicationName  string
+	Deployment       portal.DeploymentID
 	Line             string
 	Environment      portal.Environment
 	State            string

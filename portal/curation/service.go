@@ -416,8 +416,16 @@ type Standing struct {
 	Owned
 	Deployments []portal.Deployment // with the decisions laid over
 	Decisions   []Decision
-	Users       []User // of the line or deployment that was asked for, up to a limit
-	Usage       Usage
+	Users       []User // of the line or deployment that was asked for, up to a limit; those whom the owner may name
+	Usage       Usage  // of all: whoever decides about the line decides for the consumers of every division
+}
+
+// names reports whether an owner may learn who somebody is that uses their API.
+func (o Owned) names(c access.Caller, u User) bool {
+	return slices.ContainsFunc(o.Deployments, func(d portal.Deployment) bool {
+		return d.ID == u.Deployment && access.MaySeeConsumers(c, access.Owner{Division: o.Division, Team: o.Team}, d.Placement.Division()) &&
+			(d.Placement.Classified() || access.MayGovern(c, d.Placement.Division()))
+	})
 }
 
 // Standing is for owners. An empty line or deployment means all.
@@ -431,7 +439,8 @@ func (s *Service) Standing(ctx context.Context, c access.Caller, api portal.APII
 		if st.Usage, err = tx.Curation().Usage(ctx, api, line, deployment); err != nil {
 			return err
 		}
-		st.Users, err = tx.Curation().Users(ctx, api, line, deployment, limit)
+		users, err := tx.Curation().Users(ctx, api, line, deployment, limit)
+		st.Users = slices.DeleteFunc(users, func(u User) bool { return !o.names(c, u) })
 		return err
 	})
 	return st, err

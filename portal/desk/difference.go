@@ -13,7 +13,6 @@ import (
 	"concierge/portal/catalog"
 	"concierge/portal/difference"
 	"concierge/portal/document"
-	"concierge/portal/keys"
 	"concierge/portal/routing"
 )
 
@@ -178,40 +177,4 @@ func (d *desk) sideView(s compared) api.DifferenceSide {
 		shown.Deployment = string(to.ID)
 	}
 	return shown
-}
-
-func (d *desk) Consumers(ctx context.Context, q api.ConsumersQuery) (page api.Page[api.Consumed], err error) {
-	view, table, err := routing.Find(ctx, d.Live, func(t *routing.Table) (routing.EntryView, error) { return t.API(d.consumer(), q.API) })
-	if err != nil {
-		return page, err
-	}
-	if !d.governs(table, view.ID) {
-		return page, fmt.Errorf("consumers of %s: %w", view.Name, portal.ErrNotFound)
-	}
-	filter := keys.SubscriptionFilter{API: view.ID, Environment: portal.Environment(q.Environment), State: keys.SubscriptionState(q.State)}
-	return list(d, "consumers "+string(view.ID), q.Paging,
-		func(p keys.Page) ([]keys.Consumer, error) { return d.Keys.Consumers(ctx, d.caller, filter, p) },
-		func(c keys.Consumer) string { return string(c.ID) },
-		func(found []keys.Consumer) ([]api.Consumed, error) {
-			subs := make([]keys.Subscription, len(found))
-			for i, c := range found {
-				subs[i] = c.Subscription
-			}
-			shown, err := d.subscriptions(ctx, subs)
-			if err != nil {
-				return nil, err
-			}
-			items := make([]api.Consumed, len(found))
-			for i, c := range found {
-				items[i] = api.Consumed{Subscription: shown[i], Keys: []api.Credential{}}
-				for _, held := range c.Credentials {
-					k, err := d.credential(ctx, held)
-					if err != nil {
-						return nil, err
-					}
-					items[i].Keys = append(items[i].Keys, k)
-				}
-			}
-			return items, nil
-		})
 }

@@ -23,6 +23,7 @@ type answer struct {
 	snapshot connectors.Snapshot
 	told     []connectors.Deployment
 	left     []string // says which ids were left out; the same id is always the same text
+	first    bool     // the gateway had no good run before
 	// leftBefore and heldBefore are those of the last good run.
 	leftBefore []string
 	heldBefore []connectors.Key

@@ -381,11 +381,11 @@ func (a *applier) counts(ctx context.Context, all []joiner) ([]time.Time, error)
 func (a *applier) settingUp(ctx context.Context, gateway portal.GatewayID, b *before) (bool, error) {
 	g, known := a.new[gateway]
 	if !known {
-		st, err := a.store.Standing(ctx, gateway)
+		good, err := a.store.LastGood(ctx, gateway)
 		if err != nil {
 			return false, err
 		}
-		if st.LastGood == nil {
+		if good == nil {
 			if g, err = a.store.Gateway(ctx, gateway); err != nil {
 				return false, err
 			}

@@ -51,11 +51,12 @@ func (s *Service) documents(ctx context.Context, g catalog.Gateway, conn connect
 	for i, d := range all {
 		had := before[d.Key]
 		found[i] = Found{Deployment: d}
-		if d.Document.ID == "" || had.Override.Document != nil {
+		if up := had.Override.Document; d.Document.ID == "" || up != nil && !up.Owners {
 			continue
 		}
 		found[i].Described, found[i].Document, found[i].Revision = had.Described, had.Deployment.Document, had.Revision
-		kindless := had.Deployment.Document != "" && had.Described.Kind == ""
+		found[i] = found[i].own()
+		kindless := found[i].Document != "" && had.Described.Kind == ""
 		if d.Document.Revision == "" || d.Document.Revision != had.Revision || d.Document != had.Discovered.Document || kindless {
 			open[d.Document] = append(open[d.Document], i)
 		}
@@ -178,12 +179,10 @@ func (s *Service) store(ctx context.Context, docs []catalog.Document) error {
 		return nil
 	}
 	return s.db.InTx(ctx, func(tx catalog.Tx) error {
-		for _, d := range docs {
-			if err := tx.Catalog().PutDocument(ctx, d); err != nil {
-				return err
-			}
+		if err := tx.Singly(ctx); err != nil { // a large plan that is applied meanwhile would fail for what it refers to
+			return err
 		}
-		return nil
+		return tx.Catalog().PutDocuments(ctx, docs)
 	})
 }
 

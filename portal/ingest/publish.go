@@ -25,9 +25,7 @@ type Found struct {
 
 // publish works out the record of a deployment; the rest of its identity is the caller's to give. It is pure.
 func publish(g catalog.Gateway, c connectors.Capabilities, f Found, o catalog.Override) (catalog.Record, []string) {
-	if up := o.Document; up != nil {
-		f.Described, f.Document, f.Revision = up.Described, up.Hash, ""
-	}
+	f = f.given(o.Document)
 	placement, warnings := Place(g, f.Deployment, f.Described, o)
 	if f.Described.Unread != "" {
 		warnings = append(warnings, fmt.Sprintf("%s: its document was not taken over: %s", name(f.Deployment), f.Described.Unread))

@@ -459,20 +459,11 @@ func (s *Service) start(ctx context.Context, id portal.GatewayID, actor string, 
 
 // elsewhere returns the run that another process does for a gateway. One that nobody does any more is closed.
 func (s *Service) elsewhere(ctx context.Context, tx catalog.Tx, id portal.GatewayID) (*catalog.Run, error) {
-	open, err := tx.Catalog().OpenRuns(ctx)
-	if err != nil {
-		return nil, err
+	run, err := tx.Catalog().OpenRun(ctx, id)
+	if err != nil || run == nil || !s.abandoned(*run) {
+		return run, err
 	}
-	for _, run := range open {
-		if run.Gateway != id {
-			continue
-		}
-		if !s.abandoned(run) {
-			return &run, nil
-		}
-		return nil, tx.Catalog().EndRun(ctx, s.givenUp(run))
-	}
-	return nil, nil
+	return nil, tx.Catalog().EndRun(ctx, s.givenUp(*run))
 }
 
 func (s *Service) leave(p *progress) {
@@ -516,7 +507,7 @@ func (s *Service) note(ctx context.Context, p *progress, lost func(error)) {
 			continue
 		}
 		run.Lease = now.Add(lease)
-		err := s.db.InTx(ctx, func(tx catalog.Tx) error { return tx.Catalog().NoteRun(ctx, run) })
+		err := s.noteRun(ctx, run)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -528,6 +519,15 @@ func (s *Service) note(ctx context.Context, p *progress, lost func(error)) {
 			p.change(func(r *catalog.Run) { r.Lease = run.Lease })
 		}
 	}
+}
+
+func (s *Service) noteRun(ctx context.Context, run catalog.Run) error {
+	return s.db.InTx(ctx, func(tx catalog.Tx) error {
+		if err := tx.Singly(ctx); err != nil { // rows of runs are neighbours: those that note theirs would fail the one that ends
+			return err
+		}
+		return tx.Catalog().NoteRun(ctx, run)
+	})
 }
 
 // still stops noting how far a sync is: the transaction that applies it writes the same row, and would be in the way of
@@ -548,7 +548,7 @@ func (s *Service) still(ctx context.Context, p *progress, waits bool, rows int) 
 	default:
 		return nil
 	}
-	if err := s.db.InTx(ctx, func(tx catalog.Tx) error { return tx.Catalog().NoteRun(ctx, run) }); err != nil {
+	if err := s.noteRun(ctx, run); err != nil {
 		return fmt.Errorf("taking the time to apply the plan: %w", err)
 	}
 	p.change(func(r *catalog.Run) { r.Lease = run.Lease })
@@ -721,7 +721,7 @@ func (s *Service) sync(ctx context.Context, g catalog.Gateway, p *progress, may 
 		return failed("Discover", err)
 	}
 	snapshot.Deployments = nil // they are told
-	heard := answer{snapshot: snapshot, told: told, left: left}
+	heard := answer{snapshot: snapshot, told: told, left: left, first: good == nil}
 	if good != nil {
 		heard.leftBefore, heard.heldBefore = good.LeftOut, good.Held
 	}
@@ -843,7 +843,7 @@ func (s *Service) takeOver(ctx context.Context, g catalog.Gateway, conn connecto
 			}
 			add(&s.watch.follow, began, 0)
 		}
-		applied = s.applier(tx, run)
+		applied = s.applier(tx, run, g, heard.first)
 		err := s.commit(applying, tx, g, able, plan, run, applied)
 		done = time.Now()
 		return err
@@ -910,10 +910,16 @@ func (s *Service) commit(ctx context.Context, tx catalog.Tx, g catalog.Gateway, 
 	return nil
 }
 
-// applier is what applies the plan of a run.
-func (s *Service) applier(tx catalog.Tx, run catalog.Run) *applier {
+// applier is what applies the plan of a run; first: the first good one of its gateway. No other run of that can have become a
+// good one meanwhile, since one alone is open at a time, so what the transaction reads of runs is its own: it would fail for
+// every run of another gateway that is noted meanwhile, in the same page of an index.
+func (s *Service) applier(tx catalog.Tx, run catalog.Run, g catalog.Gateway, first bool) *applier {
 	a := newApplier(tx, run.Actor, run.Ended)
 	a.members, a.watch = &s.members, &s.watch
+	a.new[g.ID] = catalog.Gateway{}
+	if first {
+		a.new[g.ID] = g
+	}
 	return a
 }
 

@@ -17,18 +17,38 @@ func (s *Service) MaxUploadBytes() int64 { return s.opts.Documents.Max() }
 // Upload gives a deployment a document in place of the gateway's own, at once and until RemoveUpload, whatever later syncs find. Errors:
 // portal.ErrNotFound; portal.ErrInvalid, which says what is wrong with the document.
 func (s *Service) Upload(ctx context.Context, actor portal.PersonID, id portal.DeploymentID, content []byte) error {
+	return s.upload(ctx, actor, id, content, false)
+}
+
+// UploadAsOwner is Upload for those who own the API and do not administer the gateway. What they give is for reading: nothing
+// that it says of its audience, environment, servers, id, version or lifecycle counts, so it neither moves the deployment nor
+// what it is joined to. It stands in where the gateway has no document that could be read, and the gateway's own counts as
+// soon as there is one. portal.ErrConflict where there is one, or an administrator has uploaded one.
+func (s *Service) UploadAsOwner(ctx context.Context, actor portal.PersonID, id portal.DeploymentID, content []byte) error {
+	return s.upload(ctx, actor, id, content, true)
+}
+
+func (s *Service) upload(ctx context.Context, actor portal.PersonID, id portal.DeploymentID, content []byte, owner bool) error {
 	doc, described, err := s.openDocument(ctx, func(context.Context) (io.ReadCloser, error) {
 		return io.NopCloser(bytes.NewReader(content)), nil
 	})
 	if err != nil {
 		return err
 	}
-	detail := map[string]string{"document": doc.Hash, "kind": string(doc.Description.Kind)}
-	return s.overrideDocument(ctx, actor, id, "document.upload", detail, func(tx catalog.Tx, r *catalog.Record) error {
+	detail, action := map[string]string{"document": doc.Hash, "kind": string(doc.Description.Kind)}, "document.upload"
+	if owner {
+		described, action = forReading(described), "document.upload_as_owner"
+	}
+	return s.overrideDocument(ctx, actor, id, action, detail, func(tx catalog.Tx, r *catalog.Record) error {
+		if owner {
+			if err := mayStandIn(*r); err != nil {
+				return err
+			}
+		}
 		if r.Override.Document != nil && r.Override.Document.Hash == doc.Hash {
 			return nil
 		}
-		r.Override.Document = &catalog.Uploaded{Hash: doc.Hash, Described: described, By: actor, At: doc.Stored}
+		r.Override.Document = &catalog.Uploaded{Hash: doc.Hash, Described: described, By: actor, At: doc.Stored, Owners: owner}
 		return tx.Catalog().PutDocument(ctx, doc)
 	})
 }
@@ -36,8 +56,23 @@ func (s *Service) Upload(ctx context.Context, actor portal.PersonID, id portal.D
 // RemoveUpload takes back what Upload did; without an upload it does nothing. The next sync opens the gateway's own document;
 // until then there is none.
 func (s *Service) RemoveUpload(ctx context.Context, actor portal.PersonID, id portal.DeploymentID) error {
+	return s.removeUpload(ctx, actor, id, false)
+}
+
+// RemoveUploadAsOwner takes back what UploadAsOwner did. portal.ErrConflict where an administrator uploaded the document.
+func (s *Service) RemoveUploadAsOwner(ctx context.Context, actor portal.PersonID, id portal.DeploymentID) error {
+	return s.removeUpload(ctx, actor, id, true)
+}
+
+func (s *Service) removeUpload(ctx context.Context, actor portal.PersonID, id portal.DeploymentID, owner bool) error {
 	return s.overrideDocument(ctx, actor, id, "document.remove", nil, func(_ catalog.Tx, r *catalog.Record) error {
-		if r.Override.Document != nil {
+		switch up := r.Override.Document; {
+		case up == nil:
+		case up.Owners: // the gateway's own, if it has one by now, was read beside it
+			r.Override.Document = nil
+		case owner:
+			return administrators(r)
+		default:
 			r.Override.Document = nil
 			r.Described, r.Revision, r.Deployment.Document = catalog.Described{}, "", ""
 		}

@@ -3,6 +3,7 @@ package keys
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"concierge/portal"
 	"concierge/portal/access"
@@ -11,20 +12,27 @@ import (
 // Consumer is a subscription with its credentials that have not ended, the newest first, at most ten.
 type Consumer struct {
 	Subscription
+	MadeBy      portal.PersonID // who made the application
 	Credentials []Credential
 }
 
 // maxShownKeys is how many credentials of a subscription are listed with it; more than two live ones cannot be.
 const maxShownKeys = 10
 
-// Consumers lists subscriptions of those that the caller governs, the newest first. portal.ErrNotFound for a caller who governs
-// nothing at all; whether they govern anything of the API is for the desk to ask.
-func (s *Service) Consumers(ctx context.Context, c access.Caller, f SubscriptionFilter, p Page) (found []Consumer, err error) {
+// Consumers lists subscriptions to the API that the filter names, the newest first: those to deployments of divisions whose
+// consumers the caller may see, as access.MaySeeConsumers says for an API that this owner has. portal.ErrNotFound where there
+// is no such division; whether the caller may know of the API is for the desk to ask.
+func (s *Service) Consumers(ctx context.Context, c access.Caller, o access.Owner, f SubscriptionFilter, p Page) (found []Consumer, err error) {
 	if !c.Has(access.PlatformAdministrator) {
-		if !access.MayGovern(c, c.Division) {
+		f.Divisions = nil
+		for _, d := range []portal.Division{c.Division, o.Division} {
+			if access.MaySeeConsumers(c, o, d) && !slices.Contains(f.Divisions, d) {
+				f.Divisions = append(f.Divisions, d)
+			}
+		}
+		if f.Divisions == nil {
 			return nil, fmt.Errorf("consumers of %s: %w", f.API, portal.ErrNotFound)
 		}
-		f.Division = &c.Division
 	}
 	err = s.db.View(ctx, func(tx Tx) error {
 		subs, err := tx.Keys().Subscriptions(ctx, f, p)
@@ -33,11 +41,15 @@ func (s *Service) Consumers(ctx context.Context, c access.Caller, f Subscription
 		}
 		found = make([]Consumer, len(subs))
 		for i, sub := range subs {
+			app, err := tx.Keys().Application(ctx, sub.Application)
+			if err != nil {
+				return err
+			}
 			held, err := tx.Keys().Credentials(ctx, CredentialFilter{Subscription: sub.ID, Open: true}, Page{Limit: maxShownKeys})
 			if err != nil {
 				return err
 			}
-			found[i] = Consumer{sub, held}
+			found[i] = Consumer{sub, app.CreatedBy, held}
 		}
 		return nil
 	})

@@ -191,9 +191,11 @@ type SubscriptionFilter struct {
 	Line         *string // nil does not narrow, empty does
 	Environment  portal.Environment
 	State        SubscriptionState
-	Open         bool             // those that are neither rejected nor cancelled
-	Division     *portal.Division // nil does not narrow, empty does
-	Frozen       bool             // those that are frozen
+	Open         bool                  // those that are neither rejected nor cancelled
+	Division     *portal.Division      // nil does not narrow, empty does
+	Divisions    []portal.Division     // those of any of these; nil does not narrow, empty finds none
+	Except       []portal.DeploymentID // not those to one of these
+	Frozen       bool                  // those that are frozen
 }
 
 // Held is a subscription with a key that works on a deployment, or may come to.

@@ -25,6 +25,9 @@ type Tx interface {
 	// sees what those before it have done, and none gets in another's way. It comes before anything else in a transaction, and
 	// waits for as long as ctx does.
 	Turn(ctx context.Context) error
+	// Singly says that every statement of the transaction holds by itself: none rests on what another one read, so that it does
+	// not matter what others do in between. They are not in its way then, nor it in theirs. It comes before anything else.
+	Singly(ctx context.Context) error
 	// Tell wakes who listens to a topic, on every replica, once this transaction is committed.
 	Tell(topic string)
 }

@@ -117,6 +117,9 @@ func (v *visit) crumb(key, href string) ui.Link { return ui.Link{Text: v.text.T(
 func (v *visit) fillEndpoint(page *ui.APIPage, a api.API, d api.Decision, at place, mine []api.Application, form ui.Form) error {
 	path := ui.Below(ui.APIsPath, a.ID)
 	page.Ending = v.endingOf(d)
+	if page.Ending != nil && (a.Governed || a.CanCurate) {
+		page.Ending.Users = stillUsing(a.ID, cmp.Or(d.Version, api.NoVersion))
+	}
 	shown := v.endpoint(d)
 	shown.Application, shown.Reset = at.application, path
 	shown.Applications = append([]ui.Option{{Text: v.text.T("endpoint.newcomer")}}, options(mine)...)

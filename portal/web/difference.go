@@ -26,8 +26,8 @@ const (
 	tabComposition apiTab = "composition"
 )
 
-// apiHead is what the pages of an API begin with. Who uses it and what it is made of are pages for those only who decide
-// about it.
+// apiHead is what the pages of an API begin with. Who uses it is a page for those only who decide about
+// it or own it, what it is made of for those who decide.
 func (v *visit) apiHead(a api.API, current apiTab, environment, version string) ui.APIHead {
 	head := ui.APIHead{Title: a.Title, Summary: a.Summary, Owner: a.Owner, Tags: tags(a.Tags)}
 	for _, tab := range []struct {
@@ -37,7 +37,7 @@ func (v *visit) apiHead(a api.API, current apiTab, environment, version string) 
 		path := ui.Below(ui.APIsPath, a.ID)
 		switch tab.apiTab {
 		case tabConsumers, tabComposition:
-			if !a.Governed {
+			if !a.Governed && (tab.apiTab == tabComposition || !a.CanCurate) {
 				continue
 			}
 			path = ui.Below(path, string(tab.apiTab))

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"concierge/portal"
-	"concierge/portal/access"
 	"concierge/portal/api"
 	"concierge/portal/web/ui"
 )
@@ -33,8 +32,36 @@ func (v *visit) documentView(d api.DeploymentDocument) ui.DeploymentDocument {
 	return ui.DeploymentDocument{
 		ID: d.Deployment, Title: d.Title, RemoteID: d.RemoteID, Exposure: d.Exposure, Gateway: d.Gateway, Source: d.Source,
 		Unread: unread, UnreadInEnglish: !ours,
-		Uploaded: d.Uploaded, UploadedBy: d.UploadedBy, CanChange: v.is(access.PlatformAdministrator, access.DivisionAdministrator),
+		Uploaded: d.Uploaded, UploadedBy: d.UploadedBy, ByOwners: d.ByOwners, Owned: d.Owned, CanChange: d.CanUpload,
+		Environment: d.Environment, Audience: d.Audience, Version: d.Version,
 	}
+}
+
+// ownDocuments lists the deployments that an owner may give a document.
+func (s *site) ownDocuments(v *visit) error {
+	id := v.r.PathValue("api")
+	t, err := v.desk.Texts(v.ctx(), id, 0, "")
+	if err != nil {
+		return err
+	}
+	found, err := v.desk.OwnDocuments(v.ctx(), id)
+	if err != nil {
+		return err
+	}
+	page := ui.OwnDocuments{Items: each(found, v.documentView), Title: t.Title, Back: ui.Below(ui.APIsPath, id)}
+	p := v.in(ui.APIsPath, v.text.T("documents.title"), v.crumb("nav.apis", ui.APIsPath), ui.Link{Text: t.Title, Href: page.Back})
+	return v.render(ui.OwnDocumentsPage(p, page))
+}
+
+// inDocument places a page about a deployment's document in the navigation of who looks at it.
+func (v *visit) inDocument(d api.DeploymentDocument, title string) ui.Page {
+	if d.Owned {
+		path := ui.Below(ui.APIsPath, d.API)
+		return v.in(ui.APIsPath, title, v.crumb("nav.apis", ui.APIsPath), ui.Link{Text: d.Title, Href: path},
+			ui.Link{Text: v.text.T("documents.title"), Href: ui.Below(path, "documents")})
+	}
+	return v.in(ui.GatewaysPath, title, v.crumb("nav.gateways", ui.GatewaysPath), ui.Link{Text: d.Gateway, Href: ui.Below(ui.GatewaysPath, d.Gateway)},
+		ui.Link{Text: v.text.T("documents.title"), Href: ui.Below(ui.GatewaysPath, d.Gateway, "documents")})
 }
 
 func (s *site) deploymentDocument(v *visit) error { return v.renderDocument(http.StatusOK, ui.Form{}) }
@@ -46,10 +73,7 @@ func (v *visit) renderDocument(status int, form ui.Form) error {
 	}
 	shown := v.documentView(d)
 	shown.Form = form
-	p := v.in(ui.GatewaysPath, v.text.T("document.of", "Title", d.Title), v.crumb("nav.gateways", ui.GatewaysPath),
-		ui.Link{Text: d.Gateway, Href: ui.Below(ui.GatewaysPath, d.Gateway)},
-		ui.Link{Text: v.text.T("documents.title"), Href: ui.Below(ui.GatewaysPath, d.Gateway, "documents")})
-	return v.renderAs(status, ui.DeploymentDocumentPage(p, shown))
+	return v.renderAs(status, ui.DeploymentDocumentPage(v.inDocument(d, v.text.T("document.of", "Title", d.Title)), shown))
 }
 
 // originalDocument hands out a document as it was published.
@@ -129,7 +153,11 @@ func (s *site) askRemoveDocument(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.confirm(ui.GatewaysPath, ui.Confirm{
+	section := ui.GatewaysPath
+	if d.Owned {
+		section = ui.APIsPath
+	}
+	return v.confirm(section, ui.Confirm{
 		Title: v.text.T("remove_document.title", "Title", d.Title), Text: v.text.T("remove_document.text"),
 		Points: []string{v.text.T("remove_document.point")},
 		Action: ui.Below(ui.DeploymentsPath, d.Deployment, "document", "remove"), Button: v.text.T("remove_document.submit"), Danger: true,

@@ -101,6 +101,7 @@ func (v *visit) renderLifecycle(status int, form ui.Form) error {
 		Subscriptions: l.Usage.Subscriptions, Applications: l.Usage.Applications, Organisations: l.Usage.Organisations,
 		Scopes: []ui.Option{{Text: v.text.T("lifecycle.whole")}},
 	}
+	page.AllUsers = stillUsing(id, version)
 	for _, other := range all {
 		page.Versions = append(page.Versions, ui.Link{Text: other, Href: ui.With(path, "version", other), Current: other == version})
 	}

@@ -101,7 +101,9 @@ var probes = map[string]probe{
 	"GET /apis/{api}/reference":  at("/apis/{api}/reference?environment=production", "/apis/{own.api}/reference?environment=test", "/apis/{own.api}/reference?environment=production&q={api}"),
 	"GET /apis/{api}/changes": at("/apis/{api}/changes", "/apis/{api}/changes?from=test&to=production", "/apis/{own.api}/changes", "/apis/{own.api}/changes?from=development&to=production",
 		"/apis/{own.api}/changes?from=production&to=production"),
-	"GET /apis/{api}/consumers": at("/apis/{api}/consumers", "/apis/{own.api}/consumers"),
+	"GET /apis/{api}/consumers/list": at("/apis/{api}/consumers/list", "/apis/{own.api}/consumers/list"),
+	"GET /apis/{api}/documents":      at("/apis/{api}/documents", "/apis/{own.api}/documents"),
+	"GET /apis/{api}/consumers":      at("/apis/{api}/consumers", "/apis/{own.api}/consumers"),
 
 	"GET /applications":               at("/applications"),
 	"GET /add-application":            at("/add-application"),
@@ -222,6 +224,7 @@ var probes = map[string]probe{
 		"/api/v1/apis/{own.api}/spec?version=7", "/api/v1/apis/{own.api}/spec?environment=test"),
 	"GET /api/v1/apis/{id}/difference": at("/api/v1/apis/{api}/difference?from_environment=test&to_environment=production", "/api/v1/apis/{own.api}/difference?from_environment=development&to_environment=production",
 		"/api/v1/apis/{own.api}/difference?from_environment=production&to_environment=production", "/api/v1/apis/{own.api}/difference?from_deployment={api}&to_environment=production"),
+	"GET /api/v1/apis/{id}/documents":        at("/api/v1/apis/{api}/documents", "/api/v1/apis/{own.api}/documents"),
 	"GET /api/v1/apis/{id}/consumers":        at("/api/v1/apis/{api}/consumers", "/api/v1/apis/{own.api}/consumers"),
 	"GET /api/v1/reviews":                    at("/api/v1/reviews", "/api/v1/reviews?state=accepted"),
 	"GET /api/v1/reviews/{id}":               at("/api/v1/reviews/{review}"),

@@ -1,6 +1,6 @@
 // Package postgres keeps everything in a PostgreSQL database, which any number of replicas of the portal share. Writing
-// transactions are serializable, and run again where another got in the way; reading ones see one state. What one
-// replica tells, the others hear by LISTEN and NOTIFY.
+// transactions are serializable unless they say that they need not be, and run again where another got in the way; reading
+// ones see one state. What one replica tells, the others hear by LISTEN and NOTIFY.
 //
 // It needs PostgreSQL 14 or newer with the encoding UTF8. A connection pooler in front has to keep sessions ("session
 // mode"): LISTEN, prepared statements and advisory locks need them.
@@ -543,6 +543,12 @@ func (q querier) Turn(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// Singly implements sqlstore.Querier: what is not serializable is not looked at when it is found out who is in whose way.
+func (q querier) Singly(ctx context.Context) error {
+	_, err := q.tx.Exec(ctx, `SET TRANSACTION ISOLATION LEVEL READ COMMITTED`)
+	return q.fault(ctx, err)
 }
 
 func (q querier) Serialise(ctx context.Context) error {

@@ -416,6 +416,9 @@ func (q querier) Query(ctx context.Context, query string, args ...any) (sqlstore
 // Turn has nothing to do: there is one writer.
 func (querier) Turn(context.Context) error { return nil }
 
+// Singly has nothing to do: there is one writer.
+func (querier) Singly(context.Context) error { return nil }
+
 // Serialise has nothing to do: there is one writer.
 func (querier) Serialise(context.Context) error { return nil }
 

@@ -671,6 +671,10 @@ func (s catalogStore) Runs(ctx context.Context, gateway portal.GatewayID, before
 	return all, nil
 }
 
+func (s catalogStore) OpenRun(ctx context.Context, gateway portal.GatewayID) (*catalog.Run, error) {
+	return s.last(ctx, gateway, "state = 'running'")
+}
+
 func (s catalogStore) OpenRuns(ctx context.Context) ([]catalog.Run, error) {
 	all, err := s.runs(ctx, `SELECT report FROM runs WHERE state = 'running'`)
 	if err != nil {

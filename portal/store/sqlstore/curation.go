@@ -207,10 +207,10 @@ const usersFrom = ` FROM subscriptions s JOIN applications a ON a.id = s.applica
 func (s curationStore) Users(ctx context.Context, api portal.APIID, line string, deployment portal.DeploymentID, limit int) ([]curation.User, error) {
 	all, err := rows(ctx, s.tx, func(r scanner) (u curation.User, err error) {
 		var last int64
-		err = r.Scan(&u.Subscription, &u.Organisation, &u.OrganisationName, &u.Application, &u.ApplicationName, &u.Line, &u.Environment, &u.State, &last)
+		err = r.Scan(&u.Subscription, &u.Organisation, &u.OrganisationName, &u.Application, &u.ApplicationName, &u.Deployment, &u.Line, &u.Environment, &u.State, &last)
 		u.LastAct = instant(last)
 		return u, err
-	}, `SELECT s.id, o.id, o.name, a.id, a.name, s.line, s.environment, s.state,
+	}, `SELECT s.id, o.id, o.name, a.id, a.name, s.deployment, s.line, s.environment, s.state,
 		coalesce((SELECT max(CASE WHEN c.effective > c.created THEN c.effective ELSE c.created END) FROM credentials c WHERE c.subscription = s.id), 0)`+
 		usersFrom+` ORDER BY o.name_key, a.name, s.environment, s.id LIMIT $4`, api, line, deployment, noLimit(limit))
 	return all, doing(err, "users of API %s", api)

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"concierge/portal/catalog"
@@ -52,20 +54,35 @@ func scanDocument(r scanner) (d catalog.Document, err error) {
 	return d, err
 }
 
-func (s catalogStore) PutDocument(ctx context.Context, d catalog.Document) (err error) {
-	if d.Packed.Bytes == nil {
-		d, err = d.Pack()
-	}
-	if err == nil {
-		// One that nothing points at yet is made young again, so that ForgetOrphans leaves it for whoever just put it.
-		err = s.tx.exec(ctx, `INSERT INTO documents (hash, content, encoding, size, description, stored) VALUES ($1, $2, $3, $4, '', $5)
-			ON CONFLICT (hash) DO UPDATE SET stored = excluded.stored WHERE NOT EXISTS (SELECT 1 FROM deployments WHERE document = documents.hash)`,
-			d.Hash, d.Packed.Bytes, zstdContent, d.Packed.Size, micros(d.Stored))
-	}
-	if err != nil {
-		return fmt.Errorf("saving document %s: %w", d.Hash, err)
+func (s catalogStore) PutDocument(ctx context.Context, d catalog.Document) error {
+	return doing(s.putDocuments(ctx, []catalog.Document{d}), "saving document %s", d.Hash)
+}
+
+func (s catalogStore) PutDocuments(ctx context.Context, all []catalog.Document) error {
+	// In order, each once: others may put the same at the same time, and no statement may meet a row twice.
+	order := func(a, b catalog.Document) int { return strings.Compare(a.Hash, b.Hash) }
+	all = slices.CompactFunc(slices.SortedFunc(slices.Values(all), order), func(a, b catalog.Document) bool { return a.Hash == b.Hash })
+	for some := range slices.Chunk(all, atOnce) {
+		if err := s.putDocuments(ctx, some); err != nil {
+			return fmt.Errorf("saving documents: %w", err)
+		}
 	}
 	return nil
+}
+
+func (s catalogStore) putDocuments(ctx context.Context, all []catalog.Document) (err error) {
+	var values []any
+	for _, d := range all {
+		if d.Packed.Bytes == nil {
+			if d, err = d.Pack(); err != nil {
+				return err
+			}
+		}
+		values = append(values, d.Hash, d.Packed.Bytes, zstdContent, d.Packed.Size, "", micros(d.Stored))
+	}
+	// One that nothing points at yet is made young again, so that ForgetOrphans leaves it for whoever just put it.
+	return s.tx.exec(ctx, `INSERT INTO documents (hash, content, encoding, size, description, stored) VALUES `+places(len(all), 6)+`
+		ON CONFLICT (hash) DO UPDATE SET stored = excluded.stored WHERE NOT EXISTS (SELECT 1 FROM deployments WHERE document = documents.hash)`, values...)
 }
 
 // orphaned are documents that were stored before a time and that nothing points at.

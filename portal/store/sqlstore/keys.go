@@ -93,6 +93,12 @@ func (s keyStore) Subscriptions(ctx context.Context, f keys.SubscriptionFilter, 
 	if f.Division != nil {
 		q.and("division", string(*f.Division))
 	}
+	if f.Divisions != nil {
+		in(q, "division", "IN", f.Divisions)
+	}
+	if len(f.Except) > 0 {
+		in(q, "deployment", "NOT IN", f.Except)
+	}
 	if f.Frozen {
 		q.conds = append(q.conds, "frozen > 0")
 	}
@@ -288,6 +294,19 @@ func (q *pageQuery) where(column, value string) {
 func (q *pageQuery) and(column, value string) {
 	q.args = append(q.args, value)
 	q.conds = append(q.conds, fmt.Sprintf("%s = $%d", column, len(q.args)))
+}
+
+// in narrows to values of a list, or, with NOT IN, to others. Nothing is IN an empty list.
+func in[T ~string](q *pageQuery, column, op string, values []T) {
+	places := make([]string, len(values))
+	for i, v := range values {
+		q.args = append(q.args, string(v))
+		places[i] = fmt.Sprintf("$%d", len(q.args))
+	}
+	if len(places) == 0 {
+		places = []string{"NULL"}
+	}
+	q.conds = append(q.conds, fmt.Sprintf("%s %s (%s)", column, op, strings.Join(places, ", ")))
 }
 
 func (q *pageQuery) text() string {

@@ -44,6 +44,8 @@ type Querier interface {
 	Query(ctx context.Context, query string, args ...any) (Rows, error)
 	// Turn is that of store.Tx.
 	Turn(ctx context.Context) error
+	// Singly is that of store.Tx.
+	Singly(ctx context.Context) error
 	// Serialise lets one transaction after another pass from here to its commit, so that numbers taken from here on
 	// become visible in their order.
 	Serialise(ctx context.Context) error
@@ -157,6 +159,9 @@ func (tx *Tx) Changed(kind store.ChangeKind, id string) {
 
 // Turn implements store.Tx.
 func (tx *Tx) Turn(ctx context.Context) error { return tx.q.Turn(ctx) }
+
+// Singly implements store.Tx.
+func (tx *Tx) Singly(ctx context.Context) error { return tx.q.Singly(ctx) }
 
 // Enqueue implements store.Tx.
 func (tx *Tx) Enqueue(ctx context.Context, j store.Job) error { return tx.q.Enqueue(ctx, j) }

@@ -51,6 +51,13 @@ func (s *statements) Turn(ctx context.Context) error {
 	return s.note(s.Querier.Turn(ctx))
 }
 
+func (s *statements) Singly(ctx context.Context) error {
+	if err := s.ready(nil); err != nil {
+		return err
+	}
+	return s.note(s.Querier.Singly(ctx))
+}
+
 func (s *statements) Serialise(ctx context.Context) error {
 	if err := s.ready(nil); err != nil {
 		return err

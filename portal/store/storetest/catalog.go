@@ -274,6 +274,23 @@ func documents(t T, db DB) {
 		}
 		return err
 	})
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error { // many at once, one of them twice
+		later, third := doc, catalog.Document{Hash: "h0", Content: []byte("true"), Stored: noon.Add(time.Hour)}
+		later.Stored = noon.Add(time.Hour)
+		if err := s.PutDocuments(ctx, []catalog.Document{later, third, orphan, third}); err != nil {
+			return err
+		}
+		got, err := s.Document(ctx, "h1")
+		if diff := cmp.Diff(doc, got); diff != "" {
+			t.Errorf("a published document was written again with others, or differs:\n%s", diff)
+		}
+		young, youngErr := s.Orphans(ctx, noon.Add(time.Minute), 10)
+		all, allErr := s.Orphans(ctx, noon.Add(2*time.Hour), 10)
+		if slices.Sort(all); !slices.Equal(young, []string{"h2"}) || !slices.Equal(all, []string{"h0", "h2"}) {
+			t.Errorf("orphans %q, an hour later %q", young, all)
+		}
+		return errors.Join(err, youngErr, allErr, s.PutDocuments(ctx, nil), s.ForgetOrphans(ctx, []string{"h0"}, noon.Add(2*time.Hour)))
+	})
 	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
 		early, err := s.Orphans(ctx, noon, 10)
 		all, allErr := s.Orphans(ctx, noon.Add(time.Minute), 10)
@@ -393,7 +410,15 @@ func runs(t T, db DB) {
 		if len(open) != 1 || open[0].ID != "run_000" {
 			t.Errorf("open: %v", open)
 		}
-		return err
+		one, oneErr := s.OpenRun(ctx, "kong-eu")
+		if one == nil || one.ID != "run_000" {
+			t.Errorf("the open one: %v", one)
+		}
+		none, noneErr := s.OpenRun(ctx, "another")
+		if none != nil {
+			t.Errorf("an open one of a gateway that has none: %v", none)
+		}
+		return errors.Join(err, oneErr, noneErr)
 	})
 	good := run(0, catalog.Applied)
 	if err := end(good); err != nil {

@@ -19,8 +19,8 @@ func subscriptionsByEndpoint(t T, db DB) {
 	mustKeys(t, db, func(ctx context.Context, k keys.Store) error {
 		return errors.Join(
 			k.AddSubscription(ctx, other(2, keys.Cancelled, func(*keys.Subscription) {})),
-			k.AddSubscription(ctx, other(3, keys.Requested, func(s *keys.Subscription) { s.Line = "" })),
-			k.AddSubscription(ctx, other(4, keys.Approved, func(s *keys.Subscription) { s.Environment = portal.Production })),
+			k.AddSubscription(ctx, other(3, keys.Requested, func(s *keys.Subscription) { s.Line, s.Division, s.Deployment = "", "asia", "dep_hidden" })),
+			k.AddSubscription(ctx, other(4, keys.Approved, func(s *keys.Subscription) { s.Environment, s.Division = portal.Production, "americas" })),
 			k.AddSubscription(ctx, other(5, keys.Approved, func(s *keys.Subscription) { s.API = "api_2" })),
 		)
 	})
@@ -36,6 +36,10 @@ func subscriptionsByEndpoint(t T, db DB) {
 		"open ones of an endpoint": {
 			keys.SubscriptionFilter{API: "api_1", Line: &two, Environment: portal.Test, Open: true}, []portal.SubscriptionID{"sub_1"},
 		},
+		"divisions":             {keys.SubscriptionFilter{API: "api_1", Divisions: []portal.Division{"americas", "asia"}}, []portal.SubscriptionID{"sub_4", "sub_3"}},
+		"no division at all":    {keys.SubscriptionFilter{API: "api_1", Divisions: []portal.Division{}}, nil},
+		"all but some":          {keys.SubscriptionFilter{API: "api_1", Except: []portal.DeploymentID{"dep_hidden", "dep_none"}}, []portal.SubscriptionID{"sub_4", "sub_2", "sub_1"}},
+		"all but some of those": {keys.SubscriptionFilter{Divisions: []portal.Division{"asia"}, Except: []portal.DeploymentID{"dep_hidden"}}, nil},
 	} {
 		var got []portal.SubscriptionID
 		mustKeys(t, db, func(ctx context.Context, k keys.Store) error {

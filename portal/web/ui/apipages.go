@@ -88,17 +88,23 @@ type Differs struct {
 type Consumers struct {
 	APIHead
 	States       []Link
+	Versions     []Link // fewer than two: there is nothing to choose
 	Environments []Link
 	Filtered     bool
 	Clear        string
+	Export       string // address of the list as a file
 	Items        []ConsumerRow
 	First, Next  string
 }
 
-// ConsumerRow is one subscription with its keys.
+// ConsumerRow is one subscription. Only who decides about it is led to it, and shown its keys; others learn how many work.
 type ConsumerRow struct {
 	Subscription
-	Keys []Key
+	Governed           bool
+	Keys               []Key
+	Working            int
+	LastAct            *time.Time
+	ContactName, Email string // both empty: nobody is known
 }
 
 // Reference is a part of what an API's document says.

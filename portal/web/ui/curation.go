@@ -126,7 +126,8 @@ type NewTeam struct {
 type Ending struct {
 	Lifecycle, Version string
 	Since, Sunset      *time.Time
-	Successor          Link // zero: none is known
+	Successor          Link   // zero: none is known
+	Users              string // address of the list of who still uses it, for its owners
 }
 
 // Leaving is something in use that is on its way out.
@@ -141,6 +142,7 @@ type Leaving struct {
 type LifecyclePage struct {
 	Form
 	Title, Version, Action, Back string
+	AllUsers                     string // address of the whole list of who still uses it
 	Versions                     []Link
 	Decision                     *LifecycleDecision
 	Deployments                  []LifecycleRow

@@ -24,8 +24,18 @@ type DeploymentDocument struct {
 	UnreadInEnglish               bool   // there are no words of the reader's language for it
 	Uploaded                      *time.Time
 	UploadedBy                    string
+	ByOwners                      bool // the API's owners uploaded it: it counts as long as the gateway has none
+	Owned                         bool // an owner looks at it
 	CanChange                     bool
+	Environment, Audience         string
+	Version                       string
 	Form
+}
+
+// OwnDocuments are the deployments of an API for its owners.
+type OwnDocuments struct {
+	Title, Back string
+	Items       []DeploymentDocument
 }
 
 var documentSourceKeys = map[string]string{"gateway": "document.from_gateway", "upload": "document.from_upload", "none": "document.from_routes"}

@@ -151,7 +151,7 @@ func (t Text) ReviewState(state string) string { return t.named(reviewStateKeys,
 var joinReasonKeys = map[string]string{
 	"same-id": "joinreason.same_id", "other-id": "joinreason.other_id", "same-title": "joinreason.same_title", "similar-title": "joinreason.similar_title",
 	"other-title": "joinreason.other_title", "same-operations": "joinreason.same_operations", "some-operations": "joinreason.some_operations",
-	"few-operations": "joinreason.few_operations", "same-path": "joinreason.same_path", "path-names-it": "joinreason.path_names_it",
+	"few-operations": "joinreason.few_operations", "same-path": "joinreason.same_path", "named-alike": "joinreason.named_alike", "other-names": "joinreason.other_names", "named-apart": "joinreason.named_apart",
 	"same-upstream": "joinreason.same_upstream", "other-upstream": "joinreason.other_upstream", "same-owner": "joinreason.same_owner",
 	"other-owner": "joinreason.other_owner", "other-division": "joinreason.other_division", "several-fit": "joinreason.several_fit",
 }

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"concierge/portal/correlate"
 )
 
 // translations are the messages of one language: each with its plural forms, a plain one under "other".
@@ -185,13 +187,25 @@ func TestTablesOfKeys(t *testing.T) {
 	for name, table := range map[string]map[string]string{
 		"reasons": reasonKeys, "environments": environmentKeys, "audiences": audienceKeys, "axes": axisKeys, "roles": roleKeys,
 		"key states": keyStateKeys, "subscription states": subscriptionStateKeys, "run states": runStateKeys,
-		"person states": personStateKeys, "lifecycles": lifecycleKeys, "effects": effectiveByKeys,
+		"person states": personStateKeys, "lifecycles": lifecycleKeys, "effects": effectiveByKeys, "join reasons": joinReasonKeys,
 	} {
 		for value, key := range table {
 			if messages[key] == nil {
 				t.Errorf("%s: %s is said as %s, which is no message", name, value, key)
 			}
 		}
+	}
+}
+
+// TestJoinReasons: whatever correlation says is said in the reader's language.
+func TestJoinReasons(t *testing.T) {
+	for _, code := range correlate.Codes() {
+		if joinReasonKeys[code] == "" {
+			t.Errorf("%s has no message", code)
+		}
+	}
+	if len(joinReasonKeys) != len(correlate.Codes()) {
+		t.Errorf("%d messages, %d reasons", len(joinReasonKeys), len(correlate.Codes()))
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 	"concierge/portal/api"
 )
 
-// differences registers what compares documents and shows who uses an API.
+// differences registers what compares documents.
 func (s *server) differences() {
 	type differenceIn struct {
 		Thing
@@ -23,14 +23,5 @@ func (s *server) differences() {
 			From: api.SideQuery{Version: in.FromVersion, Environment: in.FromEnvironment, Deployment: in.FromDeployment},
 			To:   api.SideQuery{Version: in.ToVersion, Environment: in.ToEnvironment, Deployment: in.ToDeployment},
 		})
-	})
-	type consumersIn struct {
-		Thing
-		Paging
-		Environment string `query:"environment"`
-		State       string `query:"state" enum:"requested,approved,rejected,suspended,cancelled"`
-	}
-	read(s, "/apis/{id}/consumers", "consumers", "The subscriptions to an API that I govern, with their keys", func(ctx context.Context, d api.Desk, in *consumersIn) (api.Page[api.Consumed], error) {
-		return d.Consumers(ctx, api.ConsumersQuery{Paging: in.paging(), API: in.ID, Environment: in.Environment, State: in.State})
 	})
 }

@@ -29,6 +29,11 @@ func (s *server) documents() {
 		func(ctx context.Context, d api.Desk, in *list) (api.Page[api.DeploymentDocument], error) {
 			return d.GatewayDocuments(ctx, in.ID, in.paging())
 		})
+	read(s, "/apis/{id}/documents", "own-documents", "The deployments of an API that I own, and where their documents are from",
+		func(ctx context.Context, d api.Desk, in *Thing) (api.Page[api.DeploymentDocument], error) {
+			items, err := d.OwnDocuments(ctx, in.ID)
+			return api.Page[api.DeploymentDocument]{Items: items}, err
+		})
 	read(s, documentPath, "deployment-document", "Where the document of a deployment is from",
 		func(ctx context.Context, d api.Desk, in *Thing) (api.DeploymentDocument, error) {
 			return d.DeploymentDocument(ctx, in.ID)
@@ -43,7 +48,7 @@ func (s *server) documents() {
 	}
 	huma.Register(s.api, huma.Operation{
 		OperationID: "upload-document", Method: http.MethodPut, Path: prefix + documentPath, MaxBodyBytes: api.MaxDocumentBytes,
-		Summary: "Upload a document in place of the gateway's own: OpenAPI, AsyncAPI, GraphQL, Protocol Buffers or WSDL",
+		Summary: "Upload a document in place of the gateway's own, or, as an owner of the API, where it has none: OpenAPI, AsyncAPI, GraphQL, Protocol Buffers or WSDL",
 	}, func(ctx context.Context, in *upload) (*out[api.DeploymentDocument], error) {
 		shown, err := callOf(ctx).desk.UploadDocument(ctx, in.ID, in.RawBody)
 		if err != nil {

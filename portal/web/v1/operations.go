@@ -154,6 +154,7 @@ func (s *server) operations() {
 	s.lifecycles()
 	s.curation()
 	s.differences()
+	s.consumers()
 	s.placement()
 }
 

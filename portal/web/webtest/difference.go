@@ -102,19 +102,33 @@ func (d *desk) Difference(_ context.Context, q api.DifferenceQuery) (api.Differe
 func (d *desk) Consumers(_ context.Context, q api.ConsumersQuery) (api.Page[api.Consumed], error) {
 	w, p, leave := d.enter()
 	defer leave()
-	if !governs(p) || !slices.ContainsFunc(w.visible(p), func(d deployment) bool { return d.API == portal.APIID(q.API) }) {
+	owns := w.owned(p, q.API) == nil
+	if !owns && (!governs(p) || !slices.ContainsFunc(w.visible(p), func(d deployment) bool { return d.API == portal.APIID(q.API) })) {
 		return api.Page[api.Consumed]{}, missing("api", q.API)
 	}
 	var found []api.Consumed
 	for _, s := range w.subscriptions {
-		if s.API != q.API || q.Environment != "" && s.Environment != q.Environment || q.State != "" && s.State != q.State {
+		state := q.State == "" || s.State == q.State || q.State == api.StateOpen && s.State != "rejected" && s.State != "cancelled"
+		if s.API != q.API || q.Environment != "" && s.Environment != q.Environment || q.Version != "" && s.Version != q.Version || !state {
 			continue
 		}
-		c := api.Consumed{Subscription: s}
+		c := api.Consumed{Subscription: s, Governed: governs(p)}
+		if s.RequestedBy != "" {
+			c.Contact = &api.ConsumerContact{Name: s.RequestedBy, Email: strings.ToLower(strings.Fields(s.RequestedBy)[0]) + "@northwind.example"}
+		}
 		for _, k := range w.credentials {
 			if slices.Contains(k.Subscriptions, s.ID) && k.State != "revoked" && k.State != "failed" {
+				if c.LastAct == nil {
+					c.LastAct = &k.Created
+				}
+				if k.State == "active" || k.State == "retiring" {
+					c.Working++
+				}
 				c.Keys = append(c.Keys, k)
 			}
+		}
+		if !c.Governed {
+			c.Keys = nil
 		}
 		found = append(found, c)
 	}

@@ -17,6 +17,11 @@ func (w *World) fillDocuments() {
 			Unread: "API description: invalid: the key at /paths/~1rates/get appears twice; readers would disagree on which one counts, so remove one"},
 		{Deployment: "dep_manifests", Gateway: "classic-paris", Title: "Manifests", RemoteID: "manifests", Exposure: "test", Source: "none",
 			Unread: "it is at docs.meridian.internal, and nothing is fetched for this gateway: allow it with \"documents: {fetch: true}\", or upload it: denied"},
+		{Deployment: "dep_own", Gateway: "esb-paris", Title: "Payments", Source: "none", Owned: true, API: "payments", CanUpload: true, Audience: "internal", Environment: "test", Version: "2"},
+		{Deployment: "dep_given", Gateway: "esb-paris", Title: "Payments", Source: "upload", Owned: true, API: "payments", CanUpload: true, Audience: "internal", Environment: "production", Version: "2",
+			UploadedBy: "Amara Obi", Uploaded: &uploaded, ByOwners: true, Unread: "it could not be fetched; the administrators of its gateway can see why"},
+		{Deployment: "dep_overtaken", Gateway: "public-edge", Title: "Payments", Source: "gateway", Owned: true, API: "payments", Audience: "partner", Environment: "production", Version: "2",
+			UploadedBy: "Amara Obi", Uploaded: &uploaded, ByOwners: true},
 		{Deployment: "dep_customs", Gateway: "classic-paris", Title: "Customs", RemoteID: "customs", Source: "upload", UploadedBy: "per_amara", Uploaded: &uploaded},
 	}
 }
@@ -33,9 +38,21 @@ func (d *desk) GatewayDocuments(_ context.Context, gateway string, q api.Paging)
 	return page(found, q)
 }
 
+func (d *desk) OwnDocuments(_ context.Context, id string) ([]api.DeploymentDocument, error) {
+	w, p, leave := d.enter()
+	defer leave()
+	if err := w.owned(p, id); err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(w.documents), func(d api.DeploymentDocument) bool { return d.API != id }), nil
+}
+
 func (w *World) findDocument(p *person, id string) (*api.DeploymentDocument, error) {
 	for i := range w.documents {
 		if w.documents[i].Deployment == id {
+			if api := w.documents[i].API; api != "" && w.owned(p, api) == nil {
+				return &w.documents[i], nil
+			}
 			if _, err := w.findGateway(p, w.documents[i].Gateway); err != nil {
 				break
 			}
@@ -52,7 +69,9 @@ func (d *desk) DeploymentDocument(_ context.Context, id string) (api.DeploymentD
 	if err != nil {
 		return api.DeploymentDocument{}, err
 	}
-	return *found, nil
+	shown := *found
+	shown.CanUpload = shown.CanUpload || governs(p)
+	return shown, nil
 }
 
 func (d *desk) OriginalDocument(_ context.Context, id string) (api.Document, error) {
