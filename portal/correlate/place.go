@@ -128,7 +128,11 @@ func (p *placing) fetch(index Index) error {
 	return nil
 }
 
-const maxReviews = 3 // for an entry, at a time
+// How many questions there are for an entry, at a time; fewer where many have an API like it, and none is likelier than others.
+const (
+	maxReviews      = 3
+	maxPlainReviews = 2
+)
 
 func (p *placing) result() Result {
 	var r Result
@@ -159,7 +163,11 @@ func (p *placing) result() Result {
 		if across && !e.join { // two divisions have APIs of one name as a rule
 			continue
 		}
-		if a == b || count[a] >= maxReviews || count[b] >= maxReviews || answered[pairOf(a, b)] {
+		limit := maxReviews
+		if e.plain {
+			limit = maxPlainReviews
+		}
+		if a == b || count[a] >= limit || count[b] >= limit || answered[pairOf(a, b)] {
 			continue
 		}
 		if e.deeds == 0 && p.hear(a, b).contradicted { // a pair that says itself what it can do is not outvoted
