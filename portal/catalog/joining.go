@@ -104,21 +104,32 @@ type EntryActKind string
 const (
 	EntryJoined EntryActKind = "join"
 	EntrySplit  EntryActKind = "split"
+
+	// EntryRenamed: what a gateway published under another name became the deployment that it was. See Renamed.
+	EntryRenamed EntryActKind = "rename"
 )
 
 // EntryAct is what a person did to entries, with what undoing it takes.
 type EntryAct struct {
-	ID     string
-	Kind   EntryActKind
-	From   portal.APIID // where the deployments were
-	To     portal.APIID // where they are
-	Moved  []Moved
-	Slugs  []string // that went with them; the first is the one that pages showed
-	Named  string   // the explicit id that From had
-	Review string   // that was accepted; empty: none asked
-	Actor  string
-	At     time.Time
-	Undone time.Time // zero: it holds
+	ID      string
+	Kind    EntryActKind
+	From    portal.APIID // where the deployments were
+	To      portal.APIID // where they are
+	Moved   []Moved
+	Slugs   []string // that went with them; the first is the one that pages showed
+	Named   string   // the explicit id that From had
+	Review  string   // that was accepted; empty: none asked
+	Renamed *Renamed // of a rename
+	Actor   string
+	At      time.Time
+	Undone  time.Time // zero: it holds
+}
+
+// Renamed is what undoing a rename takes.
+type Renamed struct {
+	Deployment portal.DeploymentID     // that has the new name
+	Was        connectors.Deployment   // what its gateway told of it last under its old name
+	Taken      []portal.SubscriptionID // that belonged to what the new name was until then
 }
 
 // Moved is a deployment that went to another entry, as it was before.
@@ -150,6 +161,9 @@ type Joins interface {
 	SetJoining(ctx context.Context, id portal.DeploymentID, why Joining) error
 	// TakeOver gives the subscriptions and credentials of one deployment to another, which has the key.
 	TakeOver(ctx context.Context, from, to portal.DeploymentID, key connectors.Key) error
+	// GiveBack gives one subscription with its credentials to a deployment, which has the key. It stays of the entry that it
+	// is of until that deployment is moved.
+	GiveBack(ctx context.Context, id portal.SubscriptionID, to portal.DeploymentID, key connectors.Key) error
 	// RecordsOf returns the records of an entry, removed ones too, by id.
 	RecordsOf(ctx context.Context, api portal.APIID) ([]Record, error)
 	// RecordByKey finds what a gateway publishes, or has published, under a key.

@@ -70,7 +70,9 @@ func composition(ctx context.Context, st catalog.Store, c access.Caller, name st
 		return found, err
 	}
 	found.Records = slices.DeleteFunc(all, func(r catalog.Record) bool { return !r.Live() })
-	found.Acts, err = st.EntryActs(ctx, found.Entry.ID)
+	acts, err := st.EntryActs(ctx, found.Entry.ID)
+	// A rename is taken back where it was accepted: at its review.
+	found.Acts = slices.DeleteFunc(acts, func(a catalog.EntryAct) bool { return a.Kind == catalog.EntryRenamed })
 	return found, err
 }
 
@@ -312,6 +314,9 @@ func (a *applier) undo(ctx context.Context, c access.Caller, id string) error {
 	act, err := a.store.EntryAct(ctx, id)
 	if err != nil {
 		return err
+	}
+	if act.Kind == catalog.EntryRenamed {
+		return a.unrename(ctx, c, act)
 	}
 	conflict := func(text string) error { return &portal.ConflictError{Kind: "act", ID: id, Err: errors.New(text)} }
 	to, err := a.store.LoadEntry(ctx, act.To)

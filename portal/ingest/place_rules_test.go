@@ -34,17 +34,19 @@ func (d *desk) placed(id portal.GatewayID, deployments ...connectors.Deployment)
 }
 
 // hold gives an application a live key on a deployment, as keys would record it.
-func (d *desk) hold(sub portal.SubscriptionID, dep portal.Deployment) {
+func (d *desk) hold(sub portal.SubscriptionID, dep portal.Deployment) { d.holdSince(sub, dep, noon) }
+
+func (d *desk) holdSince(sub portal.SubscriptionID, dep portal.Deployment, at time.Time) {
 	d.t.Helper()
 	ctx, app := d.t.Context(), portal.ApplicationID("app_"+string(sub))
 	err := d.db.InTx(ctx, func(tx catalog.Tx) error {
 		k := tx.Keys()
 		return errors.Join(
-			k.AddApplication(ctx, keys.Application{ID: app, Organisation: "org_1", Name: "shop", Created: noon}),
+			k.AddApplication(ctx, keys.Application{ID: app, Organisation: "org_1", Name: "shop", Created: at}),
 			k.AddSubscription(ctx, keys.Subscription{ID: sub, Application: app, Organisation: "org_1", API: dep.API, Line: dep.Line,
-				Environment: dep.Placement.Environment(), State: keys.Approved, Deployment: dep.ID, Created: noon}),
+				Environment: dep.Placement.Environment(), State: keys.Approved, Deployment: dep.ID, Created: at}),
 			k.AddCredential(ctx, keys.Credential{ID: portal.CredentialID("crd_" + string(sub)), Subscription: sub, Application: app, Organisation: "org_1",
-				Gateway: dep.Gateway, Deployment: dep.ID, State: keys.Active, Created: noon}),
+				Gateway: dep.Gateway, Deployment: dep.ID, State: keys.Active, Created: at}),
 		)
 	})
 	if err != nil {

@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"concierge/portal"
 	"concierge/portal/access"
 	"concierge/portal/audit"
 	"concierge/portal/catalog"
-	"concierge/portal/store"
 )
 
 // Question is a review as a person reads it.
@@ -115,7 +113,7 @@ func question(ctx context.Context, st catalog.Store, v catalog.Review) (q Questi
 			return q, err
 		}
 		if found.Deployment.ID == v.A { // it is that by now
-			return q, nil
+			return q, q.undoable(ctx, st)
 		}
 		other = found.Deployment.ID
 	}
@@ -132,16 +130,21 @@ func question(ctx context.Context, st catalog.Store, v catalog.Review) (q Questi
 			q.Missing = append(q.Missing, d)
 		}
 	}
-	if v.State != catalog.ReviewAccepted {
-		return q, nil
+	return q, q.undoable(ctx, st)
+}
+
+// undoable finds the act that undoes a yes.
+func (q *Question) undoable(ctx context.Context, st catalog.Store) error {
+	if q.State != catalog.ReviewAccepted {
+		return nil
 	}
 	acts, err := st.EntryActs(ctx, q.One.Entry.ID)
 	for _, a := range acts {
-		if a.Review == v.ID && a.Undone.IsZero() {
+		if a.Review == q.ID && a.Undone.IsZero() {
 			q.Act = a.ID
 		}
 	}
-	return q, err
+	return err
 }
 
 func side(ctx context.Context, st catalog.Store, id portal.DeploymentID) (s Side, err error) {
@@ -300,63 +303,4 @@ func (s *Service) elder(ctx context.Context, st catalog.Store, a, b catalog.Entr
 		return b, a, nil
 	}
 	return a, b, nil
-}
-
-// rename makes what a gateway publishes under the key of a review the deployment that the review is about. What it holds by
-// now (a record of its own, with subscriptions and keys) goes to that.
-func rename(ctx context.Context, tx catalog.Tx, actor string, now time.Time, q *Question) error {
-	st, before := tx.Catalog(), q.One.Record
-	g, err := st.Gateway(ctx, q.Review.Gateway)
-	if err != nil {
-		return err
-	}
-	if q.Other == nil { // its sync waits: what is published now is read under its new name by the next one
-		told := before.Discovered
-		told.Key = q.Review.Key
-		after, _ := publish(g, capabilities(g), Found{told, before.Described, before.Revision, before.Deployment.Document}, before.Override)
-		if err := renamed(ctx, tx, actor, now, g, before, after); err != nil {
-			return err
-		}
-		return tx.Enqueue(ctx, store.Job{Kind: JobSync, Subject: string(g.ID)})
-	}
-	next := q.Other.Record
-	if before.Live() {
-		return &portal.ConflictError{Kind: "deployment", ID: string(before.Deployment.ID), Err: errors.New("its gateway publishes it again under its old name: these are two")}
-	}
-	// The two change places: a key is in the catalog once, so one waits aside meanwhile.
-	aside := next
-	aside.Deployment.RemoteID, aside.Removed = "renamed "+string(next.Deployment.ID), now
-	aside.Fingerprint = aside.Hash()
-	if _, err := st.ChangeRecord(ctx, aside, next.Fingerprint); err != nil {
-		return err
-	}
-	after, _ := publish(g, capabilities(g), Found{next.Discovered, next.Described, next.Revision, next.Deployment.Document}, before.Override)
-	if err := renamed(ctx, tx, actor, now, g, before, after); err != nil {
-		return err
-	}
-	was := aside.Fingerprint
-	aside.Deployment.RemoteID, aside.Deployment.Exposure, aside.Discovered = before.Deployment.RemoteID, before.Deployment.Exposure, before.Discovered
-	aside.Fingerprint = aside.Hash()
-	if _, err := st.ChangeRecord(ctx, aside, was); err != nil {
-		return err
-	}
-	if err := st.TakeOver(ctx, next.Deployment.ID, before.Deployment.ID, q.Review.Key); err != nil {
-		return err
-	}
-	tx.Changed(store.ChangedAPI, string(next.Deployment.API))
-	if next.Deployment.API == before.Deployment.API {
-		return nil
-	}
-	a := newApplier(tx, actor, now)
-	if err := a.move(ctx, aside, before.Deployment.API, catalog.Joining{At: now, Actor: actor, Score: 1}); err != nil {
-		return err
-	}
-	a.noteChanges()
-	return nil
-}
-
-// renamed applies one rename as a sync would.
-func renamed(ctx context.Context, tx catalog.Tx, actor string, now time.Time, g catalog.Gateway, before, after catalog.Record) error {
-	after.Deployment.ID, after.Deployment.API, after.Created = before.Deployment.ID, before.Deployment.API, before.Created
-	return apply(ctx, tx, actor, now, Plan{Gateway: g.ID, Rename: []Change{{before, after}}})
 }

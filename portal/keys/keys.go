@@ -190,6 +190,7 @@ type SubscriptionFilter struct {
 	API          portal.APIID
 	Line         *string // nil does not narrow, empty does
 	Environment  portal.Environment
+	Deployment   portal.DeploymentID
 	State        SubscriptionState
 	Open         bool                  // those that are neither rejected nor cancelled
 	Division     *portal.Division      // nil does not narrow, empty does

@@ -44,6 +44,8 @@ var everyPage = []shown{
 	{name: "renames-hidden", who: webtest.Partner, path: "/accept-renames", code: 404},
 	{name: "review", who: webtest.Division, path: "/reviews/rev_pay"},
 	{name: "review-rename", who: webtest.Division, path: "/reviews/rev_name"},
+	{name: "review-renamed", who: webtest.Division, path: "/reviews/rev_renamed"},
+	{name: "review-renamed-reopen", who: webtest.Division, path: "/reviews/rev_renamed/reopen"},
 	{name: "review-answered", who: webtest.Division, path: "/reviews/rev_no"},
 	{name: "review-accept", who: webtest.Division, path: "/reviews/rev_pay/accept"},
 	{name: "review-hidden", who: webtest.Developer, path: "/reviews/rev_pay", code: 404},

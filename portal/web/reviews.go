@@ -167,10 +167,15 @@ func (s *site) askReopen(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.confirm(ui.ReviewsPath, ui.Confirm{
+	c := ui.Confirm{
 		Title: v.text.T("reopen_review.title"), Text: v.text.T("reopen_review.text"), Points: []string{v.text.T("reopen_review.point")}, Danger: true,
 		Action: ui.Below(ui.ReviewsPath, r.ID, "reopen"), Button: v.text.T("review.reopen"), Back: ui.Below(ui.ReviewsPath, r.ID),
-	})
+	}
+	if r.Rename && r.State == "accepted" {
+		c.Text = v.text.T("reopen_rename.text")
+		c.Points = []string{v.text.T("reopen_rename.point_old"), v.text.T("reopen_rename.point_new"), v.text.T("reopen_rename.point_between")}
+	}
+	return v.confirm(ui.ReviewsPath, c)
 }
 
 func (s *site) acceptReview(v *visit) error {

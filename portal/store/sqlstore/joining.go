@@ -253,6 +253,21 @@ func (s catalogStore) TakeOver(ctx context.Context, from, to portal.DeploymentID
 	return doing(err, "giving the keys of deployment %s to %s", from, to)
 }
 
+func (s catalogStore) GiveBack(ctx context.Context, id portal.SubscriptionID, to portal.DeploymentID, key connectors.Key) error {
+	var app string
+	err := s.tx.one(ctx, []any{&app}, `SELECT application FROM subscriptions WHERE id = $1`, string(id))
+	if err == nil {
+		err = s.tx.exec(ctx, `UPDATE subscriptions SET deployment = $1 WHERE id = $2`, string(to), string(id))
+	}
+	if err == nil {
+		err = s.tx.exec(ctx, `UPDATE credentials SET deployment = $1, remote_id = $2, exposure = $3 WHERE subscription = $4`, string(to), key.RemoteID, key.Exposure, string(id))
+	}
+	if err == nil {
+		s.tx.Changed(store.ChangedApplication, app)
+	}
+	return doing(err, "giving subscription %s to deployment %s", id, to)
+}
+
 func (s catalogStore) RecordsOf(ctx context.Context, api portal.APIID) ([]catalog.Record, error) {
 	all, err := rows(ctx, s.tx, func(r scanner) (catalog.Record, error) { return scanRecord(r.Scan) },
 		`SELECT `+recordColumns+` FROM deployments WHERE api = $1 ORDER BY id`, string(api))
@@ -464,6 +479,8 @@ type actDetail struct {
 	Named  string
 	Review string
 	Actor  string
+
+	Renamed *catalog.Renamed `json:",omitempty"`
 }
 
 func scanEntryAct(r scanner) (a catalog.EntryAct, err error) {
@@ -474,7 +491,7 @@ func scanEntryAct(r scanner) (a catalog.EntryAct, err error) {
 	}
 	var d actDetail
 	err = json.Unmarshal([]byte(detail), &d)
-	a.Moved, a.Slugs, a.Named, a.Review, a.Actor = d.Moved, d.Slugs, d.Named, d.Review, d.Actor
+	a.Moved, a.Slugs, a.Named, a.Review, a.Actor, a.Renamed = d.Moved, d.Slugs, d.Named, d.Review, d.Actor, d.Renamed
 	a.At, a.Undone = instant(at), instant(undone)
 	return a, err
 }
@@ -482,7 +499,7 @@ func scanEntryAct(r scanner) (a catalog.EntryAct, err error) {
 const entryActColumns = `id, kind, origin, target, detail, at, undone`
 
 func (s catalogStore) AddEntryAct(ctx context.Context, a catalog.EntryAct) error {
-	detail, err := json.Marshal(actDetail{a.Moved, a.Slugs, a.Named, a.Review, a.Actor})
+	detail, err := json.Marshal(actDetail{a.Moved, a.Slugs, a.Named, a.Review, a.Actor, a.Renamed})
 	if err == nil {
 		err = s.tx.exec(ctx, `INSERT INTO entry_acts (`+entryActColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
 			a.ID, string(a.Kind), string(a.From), string(a.To), string(detail), micros(a.At), micros(a.Undone))

@@ -86,6 +86,7 @@ func (s keyStore) Subscriptions(ctx context.Context, f keys.SubscriptionFilter, 
 		q.and("line", *f.Line)
 	}
 	q.where("environment", string(f.Environment))
+	q.where("deployment", string(f.Deployment))
 	q.where("state", string(f.State))
 	if f.Open {
 		q.conds = append(q.conds, "state IN ('requested', 'approved', 'suspended')")

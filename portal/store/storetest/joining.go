@@ -165,6 +165,23 @@ func takeOver(t T, db DB) {
 		}
 		return errors.Join(err, heldErr)
 	})
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		return s.GiveBack(ctx, "sub_1", r.Deployment.ID, r.Key())
+	})
+	view(t, db, func(ctx context.Context, tx *sqlstore.Tx) error {
+		sub, err := tx.Keys().Subscriptions(ctx, keys.SubscriptionFilter{Deployment: r.Deployment.ID}, keys.Page{Limit: 9})
+		gone, goneErr := tx.Keys().Subscriptions(ctx, keys.SubscriptionFilter{Deployment: next.Deployment.ID}, keys.Page{Limit: 9})
+		held, heldErr := tx.Keys().Credentials(ctx, keys.CredentialFilter{Subscription: "sub_1"}, keys.Page{Limit: 9})
+		if len(sub) != 1 || len(gone) != 0 || len(held) != 1 || held[0].Deployment != r.Deployment.ID || held[0].Key != r.Key() {
+			t.Errorf("given back: %+v, %+v, %+v", sub, gone, held)
+		}
+		return errors.Join(err, goneErr, heldErr)
+	})
+	if err := tryCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		return s.GiveBack(ctx, "sub_none", r.Deployment.ID, r.Key())
+	}); !errors.Is(err, portal.ErrNotFound) {
+		t.Errorf("one that is not there: %v", err)
+	}
 }
 
 func namedAreTold(t T, db DB) {
@@ -432,7 +449,8 @@ func decisions(t T, db DB) {
 func entryActs(t T, db DB) {
 	seeded(t, db)
 	act := catalog.EntryAct{ID: "eac_1", Kind: catalog.EntryJoined, From: "api_1", To: "api_2", Slugs: []string{"payments"}, Named: "x", Review: "rev_1", Actor: "per_1", At: noon,
-		Moved: []catalog.Moved{{Deployment: "dep_kong-eu_1", Since: noon, Why: catalog.Joining{At: noon, Actor: "system:correlation", Score: 1}}}}
+		Renamed: &catalog.Renamed{Deployment: "dep_1", Was: connectors.Deployment{Key: connectors.Key{RemoteID: "old"}, Title: "Old"}, Taken: []portal.SubscriptionID{"sub_1"}},
+		Moved:   []catalog.Moved{{Deployment: "dep_kong-eu_1", Since: noon, Why: catalog.Joining{At: noon, Actor: "system:correlation", Score: 1}}}}
 	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
 		return errors.Join(s.AddEntry(ctx, testEntry("api_2", "pay")), s.AddEntryAct(ctx, act))
 	})

@@ -59,6 +59,10 @@ func hotPaths(t T, e Engine) {
 			_, err := tx.Keys().Subscriptions(ctx, keys.SubscriptionFilter{API: "api_1"}, keys.Page{After: "sub_1", Limit: 20})
 			return err
 		},
+		"who holds a deployment": func(ctx context.Context, tx *sqlstore.Tx) error {
+			_, err := tx.Keys().Subscriptions(ctx, keys.SubscriptionFilter{Deployment: "dep_1"}, keys.Page{After: "sub_1", Limit: 20})
+			return err
+		},
 		"due acts": func(ctx context.Context, tx *sqlstore.Tx) error {
 			_, err := tx.Keys().DueActs(ctx, "", noon, 10)
 			return err

@@ -38,6 +38,8 @@ func (w *World) fillReviews() {
 			Reasons: []api.ReviewReason{reason("same-title", "same title: Bookings", "Bookings")}},
 		{ID: "rev_name2", Kind: "rename", State: "open", Score: 0.84, One: moved, NewName: "5f0d6a4e-manifests", Missing: []string{}, Opened: at(hour),
 			Reasons: []api.ReviewReason{reason("same-operations", "same operations: 6 in common, of 6 and 6", "6", "6", "6")}},
+		{ID: "rev_renamed", Kind: "rename", State: "accepted", Score: 0.82, One: moved, NewName: "manifests-v2", Missing: []string{}, CanUndo: true, Opened: at(6 * day),
+			Decided: before(5 * day), DecidedBy: "Claire Fontaine", Reasons: []api.ReviewReason{reason("same-path", "same base path: /manifests", "/manifests")}},
 		{ID: "rev_no", Kind: "join", State: "rejected", Score: 0.55, One: one, Other: &again, Missing: []string{}, CanUndo: true, Opened: at(9 * day), Decided: before(8 * day), DecidedBy: "Claire Fontaine",
 			Reasons: []api.ReviewReason{reason("few-operations", "hardly any operation in common: 1, of 4 and 9", "1", "4", "9")}},
 	}
