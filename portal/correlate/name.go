@@ -223,11 +223,14 @@ func sum(words []string, weigh func(string) float64) float64 {
 // runsThrough reports whether the words of a, written without spaces, are those of b with decorations between or around
 // them: "globalwinescore" is "Global Wine Score".
 func runsThrough(a, b name) bool {
-	joined := strings.Join(a.Words, "")
 	all := b.All
 	if len(all) == 0 {
 		all = b.Words
 	}
+	if !mayRunThrough(a.Words[0][0], all) {
+		return false
+	}
+	joined := strings.Join(a.Words, "")
 	for from := range all {
 		rest := joined
 		for i, w := range all[from:] {
@@ -241,6 +244,12 @@ func runsThrough(a, b name) bool {
 		}
 	}
 	return false
+}
+
+// mayRunThrough reports whether any of the words can be the first in a text that begins with a letter: of most pairs none
+// can, and nothing has to be written as one.
+func mayRunThrough(first byte, words []string) bool {
+	return first == 's' || slices.ContainsFunc(words, func(w string) bool { return w[0] == first }) // an s may be cut: see cutWord
 }
 
 // spelled finds words that are written otherwise: run together, cut short, or as initials.

@@ -30,7 +30,7 @@ func facts(r catalog.Record) correlate.Deployment {
 	if t := r.Described.Title; t != "" && t != d.Title {
 		d.Names = append(d.Names, t)
 	}
-	// What cannot be read any more is left out; sketchOf reads the document instead.
+	// What cannot be read any more is left out; reshape reads the document instead.
 	_ = d.Shape.UnmarshalText([]byte(r.Described.Shape))
 	for _, o := range r.Discovered.Operations {
 		d.Routes = append(d.Routes, correlate.Operation{Method: o.Method, Path: o.Path})
@@ -39,63 +39,75 @@ func facts(r catalog.Record) correlate.Deployment {
 }
 
 // sketchBatch is how many records of an earlier version of the portal are read again in one transaction.
-const sketchBatch = 200
+const sketchBatch = 500
 
 // sketchAll makes the sketches of deployments that have none of the present form: they are of an earlier version of the
 // portal. A process does it once, before the first plan that it applies.
 func (s *Service) sketchAll(ctx context.Context) error {
 	s.sketching.Lock()
 	defer s.sketching.Unlock()
+	var done portal.DeploymentID // all up to it
 	for !s.sketched {
-		var left int
-		err := s.db.InTx(ctx, func(tx catalog.Tx) error {
-			ids, err := tx.Catalog().Unsketched(ctx, sketchBatch)
-			if err != nil {
+		var ids []portal.DeploymentID
+		err := s.db.InTx(ctx, func(tx catalog.Tx) (err error) {
+			if ids, err = tx.Catalog().Unsketched(ctx, done, sketchBatch); err != nil {
 				return err
 			}
-			left = len(ids)
-			sketches := make([]catalog.Sketched, 0, len(ids))
-			for _, id := range ids {
-				sketch, err := sketchKept(ctx, tx.Catalog(), id)
-				if err != nil {
-					return err
-				}
-				sketches = append(sketches, sketch)
+			sketches, err := sketchKept(ctx, tx.Catalog(), ids)
+			if err != nil {
+				return err
 			}
 			return tx.Catalog().PutSketches(ctx, sketches)
 		})
 		if err != nil {
 			return fmt.Errorf("preparing what is in the catalog for comparison: %w", err)
 		}
-		s.sketched = left < sketchBatch
+		if s.sketched = len(ids) < sketchBatch; !s.sketched {
+			done = ids[len(ids)-1]
+		}
 	}
 	return nil
 }
 
-// sketchKept makes the sketch of a record as it is kept; where its document was read before shapes were, from the document.
-func sketchKept(ctx context.Context, st catalog.Store, id portal.DeploymentID) (catalog.Sketched, error) {
-	r, err := st.Record(ctx, id)
+// sketchKept makes the sketches of records as they are kept; where a document was read before shapes were, from the document.
+func sketchKept(ctx context.Context, st catalog.Store, ids []portal.DeploymentID) ([]catalog.Sketched, error) {
+	records, err := st.RecordsWith(ctx, ids)
 	if err != nil {
-		return catalog.Sketched{}, err
+		return nil, err
 	}
-	if r.Described.Shape == "" {
-		if err := readAgain(ctx, st, &r); err != nil {
-			return catalog.Sketched{}, err
+	for i := range records {
+		r := &records[i]
+		if r.Described.Shape == "" {
+			err = readAgain(ctx, st, r)
+		} else {
+			err = reshape(ctx, st, r)
+		}
+		if err != nil {
+			return nil, err
 		}
 	}
-	return sketchOf(ctx, st, r)
+	sketches := make([]catalog.Sketched, len(records))
+	each(len(records), func(i int) {
+		sketches[i] = catalog.Sketched{Deployment: records[i].Deployment.ID, Sketch: correlate.New(facts(records[i]))}
+	})
+	return sketches, nil
 }
 
-// sketchOf makes the sketch of a record; where its document was read by a version of the portal that made other shapes,
-// from the document.
+// sketchOf makes the sketch of a record.
 func sketchOf(ctx context.Context, st catalog.Store, r catalog.Record) (catalog.Sketched, error) {
-	var known correlate.Shape
-	if known.UnmarshalText([]byte(r.Described.Shape)) != nil {
-		if err := readAgain(ctx, st, &r); err != nil {
-			return catalog.Sketched{}, err
-		}
+	if err := reshape(ctx, st, &r); err != nil {
+		return catalog.Sketched{}, err
 	}
 	return catalog.Sketched{Deployment: r.Deployment.ID, Sketch: correlate.New(facts(r))}, nil
+}
+
+// reshape makes the shape of a record anew whose document was read by a version of the portal that made other shapes.
+func reshape(ctx context.Context, st catalog.Store, r *catalog.Record) error {
+	var known correlate.Shape
+	if known.UnmarshalText([]byte(r.Described.Shape)) == nil {
+		return nil
+	}
+	return readAgain(ctx, st, r)
 }
 
 // readAgain makes the shape of a record's document as it is kept. What has none, or cannot be read any more, tells nothing.

@@ -21,10 +21,12 @@ import (
 	"concierge/portal/ingest/ingesttest"
 	"concierge/portal/routing"
 	"concierge/portal/store"
+	"concierge/portal/store/sqlstore"
 )
 
 // BenchmarkScale runs the portal over 100,000 deployments on 100 gateways: their first sync with every document and the
-// whole correlation, an unchanged one, one deployment changed, and the start over that database. CONCIERGE_SCALE names
+// whole correlation, an unchanged one, one deployment changed, the start over that database, and the first sync after an
+// upgrade that compares by something else. CONCIERGE_SCALE names
 // another number of deployments; CONCIERGE_SCALE_DATA a folder that is kept, so that a second run measures the rest only;
 // CONCIERGE_SCALE_PROFILES a folder for profiles: of the heap at its largest, and of the processor in each part.
 func BenchmarkScale(b *testing.B) {
@@ -158,9 +160,29 @@ func BenchmarkScale(b *testing.B) {
 		}
 		profiled()
 		b.ReportMetric(median(ready), "ready-s")
+
+		s, _ = start()
+		outdate(b, s)
+		began, profiled = time.Now(), profile(b, "upgraded")
+		syncNow(b, s, estate.Registrations[0].ID)
+		b.ReportMetric(time.Since(began).Seconds(), "upgraded-s")
+		profiled()
+		stop(s)
 		if info, err := os.Stat(filepath.Clean(c.Database)); err == nil {
 			b.ReportMetric(float64(info.Size())/1e6, "file-MB")
 		}
+	}
+}
+
+// outdate makes what deployments are compared by that of an earlier version of the portal.
+func outdate(b *testing.B, s *server) {
+	b.Helper()
+	err := s.db.InTx(b.Context(), func(tx store.Tx) error {
+		_, err := sqlstore.Statements(tx).Exec(b.Context(), `UPDATE sketches SET format = 0`)
+		return err
+	})
+	if err != nil {
+		b.Fatal(err)
 	}
 }
 

@@ -88,10 +88,10 @@ func (s catalogStore) putSketches(ctx context.Context, all []catalog.Sketched) e
 		ON CONFLICT (deployment) DO UPDATE SET format = excluded.format, sum = excluded.sum, sketch = excluded.sketch`, values...)
 }
 
-func (s catalogStore) Unsketched(ctx context.Context, limit int) ([]portal.DeploymentID, error) {
+func (s catalogStore) Unsketched(ctx context.Context, after portal.DeploymentID, limit int) ([]portal.DeploymentID, error) {
 	all, err := rows(ctx, s.tx, func(r scanner) (id portal.DeploymentID, err error) { return id, r.Scan(&id) },
-		`SELECT id FROM deployments WHERE removed = 0 AND NOT EXISTS (SELECT 1 FROM sketches WHERE deployment = deployments.id AND format = $1)
-		ORDER BY id LIMIT $2`, correlate.Format, noLimit(limit))
+		`SELECT id FROM deployments WHERE id > $1 AND removed = 0 AND NOT EXISTS (SELECT 1 FROM sketches WHERE deployment = deployments.id AND format = $2)
+		ORDER BY id LIMIT $3`, string(after), correlate.Format, noLimit(limit))
 	return all, doing(err, "looking for deployments without a sketch")
 }
 

@@ -207,11 +207,12 @@ func sketches(t T, db DB) {
 	seeded(t, db)
 	sketch := func(title string) correlate.Sketch { return correlate.New(correlate.Deployment{Title: title}) }
 	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
-		missing, err := s.Unsketched(ctx, 10)
-		if len(missing) != 1 {
-			t.Errorf("without a sketch: %v", missing)
+		missing, err := s.Unsketched(ctx, "", 10)
+		behind, behindErr := s.Unsketched(ctx, "dep_kong-eu_1", 10)
+		if len(missing) != 1 || len(behind) != 0 {
+			t.Errorf("without a sketch: %v, behind the only one %v", missing, behind)
 		}
-		return errors.Join(err, s.PutSketches(ctx, []catalog.Sketched{{Deployment: "dep_kong-eu_1", Sketch: sketch("Payments")}}))
+		return errors.Join(err, behindErr, s.PutSketches(ctx, []catalog.Sketched{{Deployment: "dep_kong-eu_1", Sketch: sketch("Payments")}}))
 	})
 	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
 		return s.PutSketches(ctx, []catalog.Sketched{{Deployment: "dep_kong-eu_1", Sketch: sketch("Orders")}})
@@ -223,7 +224,7 @@ func sketches(t T, db DB) {
 	var version int64
 	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
 		all, at, err := loaded(ctx, s)
-		missing, missingErr := s.Unsketched(ctx, 10)
+		missing, missingErr := s.Unsketched(ctx, "", 10)
 		if len(all) != 1 || all[0].Entry != "api_1" || all[0].Division != "retail" || all[0].Sum == 0 || len(missing) != 0 {
 			t.Fatalf("all %+v; without a sketch %v", all, missing)
 		}
