@@ -326,6 +326,11 @@ func TestBrowserSmall(t *testing.T) {
 				if wide := w.eval("document.documentElement.scrollWidth"); wide != "360" { // innerWidth would grow with it
 					t.Errorf("%s: %s pixels wide", s.name, wide)
 				}
+				// What is scrolled sideways can be by keyboard, and is called something.
+				const mute = `[...document.querySelectorAll(".table-wrap")].filter(t => t.scrollWidth > t.clientWidth && (t.tabIndex !== 0 || !t.ariaLabel)).length`
+				if n := w.eval(mute); n != "0" {
+					t.Errorf("%s: %s wide tables do not take the focus, or have no name", s.name, n)
+				}
 				w.photograph(s.name + "-small")
 			}
 		})

@@ -75,7 +75,7 @@ func (s *site) consumers(v *visit) error {
 	for _, name := range offered(names, q.Environment) {
 		page.Environments = append(page.Environments, ui.Link{Text: v.text.Environment(name), Href: with(q.Version, q.State, name), Current: q.Environment == name})
 	}
-	page.Versions = []ui.Link{{Text: v.text.T("catalog.all"), Href: with("", q.State, q.Environment), Current: q.Version == ""}}
+	page.Versions = []ui.Link{{Text: v.text.T("consumers.all_versions"), Href: with("", q.State, q.Environment), Current: q.Version == ""}}
 	for _, name := range offered(versions, q.Version) {
 		page.Versions = append(page.Versions, ui.Link{Text: v.versionName(name), Href: with(name, q.State, q.Environment), Current: q.Version == name})
 	}

@@ -29,6 +29,9 @@ func (s *site) gatewayDocuments(v *visit) error {
 
 func (v *visit) documentView(d api.DeploymentDocument) ui.DeploymentDocument {
 	unread, ours := v.unread(d.Unread)
+	if d.Owned && d.Unread != "" && !ours { // owners are told no more than this
+		unread, ours = v.text.T("document.unfetched"), true
+	}
 	return ui.DeploymentDocument{
 		ID: d.Deployment, Title: d.Title, RemoteID: d.RemoteID, Exposure: d.Exposure, Gateway: d.Gateway, Source: d.Source,
 		Unread: unread, UnreadInEnglish: !ours,

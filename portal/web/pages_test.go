@@ -132,7 +132,7 @@ var everyPage = []shown{
 	{name: "api-changes-hidden", who: webtest.Partner, path: "/apis/payments/changes?from=development/2&to=production/2", code: 404},
 	{name: "api-consumers", who: webtest.Division, path: "/apis/payments/consumers"},
 	{name: "api-consumers-filtered", who: webtest.Administrator, path: "/apis/payments/consumers?state=suspended"},
-	{name: "api-consumers-member", who: webtest.Developer, path: "/apis/payments/consumers?state=open&version=1"},
+	{name: "api-consumers-member", who: webtest.Developer, path: "/apis/payments/consumers?state=open&version=2"},
 	{name: "api-consumers-not-yours", who: webtest.Developer, path: "/apis/ledger/consumers", code: 404},
 	{name: "api-consumers-hidden", who: webtest.Partner, path: "/apis/payments/consumers", code: 404},
 	{name: "operations", who: webtest.Partner, path: "/apis/payments/operations?environment=test"},

@@ -9,6 +9,7 @@ import { closeFacets, setUpMenus } from "./menu";
 import { setUpSuggestions } from "./suggest";
 import { setUpTheme } from "./theme";
 import { formatTimes } from "./time";
+import { watchTables } from "./wide";
 
 document.documentElement.classList.add("js");
 setUpCopying();
@@ -21,3 +22,4 @@ setUpSuggestions();
 setUpTheme();
 onContent(closeFacets);
 onContent(formatTimes);
+onContent(watchTables);
