@@ -156,21 +156,43 @@ type keeper func(ctx context.Context, docs []catalog.Document) error
 // forget is the keeper of a dry run.
 func forget(context.Context, []catalog.Document) error { return nil }
 
-// keepAll hands documents over as they come, several together, until there are no more.
+// keepAll hands documents over as they come, several together, until there are no more. While some are kept the next ones
+// are gathered.
 func keepAll(ctx context.Context, keep keeper, fresh <-chan catalog.Document) error {
-	var batch []catalog.Document
-	bytes := 0
-	for doc := range fresh {
-		batch, bytes = append(batch, doc), bytes+len(doc.Packed.Bytes)
-		if bytes < batchBytes && len(batch) < batchSize {
-			continue
+	batches := make(chan []catalog.Document)
+	work, ctx := errgroup.WithContext(ctx)
+	work.Go(func() error {
+		for batch := range batches {
+			if err := keep(ctx, batch); err != nil {
+				return err
+			}
 		}
-		if err := keep(ctx, batch); err != nil {
-			return err
+		return nil
+	})
+	work.Go(func() error {
+		defer close(batches)
+		for more := true; more; {
+			var batch []catalog.Document
+			for bytes := 0; more && bytes < batchBytes && len(batch) < batchSize; {
+				var doc catalog.Document
+				select {
+				case doc, more = <-fresh:
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+				if more {
+					batch, bytes = append(batch, doc), bytes+len(doc.Packed.Bytes)
+				}
+			}
+			select {
+			case batches <- batch:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 		}
-		batch, bytes = batch[:0], 0
-	}
-	return keep(ctx, batch)
+		return nil
+	})
+	return work.Wait()
 }
 
 // store stores documents in one transaction.

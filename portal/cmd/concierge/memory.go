@@ -14,7 +14,7 @@ import (
 // costs the more the more lives: leastGarbage is for the largest.
 const (
 	mostGarbage, leastGarbage = 100, 25
-	garbageRoom               = 192 << 20
+	garbageRoom               = 160 << 20
 )
 
 // collect has garbage collected more often while much lives, until ctx ends. GOGC in the environment is left as it is, and so

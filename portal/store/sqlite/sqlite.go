@@ -37,8 +37,8 @@ const (
 	readers     = 4
 	busyTimeout = 5 * time.Second
 	// How much of the file connections keep in memory, in KiB: SQLite's own 2 MB make a catalog of 100,000 read the disk
-	// for every row. Twice as much makes nothing faster.
-	writerCache, readerCache = 32 << 10, 8 << 10
+	// for every row. Twice as much makes nothing faster; half of what a reader has makes a start slower.
+	writerCache, readerCache = 32 << 10, 16 << 10
 )
 
 // checkedFirst is how large a file may be, in bytes, to be looked through before anything else: that takes about a tenth

@@ -263,13 +263,16 @@ func (s catalogStore) AddRecords(ctx context.Context, all []catalog.Record) erro
 	}
 	err := ahead(slices.Chunk(all, atOnce), addedArgs, func(n int, values []any) error {
 		return s.tx.exec(ctx, `INSERT INTO deployments (id, gateway, api, since, why, remote, exposure, title, classified, document, fingerprint, published, origin, created, changed, removed, named)
-			VALUES `+places(n, 17), values...)
+			VALUES `+places(n, addedColumns), values...)
 	})
 	return doing(err, "adding deployments of gateway %s", all[0].Deployment.Gateway)
 }
 
+const addedColumns = 17 // of a row that is added
+
 // addedArgs are the values of rows that are added.
 func addedArgs(all []catalog.Record) (values []any, err error) {
+	values = make([]any, 0, addedColumns*len(all))
 	for _, r := range all {
 		args, err := recordArgs(r)
 		because, whyErr := why(r.Joining)

@@ -42,50 +42,25 @@ func places(n, width int) string {
 }
 
 func (s catalogStore) PutSketches(ctx context.Context, all []catalog.Sketched) error {
-	for some := range slices.Chunk(all, atOnce) {
-		if err := s.putSketches(ctx, some); err != nil {
-			return fmt.Errorf("saving sketches: %w", err)
-		}
-	}
-	return nil
+	err := ahead(slices.Chunk(all, atOnce), sketchArgs, func(n int, values []any) error {
+		return s.tx.exec(ctx, `INSERT INTO sketches (deployment, format, sum, sketch) VALUES `+places(n, 4)+`
+			ON CONFLICT (deployment) DO UPDATE SET format = excluded.format, sum = excluded.sum, sketch = excluded.sketch
+			WHERE sketches.format <> excluded.format OR sketches.sum <> excluded.sum`, values...)
+	})
+	return doing(err, "saving sketches")
 }
 
-func (s catalogStore) putSketches(ctx context.Context, all []catalog.Sketched) error {
-	type kept struct {
-		format int
-		sum    int64
-	}
-	var ids []any
-	for _, k := range all {
-		ids = append(ids, string(k.Deployment))
-	}
-	known := make(map[portal.DeploymentID]kept, len(all))
-	_, err := rows(ctx, s.tx, func(r scanner) (none struct{}, err error) {
-		var id portal.DeploymentID
-		var k kept
-		err = r.Scan(&id, &k.format, &k.sum)
-		known[id] = k
-		return none, err
-	}, `SELECT deployment, format, sum FROM sketches WHERE deployment IN `+places(1, len(ids)), ids...)
-	if err != nil {
-		return err
-	}
-	var values []any
+// sketchArgs are the values of rows of sketches.
+func sketchArgs(all []catalog.Sketched) ([]any, error) {
+	values := make([]any, 0, 4*len(all))
 	for _, k := range all {
 		sketch, err := json.Marshal(k.Sketch)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		now := kept{correlate.Format, k.Sketch.Sum()}
-		if known[k.Deployment] != now {
-			values = append(values, string(k.Deployment), now.format, now.sum, string(sketch))
-		}
+		values = append(values, string(k.Deployment), correlate.Format, k.Sketch.Sum(), string(sketch))
 	}
-	if len(values) == 0 {
-		return nil
-	}
-	return s.tx.exec(ctx, `INSERT INTO sketches (deployment, format, sum, sketch) VALUES `+places(len(values)/4, 4)+`
-		ON CONFLICT (deployment) DO UPDATE SET format = excluded.format, sum = excluded.sum, sketch = excluded.sketch`, values...)
+	return values, nil
 }
 
 func (s catalogStore) Unsketched(ctx context.Context, after portal.DeploymentID, limit int) ([]portal.DeploymentID, error) {
