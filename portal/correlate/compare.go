@@ -151,27 +151,38 @@ func (e *weighing) verdict() Verdict {
 }
 
 // lookAround looks at what else names the two, where title and operations are such as many companies have: the customers of
-// one owner and the customers of another are two APIs.
+// one owner and the customers of another are two APIs, and so are those with two companies' names in title, id, base path or back end.
 func (e *weighing) lookAround() {
 	if !e.titled || max(e.alike.shared, e.ops.tells) >= plainBits {
 		return
 	}
-	for _, w := range e.a.rare {
-		if slices.Contains(e.b.rare, w) && !e.inTitle(w) {
-			return
-		}
+	namesA, namesB := e.beside(e.a.rare), e.beside(e.b.rare)
+	ownersA, ownersB := e.beside(e.a.owners), e.beside(e.b.owners)
+	common := func(a, b []string) bool {
+		return slices.ContainsFunc(a, func(w string) bool { return slices.Contains(b, w) })
+	}
+	if common(namesA, namesB) || common(namesA, ownersB) || common(ownersA, namesB) || common(ownersA, ownersB) {
+		return
 	}
 	e.plain = true
-	i := slices.IndexFunc(e.a.rare, func(w string) bool { return !e.inTitle(w) })
-	j := slices.IndexFunc(e.b.rare, func(w string) bool { return !e.inTitle(w) })
-	if i >= 0 && j >= 0 {
-		e.strangers, e.ownA, e.ownB = true, e.a.rare[i], e.b.rare[j]
-		e.add(0, NamedApart)
+	for _, side := range [][2][]string{{namesA, namesB}, {ownersA, ownersB}} {
+		if len(side[0]) > 0 && len(side[1]) > 0 && !e.strangers {
+			e.strangers, e.ownA, e.ownB = true, side[0][0], side[1][0]
+			e.add(0, NamedApart)
+		}
 	}
 }
 
-func (e *weighing) inTitle(w string) bool {
-	return slices.Contains(e.nameA.Words, w) || slices.Contains(e.nameB.Words, w)
+// beside are the words that do not come from the title, in whatever spelling.
+func (e *weighing) beside(words []string) []string {
+	titleA, titleB := strings.Join(e.nameA.Words, ""), strings.Join(e.nameB.Words, "")
+	var out []string
+	for _, w := range words {
+		if !strings.Contains(titleA, w) && !strings.Contains(titleB, w) && !strings.Contains(w, titleA) && !strings.Contains(w, titleB) {
+			out = append(out, w)
+		}
+	}
+	return out
 }
 
 // args are what a reason is about.
@@ -343,11 +354,9 @@ func (e *weighing) upstream() {
 	switch {
 	case a.Text == b.Text && len(a.Words) > 0:
 		e.add(min(sum(a.Words, e.weigh), maxUpstream), SameUpstream)
-	case len(a.Words) > 0 && len(b.Words) > 0:
-		if l := compareNames(name{Words: a.Words}, name{Words: b.Words}, e.weigh); !l.within() {
-			e.otherBackEnd = true
-			e.add(-otherUpstream, OtherUpstream)
-		}
+	case len(a.Words) > 0 && len(b.Words) > 0 && compareNames(name{Words: a.Words}, name{Words: b.Words}, e.weigh).shared == 0:
+		e.otherBackEnd = true
+		e.add(-otherUpstream, OtherUpstream)
 	}
 }
 

@@ -28,7 +28,7 @@ const (
 	maxThird   = 16  // other groups that are heard before two are joined
 	maxFit     = 6   // of these that are heard about each other
 	margin     = 3.0 // bits by which a link must be better than one to another entry
-	wideMargin = 8.0 // the same, where nothing but names speaks for the link
+	wideMargin = 6.0 // the same, where nothing but names speaks for the link and the others can do something else
 )
 
 // start makes the groups that there are: an entry, or a new member alone.

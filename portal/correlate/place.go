@@ -128,10 +128,12 @@ func (p *placing) fetch(index Index) error {
 	return nil
 }
 
-// How many questions there are for an entry, at a time; fewer where many have an API like it, and none is likelier than others.
+// How much people are asked at a time: maxReviews about an entry, fewer where many have an API like it and none is likelier than others,
+// and about all new members a tenth of their number, but leastBudget where they are few.
 const (
 	maxReviews      = 3
 	maxPlainReviews = 2
+	leastBudget     = 10
 )
 
 func (p *placing) result() Result {
@@ -154,13 +156,43 @@ func (p *placing) result() Result {
 		slices.Sort(j.Members)
 		r.Joins = append(r.Joins, j)
 	}
+	for _, e := range p.questions() {
+		reasons := p.reasons(e)
+		switch {
+		case p.across(e):
+			reasons = append(reasons, Reason{Code: OtherDivision})
+		case e.join:
+			reasons = append(reasons, Reason{Code: SeveralFit})
+		}
+		one, other := p.nodes[e.a].ID, p.nodes[e.b].ID
+		r.Reviews = append(r.Reviews, Pair{min(one, other), max(one, other), e.score, reasons})
+	}
+	return r
+}
+
+// across reports whether two divisions have the ends of an edge.
+func (p *placing) across(e *edge) bool { return p.nodes[e.a].Division != p.nodes[e.b].Division }
+
+// questions are those that people are asked, the strongest first. Where there are too many, those go that other answers would
+// answer: whoever says that a and b are one, and b and c, has said it of a and c.
+func (p *placing) questions() []*edge {
+	var tell, repeat []*edge
 	answered := map[uint64]bool{} // pairs of groups that were asked about, or need not be
 	count := map[int]int{}
+	linked := map[int]int{} // by group: one that is linked with it by questions
+	end := func(group int) int {
+		for {
+			next, ok := linked[group]
+			if !ok {
+				return group
+			}
+			group = next
+		}
+	}
 	for i := range p.edges {
 		e := &p.edges[i]
 		a, b := p.root(int(e.a)), p.root(int(e.b))
-		across := p.nodes[e.a].Division != p.nodes[e.b].Division
-		if across && !e.join { // two divisions have APIs of one name as a rule
+		if p.across(e) && !e.join { // two divisions have APIs of one name as a rule
 			continue
 		}
 		limit := maxReviews
@@ -173,25 +205,21 @@ func (p *placing) result() Result {
 		if e.deeds == 0 && p.hear(a, b).contradicted { // a pair that says itself what it can do is not outvoted
 			continue
 		}
-		if e.deeds < 0 && p.nodes[e.a].Division != p.nodes[e.b].Division { // a name is all that they share
-			continue
-		}
 		if answered[pairOf(a, b)] = true; p.kept(a, b) {
 			continue
 		}
 		count[a]++
 		count[b]++
-		reasons := p.reasons(e)
-		switch {
-		case across:
-			reasons = append(reasons, Reason{Code: OtherDivision})
-		case e.join:
-			reasons = append(reasons, Reason{Code: SeveralFit})
+		if from, to := end(a), end(b); from != to {
+			linked[from] = to
+			tell = append(tell, e)
+		} else {
+			repeat = append(repeat, e)
 		}
-		one, other := p.nodes[e.a].ID, p.nodes[e.b].ID
-		r.Reviews = append(r.Reviews, Pair{min(one, other), max(one, other), e.score, reasons})
 	}
-	return r
+	budget := max(leastBudget, p.fresh/10)
+	tell = tell[:min(len(tell), budget)]
+	return append(tell, repeat[:min(len(repeat), budget-len(tell))]...)
 }
 
 func (p *placing) reasons(e *edge) []Reason {

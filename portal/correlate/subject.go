@@ -10,24 +10,30 @@ type subject struct {
 	*Sketch
 	fronts  [][]segment // what may stand in front of its paths; one at least
 	company []string    // words that are the company's name
-	rare    []string    // rare words of all that it is called, and of its owner's name
+	rare    []string    // rare words of all that it is called
+	owners  []string    // rare words of its owner's name
 	owner   string      // the same for owners who differ in decoration only
 	calls   bool        // its operations are no HTTP
 }
 
+// rareWords appends those of a name that the list has not.
+func rareWords(list []string, n name) []string {
+	for _, w := range n.Words {
+		if wordWeight(w) >= rare && !slices.Contains(list, w) {
+			list = append(list, w)
+		}
+	}
+	return list
+}
+
 func newSubject(s *Sketch) subject {
 	x := subject{Sketch: s}
-	called := s.names()
 	if s.Owner != "" {
 		owner := newName(s.Owner)
-		x.owner, called = owner.key(), append(slices.Clip(called), owner)
+		x.owner, x.owners = owner.key(), rareWords(nil, owner)
 	}
-	for _, n := range called {
-		for _, w := range n.Words {
-			if wordWeight(w) >= rare && !slices.Contains(x.rare, w) {
-				x.rare = append(x.rare, w)
-			}
-		}
+	for _, n := range s.names() {
+		x.rare = rareWords(x.rare, n)
 	}
 	for _, d := range s.Domains {
 		label, _, _ := strings.Cut(d, ".")
