@@ -96,7 +96,7 @@ func (s *Service) documents(ctx context.Context, g catalog.Gateway, conn connect
 				if ref.URL != "" {
 					doc, described, err = s.openDocument(elsewhere, func(ctx context.Context) (io.ReadCloser, error) { return fetch(ctx, g, outside, ref.URL) })
 					if err != nil && elsewhere.Err() != nil {
-						err = fmt.Errorf("what is not in the gateway took too long to fetch, and this was left out; the next sync asks for it again, or upload it: %w", portal.ErrUnavailable)
+						err = fmt.Errorf("%s: %w", portal.FetchTooLong.Text(), portal.ErrUnavailable)
 					}
 				} else {
 					doc, described, err = s.openDocument(readCtx, func(ctx context.Context) (io.ReadCloser, error) { return conn.OpenDocument(ctx, ref) })

@@ -35,10 +35,10 @@ func fetcher(g catalog.Gateway) (*http.Client, error) {
 func fetch(ctx context.Context, g catalog.Gateway, client *http.Client, address string) (io.ReadCloser, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
-		return nil, fmt.Errorf("the gateway says that it is at an address that cannot be fetched: write it as https://host/path, without a user: %w", portal.ErrInvalid)
+		return nil, fmt.Errorf("%s: %w", portal.FetchNowhere.Text(), portal.ErrInvalid)
 	}
 	if !g.Documents.Fetch {
-		return nil, fmt.Errorf("it is at %s, and nothing is fetched for this gateway: allow it with \"documents: {fetch: true}\", or upload it: %w", u.Host, portal.ErrDenied)
+		return nil, fmt.Errorf("%s: %w", portal.FetchForbidden.Text(u.Host), portal.ErrDenied)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
@@ -59,5 +59,5 @@ func fetch(ctx context.Context, g catalog.Gateway, client *http.Client, address 
 		kind = portal.ErrDenied
 	}
 	_ = resp.Body.Close()
-	return nil, fmt.Errorf("fetching it from %s: it answers %s; redirects are not followed: %w", u.Host, resp.Status, kind)
+	return nil, fmt.Errorf("%s: %w", portal.FetchRefused.Text(u.Host, resp.Status), kind)
 }

@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -24,7 +23,7 @@ const (
 // called a beta is often in use for years, and a preview takes no newcomers.
 func live(d *portal.Deployment, c connectors.Deployment, doc catalog.Described) (warnings []string) {
 	warn := func(word string) {
-		warnings = append(warnings, fmt.Sprintf("%s: x-concierge-%s %q in its document is not understood", name(c), word, doc.Words[word]))
+		warnings = append(warnings, name(c)+": "+portal.WordUnknown.Text(word, doc.Words[word]))
 	}
 	d.Lifecycle = portal.Active
 	if said := portal.Lifecycle(strings.ToLower(strings.TrimSpace(doc.Words[wordLifecycle]))); slices.Contains(portal.Lifecycles, said) {

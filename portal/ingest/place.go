@@ -70,7 +70,7 @@ func place(g catalog.Gateway, d connectors.Deployment, doc catalog.Described, o 
 		case partly:
 			for _, axis := range failClosed {
 				if v := r.Set[axis]; v != "" && v != p.placement.Get(axis) {
-					p.unknown(axis, portal.LayerRule, "the rule for %s matches only some of its addresses", r.Match)
+					p.unknown(axis, portal.LayerRule, portal.RulePartly.Text(r.Match))
 				}
 			}
 		}
@@ -97,28 +97,23 @@ type placing struct {
 }
 
 // refuse notes that what a layer said does not count.
-func (p *placing) refuse(axis portal.Axis, layer portal.Layer, format string, args ...any) {
-	p.steps = append(p.steps, Step{Axis: axis, Layer: layer, Rule: p.rule, Source: p.source, Refused: fmt.Sprintf(format, args...)})
+func (p *placing) refuse(axis portal.Axis, layer portal.Layer, why string) {
+	p.steps = append(p.steps, Step{Axis: axis, Layer: layer, Rule: p.rule, Source: p.source, Refused: why})
 }
 
 // unknown takes the value on an axis away.
-func (p *placing) unknown(axis portal.Axis, layer portal.Layer, format string, args ...any) {
+func (p *placing) unknown(axis portal.Axis, layer portal.Layer, why string) {
 	delete(p.placement, axis)
-	p.refuse(axis, layer, format, args...)
+	p.refuse(axis, layer, why)
 }
 
 func (p *placing) set(axis portal.Axis, value string, layer portal.Layer) {
 	if !within(p.gateway, axis, value) && (layer != portal.LayerWords || !slices.Contains(p.gateway.Trust, axis)) {
-		p.unknown(axis, layer, "%s %q, from the %s, is outside the gateway's bounds", axis, value, layerWords[layer])
+		p.unknown(axis, layer, portal.OutsideBounds.Text(axis, value, portal.LayerPhrases[layer]))
 		return
 	}
 	p.placement[axis] = portal.Placed{Value: value, Layer: layer}
 	p.steps = append(p.steps, Step{Axis: axis, Value: value, Layer: layer, Rule: p.rule, Source: p.source})
-}
-
-var layerWords = map[portal.Layer]string{
-	portal.LayerGateway: "gateway's defaults", portal.LayerDetected: "names of its things", portal.LayerRule: "placement rules",
-	portal.LayerWords: "gateway's own words", portal.LayerOverride: "override",
 }
 
 // names applies the usual names of environments.
@@ -129,9 +124,9 @@ func (p *placing) names(d connectors.Deployment) {
 	switch {
 	case !found:
 	case n.doubt != "":
-		p.unknown(axis, layer, "%s", n.doubt)
+		p.unknown(axis, layer, n.doubt)
 	case n.partly && string(n.environment) != p.placement.Get(axis):
-		p.unknown(axis, layer, "only some of its addresses say that it is %s", n.environment)
+		p.unknown(axis, layer, portal.NamesPartly.Text(n.environment))
 	default:
 		p.set(axis, string(n.environment), layer)
 	}
@@ -144,10 +139,10 @@ func (p *placing) words(own map[portal.Axis]string, doc catalog.Described) {
 		said, document := strings.TrimSpace(own[axis]), strings.TrimSpace(doc.Words[string(axis)])
 		switch {
 		case said != "" && document != "" && said != document && slices.Contains(failClosed, axis):
-			p.unknown(axis, portal.LayerWords, "the gateway says %s %q, the document %q", axis, said, document)
+			p.unknown(axis, portal.LayerWords, portal.WordsContradict.Text(axis, said, document))
 			continue
 		case said == "" && document == "" && doc.Unread != "" && p.mayNarrow(axis):
-			p.unknown(axis, portal.LayerWords, "its document could not be read, and might say which %s", axis)
+			p.unknown(axis, portal.LayerWords, portal.WordsUnread.Text(axis))
 			continue
 		case said == "":
 			said, p.source = document, "document"
@@ -157,7 +152,7 @@ func (p *placing) words(own map[portal.Axis]string, doc catalog.Described) {
 			continue
 		}
 		if axis == portal.AxisDivision && said != p.placement.Get(axis) && !slices.Contains(p.gateway.Trust, axis) {
-			p.refuse(axis, portal.LayerWords, "the gateway's own words name division %q, which it is not trusted with", said)
+			p.refuse(axis, portal.LayerWords, portal.DivisionUntrusted.Text(said))
 		} else {
 			p.set(axis, said, portal.LayerWords)
 		}
@@ -179,7 +174,7 @@ func (p *placing) warnings(d connectors.Deployment) []string {
 		}
 		consequence := ""
 		if slices.Contains(failClosed, s.Axis) && p.placement.Get(s.Axis) == "" {
-			consequence = "; only administrators see it"
+			consequence = portal.OnlyAdministrators
 		}
 		all = append(all, fmt.Sprintf("%s: %s%s", name(d), s.Refused, consequence))
 	}
@@ -243,7 +238,7 @@ func consumersAddress(g catalog.Gateway, d connectors.Deployment, o catalog.Over
 		moved, err := rebase(r.Public, d)
 		address, reason = moved, ""
 		if err != nil {
-			reason = fmt.Sprintf("the rule for %s gives no address: %v", r.Match, err)
+			reason = portal.RuleNoAddress.Text(r.Match, err)
 		}
 		say(address, portal.LayerRule, i+1, reason)
 	}
@@ -255,7 +250,7 @@ func consumersAddress(g catalog.Gateway, d connectors.Deployment, o catalog.Over
 		if reason = cmp.Or(reason, d.PublicReason); reason != "" {
 			return "", reason, steps
 		}
-		return "", "the gateway does not say at which address it is called; give its public address by a placement rule", steps
+		return "", portal.AddressUntold.Text(), steps
 	}
 	if err := CheckAddress(address); err != nil {
 		steps[len(steps)-1].Value, steps[len(steps)-1].Refused = "", err.Error()

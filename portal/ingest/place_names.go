@@ -100,11 +100,11 @@ func detect(table map[string]portal.Environment, d connectors.Deployment) (all d
 				if all.doubt == "" {
 					all.source = h.source
 				}
-				all.doubt = cmp.Or(all.doubt, fmt.Sprintf("%q, in its %s, is the usual name of an environment that is not configured", h.name, h.source))
+				all.doubt = cmp.Or(all.doubt, portal.NameUnknown.Text(h.name, h.source))
 			case first.environment == "":
 				first = h
 			case first.environment != h.environment:
-				all.doubt = cmp.Or(all.doubt, fmt.Sprintf("%q, in its %s, says %s, and %q, in its %s, says %s",
+				all.doubt = cmp.Or(all.doubt, portal.NamesContradict.Text(
 					first.name, first.source, first.environment, h.name, h.source, h.environment))
 			}
 			found = true

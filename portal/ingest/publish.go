@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"cmp"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -28,11 +27,11 @@ func publish(g catalog.Gateway, c connectors.Capabilities, f Found, o catalog.Ov
 	f = f.given(o.Document)
 	placement, warnings := Place(g, f.Deployment, f.Described, o)
 	if f.Described.Unread != "" {
-		warnings = append(warnings, fmt.Sprintf("%s: its document was not taken over: %s", name(f.Deployment), f.Described.Unread))
+		warnings = append(warnings, name(f.Deployment)+": "+portal.NotTakenOver.Text(f.Described.Unread))
 	}
 	address, why := Address(g, f.Deployment, o)
 	if address == "" {
-		warnings = append(warnings, fmt.Sprintf("%s: it has no address for consumers: %s", name(f.Deployment), why))
+		warnings = append(warnings, name(f.Deployment)+": "+portal.NoAddress.Text(why))
 	}
 	version := cmp.Or(f.Version, f.Described.Version)
 	d := portal.Deployment{

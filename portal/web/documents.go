@@ -28,7 +28,8 @@ func (s *site) gatewayDocuments(v *visit) error {
 }
 
 func (v *visit) documentView(d api.DeploymentDocument) ui.DeploymentDocument {
-	unread, ours := v.unread(d.Unread)
+	said := v.warned(d.Unread)
+	unread, ours := said.Text, !said.English
 	if d.Owned && d.Unread != "" && !ours { // owners are told no more than this
 		unread, ours = v.text.T("document.unfetched"), true
 	}

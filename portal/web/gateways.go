@@ -44,7 +44,7 @@ func (v *visit) gatewayView(g api.Gateway) ui.Gateway {
 	}
 	slices.SortFunc(shown.Settings, func(a, b ui.Fact) int { return strings.Compare(a.Name, b.Name) })
 	if g.LastRun != nil {
-		r := run(*g.LastRun)
+		r := v.run(*g.LastRun)
 		shown.LastRun = &r
 	}
 	if c := g.Capabilities; c != nil {
@@ -126,7 +126,7 @@ func (s *site) gateway(v *visit) error {
 		return err
 	}
 	page := ui.GatewayPage{
-		Gateway: v.gatewayView(g), Runs: each(runs.Items, run),
+		Gateway: v.gatewayView(g), Runs: each(runs.Items, v.run),
 		CanSync: v.administersGateways() && !g.Paused, CanChange: g.Registered != nil && g.Source == "api",
 	}
 	page.First, page.Next = v.pages(runs.Next)

@@ -190,6 +190,7 @@ var everyPage = []shown{
 	{name: "rules-configuration", who: webtest.Division, path: "/gateways/partner-edge/placement"},
 	{name: "rules-begun", who: webtest.Administrator, path: "/gateways/core-frankfurt/placement?deployment=dep_pilots"},
 	{name: "rules-begun-other", who: webtest.Administrator, path: "/gateways/classic-paris/placement?deployment=dep_pilots", code: 404},
+	{name: "rules-preview-configuration", who: webtest.Division, path: "/gateways/partner-edge/placement", form: rulesOf("/prod", "test")},
 	{name: "rules-preview", who: webtest.Administrator, path: "/gateways/classic-paris/placement", form: rulesOf("/prod", "test")},
 	{name: "rules-wrong", who: webtest.Administrator, path: "/gateways/classic-paris/placement", form: rulesOf("/[", "test"), code: 422},
 	{name: "deployments", who: webtest.Administrator, path: "/gateways/classic-paris/deployments"},

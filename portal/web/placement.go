@@ -178,7 +178,7 @@ func (v *visit) renderRules(status int, r api.GatewayRules, draft api.RulesDraft
 		*last = ui.RuleForm{Prefix: last.Prefix, Open: true, Begun: begun}
 	}
 	if p != nil {
-		page.Preview = &ui.RulesPreview{Digest: p.Preview, Changed: p.Changed, Unchanged: p.Unchanged, Unclassified: p.Unclassified, Frozen: p.Frozen, Warnings: p.Warnings}
+		page.Preview = &ui.RulesPreview{Digest: p.Preview, Changed: p.Changed, Unchanged: p.Unchanged, Unclassified: p.Unclassified, Frozen: p.Frozen, Warnings: each(p.Warnings, v.warned), Configuration: inConfiguration(draft)}
 		for _, c := range p.Changes {
 			page.Preview.Changes = append(page.Preview.Changes, ui.PlacementChange{
 				Title: c.Title, RemoteID: strings.TrimSpace(c.RemoteID + " " + c.Exposure), Href: ui.Below(ui.DeploymentsPath, c.Deployment), Unclassified: c.Unclassified, Frozen: c.Frozen,
@@ -190,6 +190,38 @@ func (v *visit) renderRules(status int, r api.GatewayRules, draft api.RulesDraft
 	}
 	in := v.in(ui.GatewaysPath, v.text.T("placement.rules"), v.crumb("nav.gateways", ui.GatewaysPath), ui.Link{Text: page.Title, Href: ui.Below(ui.GatewaysPath, g.ID)})
 	return v.renderAs(status, ui.RulesPageView(in, page))
+}
+
+// inConfiguration writes a draft as a gateway in the configuration file has it.
+func inConfiguration(draft api.RulesDraft) string {
+	var b strings.Builder
+	if draft.Detect {
+		b.WriteString("environments: detect\n")
+	}
+	if len(draft.Rules) == 0 {
+		b.WriteString("rules: []\n")
+		return b.String()
+	}
+	b.WriteString("rules:\n")
+	for _, r := range draft.Rules {
+		var match, set []string
+		for _, m := range matches {
+			if pattern := *m.field(&r.Match); pattern != "" {
+				match = append(match, m.name+": "+strconv.Quote(pattern))
+			}
+		}
+		for _, axis := range axisNames() {
+			if value := r.Set[axis]; value != "" {
+				set = append(set, axis+": "+strconv.Quote(value))
+			}
+		}
+		fmt.Fprintf(&b, "  - {match: {%s}, set: {%s}", strings.Join(match, ", "), strings.Join(set, ", "))
+		if r.Public != "" {
+			fmt.Fprintf(&b, ", public: %q", r.Public)
+		}
+		b.WriteString("}\n")
+	}
+	return b.String()
 }
 
 func axisNames() []string {
@@ -272,7 +304,7 @@ func (v *visit) placedDeployment(d api.PlacedDeployment) ui.PlacedDeployment {
 	return ui.PlacedDeployment{
 		ID: d.ID, Gateway: d.Gateway, Title: d.Title, Version: d.Version, RemoteID: d.RemoteID, Exposure: d.Exposure, BaseURL: d.BaseURL,
 		Audience: audience.Value, Environment: environment.Value, AudienceLayer: v.layer(audience.Layer), EnvironmentLayer: v.layer(environment.Layer),
-		Unclassified: d.Unclassified, Overridden: d.Overridden, Warnings: d.Warnings,
+		Unclassified: d.Unclassified, Overridden: d.Overridden, Warnings: each(d.Warnings, v.warned),
 	}
 }
 
@@ -356,7 +388,7 @@ func (v *visit) layers(d api.PlacedDeployment) (lines []ui.LayerLine) {
 			if s.What != what {
 				continue
 			}
-			line := ui.LayerLine{What: v.what(what), Value: v.placed(what, s.Value), Layer: v.layer(s.Layer), Source: s.Source, Refused: s.Refused}
+			line := ui.LayerLine{What: v.what(what), Value: v.placed(what, s.Value), Layer: v.layer(s.Layer), Source: s.Source, Refused: v.warned(s.Refused)}
 			if s.Rule > 0 {
 				line.Layer = v.text.T("placement.rule", "Number", s.Rule)
 			}

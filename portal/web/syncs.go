@@ -10,12 +10,12 @@ import (
 	"concierge/portal/web/ui"
 )
 
-func run(r api.Run) ui.Run {
+func (v *visit) run(r api.Run) ui.Run {
 	return ui.Run{
 		ID: r.ID, State: r.State, Dry: r.Dry, Phase: r.Phase, Error: r.Error, Done: r.Done, Total: r.Total,
 		Added: r.Added, Changed: r.Changed, Removed: r.Removed, Unchanged: r.Unchanged, Removing: r.Removing,
 		Trigger: r.Trigger, By: r.By, DecidedBy: r.DecidedBy,
-		Warnings: r.Warnings, Started: r.Started, Ended: r.Ended,
+		Warnings: each(r.Warnings, v.warned), Started: r.Started, Ended: r.Ended,
 	}
 }
 
@@ -113,7 +113,7 @@ func (s *site) run(v *visit) error {
 	}
 	shown := v.gatewayView(g)
 	page := ui.RunPage{
-		Run: run(r), Gateway: g.ID, GatewayTitle: shown.Title,
+		Run: v.run(r), Gateway: g.ID, GatewayTitle: shown.Title,
 		CanDecide: v.administersGateways() && r.State == "waiting", CanPlan: v.administersGateways() && !g.Paused,
 	}
 	page.Plan = v.planned(r.Plan)

@@ -40,6 +40,12 @@ type OwnDocuments struct {
 
 var documentSourceKeys = map[string]string{"gateway": "document.from_gateway", "upload": "document.from_upload", "none": "document.from_routes"}
 
+// Said is a text that may be English whatever the page's language is.
+type Said struct {
+	Text    string
+	English bool
+}
+
 // spokenIn marks words that are English whatever the page's language is.
 func spokenIn(english bool) templ.Attributes {
 	if !english {

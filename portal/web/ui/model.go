@@ -360,7 +360,7 @@ type Run struct {
 	Added, Changed, Removed, Unchanged int
 	Removing                           int    // removals that wait for a person
 	Trigger, By, DecidedBy             string // what started it, who did, who said no
-	Warnings                           []string
+	Warnings                           []Said
 	Started                            time.Time
 	Ended                              *time.Time
 }

@@ -32,7 +32,8 @@ type RulesPreview struct {
 	Digest                                   string
 	Changed, Unchanged, Unclassified, Frozen int
 	Changes                                  []PlacementChange
-	Warnings                                 []string
+	Warnings                                 []Said
+	Configuration                            string // the draft as the configuration file has it
 }
 
 // PlacementChange is one deployment that would change.
@@ -54,7 +55,7 @@ type PlacedDeployment struct {
 	Audience, Environment                                    string
 	AudienceLayer, EnvironmentLayer                          string // in words
 	Unclassified, Overridden                                 bool
-	Warnings                                                 []string
+	Warnings                                                 []Said
 }
 
 // Deployments is a list of them.
@@ -78,8 +79,9 @@ type DeploymentPage struct {
 
 // LayerLine is one layer's say.
 type LayerLine struct {
-	What, Value, Layer, Source, Refused string
-	Counts                              bool // it is what holds
+	What, Value, Layer, Source string
+	Refused                    Said
+	Counts                     bool // it is what holds
 }
 
 // FrozenSubscription is one that waits for a decision.

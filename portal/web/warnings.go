@@ -1,0 +1,75 @@
+package web
+
+import (
+	"slices"
+	"strings"
+
+	"concierge/portal"
+	"concierge/portal/web/ui"
+)
+
+// warningKeys are what the warnings say.
+var warningKeys = map[portal.Warning]string{
+	portal.AddressUntold:     "warning.address_untold",
+	portal.DivisionUntrusted: "warning.division_untrusted",
+	portal.FetchFailed:       "warning.fetch_failed",
+	portal.FetchForbidden:    "warning.fetch_forbidden",
+	portal.FetchNowhere:      "warning.fetch_nowhere",
+	portal.FetchRefused:      "warning.fetch_refused",
+	portal.FetchTooLong:      "warning.fetch_too_long",
+	portal.NameUnknown:       "warning.name_unknown",
+	portal.NamesContradict:   "warning.names_contradict",
+	portal.NamesPartly:       "warning.names_partly",
+	portal.NoAddress:         "warning.no_address",
+	portal.NotTakenOver:      "warning.not_taken_over",
+	portal.OutsideBounds:     "warning.outside_bounds",
+	portal.RuleNoAddress:     "warning.rule_no_address",
+	portal.RulePartly:        "warning.rule_partly",
+	portal.WordUnknown:       "warning.word_unknown",
+	portal.WordsContradict:   "warning.words_contradict",
+	portal.WordsUnread:       "warning.words_unread",
+}
+
+// warned says in the reader's language what a sync, a rule or a document was warned about. What is no warning of ours is said
+// as it is, in English.
+func (v *visit) warned(text string) ui.Said {
+	text, hidden := strings.CutSuffix(text, portal.OnlyAdministrators)
+	about, w, values, ok := portal.WarningIn(text)
+	if !ok {
+		if said, ours := v.unread(text); ours {
+			return ui.Said{Text: said}
+		}
+		if hidden {
+			text += portal.OnlyAdministrators
+		}
+		return ui.Said{Text: text, English: text != ""}
+	}
+	var pairs []any
+	for i, value := range values {
+		pairs = append(pairs, string(rune('A'+i)), v.inWarning(w, value))
+	}
+	said := v.text.T(warningKeys[w], pairs...)
+	if about != "" {
+		said = about + ": " + said
+	}
+	if hidden {
+		said += "; " + v.text.T("warning.only_administrators")
+	}
+	return ui.Said{Text: said}
+}
+
+// inWarning says one value of a warning: an axis and a layer by their names, and a cause as a warning of its own.
+func (v *visit) inWarning(w portal.Warning, value string) string {
+	for layer, phrase := range portal.LayerPhrases {
+		if phrase == value {
+			return v.layer(string(layer))
+		}
+	}
+	switch {
+	case slices.Contains(portal.Axes, portal.Axis(value)):
+		return v.text.Axis(value)
+	case w == portal.NotTakenOver || w == portal.NoAddress:
+		return v.warned(value).Text
+	}
+	return value
+}

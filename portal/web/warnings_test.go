@@ -1,0 +1,47 @@
+package web
+
+import (
+	"strings"
+	"testing"
+
+	"concierge/portal"
+	"concierge/portal/web/ui"
+)
+
+// TestWarningsAreSaid: every warning has words in both languages that hold all its values, and what is no warning is said as it is.
+func TestWarningsAreSaid(t *testing.T) {
+	if len(warningKeys) != len(portal.Warnings()) {
+		t.Errorf("%d warnings have words, of %d", len(warningKeys), len(portal.Warnings()))
+	}
+	for _, language := range ui.Languages {
+		v := &visit{text: ui.TextIn(language)}
+		for w, n := range portal.Warnings() {
+			var args []any
+			for i := range n {
+				args = append(args, "<value"+string(rune('0'+i))+">")
+			}
+			said := v.warned("Payments (test): " + w.Text(args...) + portal.OnlyAdministrators)
+			if said.English || !strings.HasPrefix(said.Text, "Payments (test): ") || !strings.Contains(said.Text, v.text.T("warning.only_administrators")) || strings.Contains(said.Text, "⟦") {
+				t.Errorf("%s: %s: %+v", language, w, said)
+			}
+			for _, a := range args {
+				if !strings.Contains(said.Text, a.(string)) {
+					t.Errorf("%s: %s does not say %s: %s", language, w, a, said.Text)
+				}
+			}
+		}
+	}
+	french := &visit{text: ui.TextIn("fr")}
+	for text, want := range map[string]string{
+		"Payments: " + portal.OutsideBounds.Text("audience", "public", portal.LayerPhrases[portal.LayerRule]):                      "Payments: Public visé « public »",
+		"Payments: " + portal.NotTakenOver.Text("API description: invalid: it is not UTF-8 text; save it as UTF-8"):                "UTF-8",
+		"Payments: " + portal.NotTakenOver.Text(portal.FetchForbidden.Text("docs.example")+": denied") + portal.OnlyAdministrators: "rien n’est récupéré pour cette passerelle",
+	} {
+		if said := french.warned(text); said.English || !strings.Contains(said.Text, want) || strings.Contains(said.Text, "not taken over") {
+			t.Errorf("%q is said %+v", text, said)
+		}
+	}
+	if said := french.warned("the gateway is slow" + portal.OnlyAdministrators); !said.English || said.Text != "the gateway is slow"+portal.OnlyAdministrators {
+		t.Errorf("%+v", said)
+	}
+}
