@@ -28,6 +28,7 @@ const (
 	NoAddress         Warning = "no_address"
 	AddressUntold     Warning = "address_untold"
 	RuleNoAddress     Warning = "rule_no_address"
+	PathPattern       Warning = "path_pattern"
 	FetchNowhere      Warning = "fetch_nowhere"
 	FetchForbidden    Warning = "fetch_forbidden"
 	FetchRefused      Warning = "fetch_refused"
@@ -55,6 +56,7 @@ var warnings = []saying{
 	{NoAddress, "it has no address for consumers: %s"},
 	{AddressUntold, "the gateway does not say at which address it is called; give its public address by a placement rule"},
 	{RuleNoAddress, "the rule for %s gives no address: %s"},
+	{PathPattern, "its path %q is a pattern"},
 	{FetchNowhere, "the gateway says that it is at an address that cannot be fetched: write it as https://host/path, without a user"},
 	{FetchForbidden, "it is at %s, and nothing is fetched for this gateway: allow it with \"documents: {fetch: true}\", or upload it"},
 	{FetchRefused, "fetching it from %s: it answers %s; redirects are not followed"},

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -272,7 +273,7 @@ func rebase(base string, d connectors.Deployment) (string, error) {
 	case len(d.Paths) > 0:
 		own = d.Paths[0]
 		if strings.ContainsAny(own, "*~()[]{}\\^$? ") {
-			return "", fmt.Errorf("its path %q is a pattern", own)
+			return "", errors.New(portal.PathPattern.Text(own))
 		}
 	}
 	return strings.TrimRight(base, "/") + "/" + strings.TrimLeft(own, "/"), nil

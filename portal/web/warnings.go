@@ -23,6 +23,7 @@ var warningKeys = map[portal.Warning]string{
 	portal.NoAddress:         "warning.no_address",
 	portal.NotTakenOver:      "warning.not_taken_over",
 	portal.OutsideBounds:     "warning.outside_bounds",
+	portal.PathPattern:       "warning.path_pattern",
 	portal.RuleNoAddress:     "warning.rule_no_address",
 	portal.RulePartly:        "warning.rule_partly",
 	portal.WordUnknown:       "warning.word_unknown",
@@ -68,8 +69,11 @@ func (v *visit) inWarning(w portal.Warning, value string) string {
 	switch {
 	case slices.Contains(portal.Axes, portal.Axis(value)):
 		return v.text.Axis(value)
-	case w == portal.NotTakenOver || w == portal.NoAddress:
+	case w == portal.NotTakenOver || w == portal.NoAddress || w == portal.RuleNoAddress && strings.HasPrefix(value, "its "):
 		return v.warned(value).Text
+	}
+	if where, what, ok := strings.Cut(value, " "); ok && slices.Contains([]string{"stage", "host", "path"}, where) {
+		return strings.ToLower(v.text.T("placement.match_"+where)) + " " + what
 	}
 	return value
 }
