@@ -100,7 +100,11 @@ func TestCompare(t *testing.T) {
 		"one route for whatever is below": {
 			Deployment{Title: "Depot Tracking", Routes: []Operation{{"", "/eu/tracking"}}}, Deployment{Title: "Depot Tracking", Shape: document(tracking)}, Join, SameTitle},
 		"a name in other words": {Deployment{Title: "IoE² API - to create desks (EU)"}, Deployment{Title: "IOE² API - TO CREATE DESKS - TEST"}, Join, SameTitle},
-		"decorations alone":     {Deployment{Title: "Proxy API"}, Deployment{Title: "Gateway API"}, Apart, ""},
+		"the other way round": {
+			Deployment{Title: "Speech-to-Text API", Shape: document(crud)}, Deployment{Title: "text-to-speech-svc", Shape: document(crud)}, Apart, OtherTitle},
+		"the same way round": {
+			Deployment{Title: "Speech-to-Text API", Shape: document(crud)}, Deployment{Title: "speech_to_text-prod", Shape: document(crud)}, Join, SameTitle},
+		"decorations alone": {Deployment{Title: "Proxy API"}, Deployment{Title: "Gateway API"}, Apart, ""},
 		"two companies' names": {
 			Deployment{Title: "Contoso Orders API", BaseURL: "https://api.contoso.example/orders", Shape: document(crud)},
 			Deployment{Title: "Fabrikam Orders API", BaseURL: "https://api.fabrikam.example/orders", Shape: document(crud)}, Apart, OtherTitle},

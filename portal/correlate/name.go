@@ -179,6 +179,9 @@ func compareNames(a, b name, weigh func(string) float64) likeness {
 		}
 		restA, restB = l.spelled(restA, restB, weigh)
 	}
+	if turned(a, b) {
+		l.onlyA, l.onlyB = rare, rare
+	}
 	for _, w := range restA {
 		if !slices.Contains(b.Words, w) { // said twice
 			l.onlyA += weigh(w)
@@ -190,6 +193,13 @@ func compareNames(a, b name, weigh func(string) float64) likeness {
 		}
 	}
 	return l
+}
+
+// turned reports whether what leads to something in one name is led to in the other: "Speech-to-Text", "Text to Speech".
+func turned(a, b name) bool {
+	i, j := slices.Index(a.All, "to"), slices.Index(b.All, "to")
+	return i > 0 && j > 0 && i+1 < len(a.All) && j+1 < len(b.All) &&
+		a.All[i-1] != a.All[i+1] && a.All[i-1] == b.All[j+1] && a.All[i+1] == b.All[j-1]
 }
 
 // letters are the words of a name written as one, without the decorations behind them: "NextGen (EU)" is "Nextgen".
