@@ -48,8 +48,10 @@ type Index struct {
 	ready   atomic.Bool
 	version atomic.Int64
 	memory  memory
-	claimed bool  // only the loop uses these
-	seen    int64 // nothing up to this change concerns the index
+
+	following sync.Mutex // held by whoever brings it up to date, for the two below
+	claimed   bool
+	seen      int64 // nothing up to this change concerns the index
 }
 
 // New returns the index of a database. Run keeps it up to date; until it has been whole once, searches look at titles,
@@ -82,6 +84,8 @@ func (x *Index) Run(ctx context.Context) {
 
 // CatchUp brings everything into the index that was committed before the call.
 func (x *Index) CatchUp(ctx context.Context) error {
+	x.following.Lock()
+	defer x.following.Unlock()
 	if !x.Ready() { // what was kept can be asked while it is brought up to date
 		if err := x.look(ctx); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -197,6 +198,24 @@ var shop = []api{
 	{"paypal", []deployment{{place: "public production", title: "PayPal wallet", summary: "Zürich wallets at https://public.example/paypal, not https://internal.corp/secrets"}}},
 	{"vault", []deployment{{place: "internal test", title: "Refund vault", summary: "Keeps refunds"}}},
 	{"hidden", []deployment{{place: "odd nowhere", title: "Payments of nobody"}}},
+}
+
+// TestCatchUpsAtOnce: whoever brings the index up to date beside its own loop gets in nobody's way. The race detector looks on.
+func TestCatchUpsAtOnce(t *testing.T) {
+	w := over(t, storetest.Open(t), config)
+	w.put(t, shop...)
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			if err := w.index.CatchUp(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if !w.index.Ready() {
+		t.Error("the index is not ready")
+	}
 }
 
 func TestFind(t *testing.T) {

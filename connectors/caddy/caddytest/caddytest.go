@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -25,6 +26,7 @@ import (
 
 	"concierge/connectors"
 	"concierge/portal"
+	"syscall"
 )
 
 // Server is the name of the HTTP server, which is the exposure of every API.
@@ -232,14 +234,22 @@ func (g *Gateway) change(t TB, edit func([]Route) []Route) {
 
 func (g *Gateway) call(t TB, method, path string, body, into any) {
 	t.Helper()
-	req, err := http.NewRequest(method, g.Admin+path, bytes.NewReader(encode(t, body)))
-	if err != nil {
-		t.Fatalf("%s %s: %v", method, path, err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := g.place.Admin.Do(req)
-	if err != nil {
-		t.Fatalf("%s %s: %v", method, path, err)
+	var resp *http.Response
+	for left := 10; ; left-- {
+		req, err := http.NewRequest(method, g.Admin+path, bytes.NewReader(encode(t, body)))
+		if err != nil {
+			t.Fatalf("%s %s: %v", method, path, err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		resp, err = g.place.Admin.Do(req)
+		if err == nil {
+			break
+		}
+		// Caddy opens its admin side anew with every configuration, and drops whoever has just come to the one before. What
+		// may be done twice is asked again.
+		if method == http.MethodPut || !errors.Is(err, syscall.ECONNRESET) || left == 0 {
+			t.Fatalf("%s %s: %v", method, path, err)
+		}
 	}
 	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(resp.Body)
