@@ -76,6 +76,8 @@ const (
 	clusterDelay = 3 * time.Second
 	// readyWithin is for a process that starts on a busy machine.
 	readyWithin = 60 * time.Second
+	// settledFor is longer than a replica takes to follow what another has brought in.
+	settledFor = 5 * time.Second
 )
 
 // newCluster starts everything but the replicas. Each audience has people with tokens, tokens in all, shared evenly.
@@ -383,8 +385,11 @@ func (c *cluster) synced() {
 		}
 		return nil
 	})
+	// What was read last is followed within a second or two, by all replicas as late as by one.
 	for audience, members := range c.people {
-		c.eventually(readyWithin, "every replica shows "+string(audience)+" the same", func() error {
+		var shown string
+		var since time.Time
+		c.eventually(readyWithin, "every replica shows "+string(audience)+" the same, for a while", func() error {
 			var first string
 			for i, r := range c.replicas {
 				if r.process == nil {
@@ -401,6 +406,12 @@ func (c *cluster) synced() {
 				case first != string(a.body):
 					return fmt.Errorf("replica %d differs", i+1)
 				}
+			}
+			if first != shown {
+				shown, since = first, time.Now()
+			}
+			if shownFor := time.Since(since); shownFor < settledFor {
+				return fmt.Errorf("for %s only", shownFor.Round(time.Millisecond))
 			}
 			return nil
 		})
