@@ -156,8 +156,9 @@ func (e *weighing) lookAround() {
 	if !e.titled || max(e.alike.shared, e.ops.tells) >= plainBits {
 		return
 	}
-	namesA, namesB := e.beside(e.a.rare), e.beside(e.b.rare)
-	ownersA, ownersB := e.beside(e.a.owners), e.beside(e.b.owners)
+	titleA, titleB := strings.Join(e.nameA.Words, ""), strings.Join(e.nameB.Words, "")
+	namesA, namesB := beside(e.a.rare, titleA, titleB), beside(e.b.rare, titleA, titleB)
+	ownersA, ownersB := beside(e.a.owners, titleA, titleB), beside(e.b.owners, titleA, titleB)
 	common := func(a, b []string) bool {
 		return slices.ContainsFunc(a, func(w string) bool { return slices.Contains(b, w) })
 	}
@@ -173,9 +174,8 @@ func (e *weighing) lookAround() {
 	}
 }
 
-// beside are the words that do not come from the title, in whatever spelling.
-func (e *weighing) beside(words []string) []string {
-	titleA, titleB := strings.Join(e.nameA.Words, ""), strings.Join(e.nameB.Words, "")
+// beside are the words that do not come from either title, in whatever spelling.
+func beside(words []string, titleA, titleB string) []string {
 	var out []string
 	for _, w := range words {
 		if !strings.Contains(titleA, w) && !strings.Contains(titleB, w) && !strings.Contains(w, titleA) && !strings.Contains(w, titleB) {

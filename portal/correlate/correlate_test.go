@@ -490,6 +490,18 @@ func TestPlaceAsksNobodyAboutATitleOfTwoDivisions(t *testing.T) {
 	}
 }
 
+// Names are spelled alike if their words are the same, written as one.
+func TestSameLetters(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		some := rapid.SliceOfN(rapid.SampledFrom([]string{"a", "ab", "b", "next", "gen", "nextgen", "prod", "v2", "desk"}), 1, 5)
+		a, b := name{Words: some.Draw(t, "a")}, name{Words: some.Draw(t, "b")}
+		one := func(n name) string { return strings.Join(undecorated(n.Words), "") }
+		if got, want := sameLetters(a, b), one(a) != "" && one(a) == one(b); got != want {
+			t.Errorf("%q, %q: %t", a.Words, b.Words, got)
+		}
+	})
+}
+
 // Two that hardly overlap are one where a third has most of both.
 func TestPlaceJoinsThroughTheMiddle(t *testing.T) {
 	member := func(id string, list string) Member {

@@ -174,7 +174,7 @@ func compareNames(a, b name, weigh func(string) float64) likeness {
 		restA = append(restA, w)
 	}
 	if len(restA) > 0 && len(restB) > 0 {
-		if letters := a.letters(); letters != "" && letters == b.letters() || runsThrough(a, b) || runsThrough(b, a) {
+		if sameLetters(a, b) || runsThrough(a, b) || runsThrough(b, a) {
 			return likeness{shared: max(sum(a.Words, weigh), sum(b.Words, weigh))}
 		}
 		restA, restB = l.spelled(restA, restB, weigh)
@@ -202,16 +202,51 @@ func turned(a, b name) bool {
 		a.All[i-1] != a.All[i+1] && a.All[i-1] == b.All[j+1] && a.All[i+1] == b.All[j-1]
 }
 
-// letters are the words of a name written as one, without the decorations behind them: "NextGen (EU)" is "Nextgen".
-func (n name) letters() string {
-	all := n.All
-	if len(all) == 0 {
-		all = n.Words
+// sameLetters reports whether the words of two names, written as one and without the decorations behind them, are the same:
+// "NextGen (EU)" and "Nextgen". Both have words.
+func sameLetters(a, b name) bool {
+	x, y := a.spelling(), b.spelling()
+	if x[0][0] != y[0][0] { // most of those that are asked about
+		return false
 	}
+	if x, y = undecorated(x), undecorated(y); len(x) == 0 || len(y) == 0 {
+		return false
+	}
+	var left, right string
+	for {
+		if left == "" {
+			if len(x) == 0 {
+				return right == "" && len(y) == 0
+			}
+			left, x = x[0], x[1:]
+		}
+		if right == "" {
+			if len(y) == 0 {
+				return false
+			}
+			right, y = y[0], y[1:]
+		}
+		n := min(len(left), len(right))
+		if left[:n] != right[:n] {
+			return false
+		}
+		left, right = left[n:], right[n:]
+	}
+}
+
+// spelling is every word of a name.
+func (n name) spelling() []string {
+	if len(n.All) > 0 {
+		return n.All
+	}
+	return n.Words
+}
+
+func undecorated(all []string) []string {
 	for len(all) > 0 && !tells(all[len(all)-1]) {
 		all = all[:len(all)-1]
 	}
-	return strings.Join(all, "")
+	return all
 }
 
 // cutWord takes a word from the beginning, and the s that its stem has lost from the word before it.
