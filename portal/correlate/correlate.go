@@ -67,7 +67,7 @@ const Common = 64
 // Result says where new members belong.
 type Result struct {
 	Joins   []Joined
-	Reviews []Pair // a tenth as many as there are new members, or ten, at most; what other answers answer comes last
+	Reviews []Pair
 }
 
 // Joined is an entry with the new members that belong to it.

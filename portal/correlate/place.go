@@ -128,12 +128,10 @@ func (p *placing) fetch(index Index) error {
 	return nil
 }
 
-// How much people are asked at a time: maxReviews about an entry, fewer where many have an API like it and none is likelier than others,
-// and about all new members a tenth of their number, but leastBudget where they are few.
+// How many questions there are for an entry, at a time; fewer where many have an API like it, and none is likelier than others.
 const (
 	maxReviews      = 3
 	maxPlainReviews = 2
-	leastBudget     = 10
 )
 
 func (p *placing) result() Result {
@@ -173,28 +171,14 @@ func (p *placing) result() Result {
 // across reports whether two divisions have the ends of an edge.
 func (p *placing) across(e *edge) bool { return p.nodes[e.a].Division != p.nodes[e.b].Division }
 
-// questions are those that people are asked, the strongest first. Where there are too many, those go that other answers would
-// answer: whoever says that a and b are one, and b and c, has said it of a and c.
+// questions are those that people are asked, the strongest first.
 func (p *placing) questions() []*edge {
-	var tell, repeat []*edge
+	var all []*edge
 	answered := map[uint64]bool{} // pairs of groups that were asked about, or need not be
 	count := map[int]int{}
-	linked := map[int]int{} // by group: one that is linked with it by questions
-	end := func(group int) int {
-		for {
-			next, ok := linked[group]
-			if !ok {
-				return group
-			}
-			group = next
-		}
-	}
 	for i := range p.edges {
 		e := &p.edges[i]
 		a, b := p.root(int(e.a)), p.root(int(e.b))
-		if p.across(e) && !e.join { // two divisions have APIs of one name as a rule
-			continue
-		}
 		limit := maxReviews
 		if e.plain {
 			limit = maxPlainReviews
@@ -205,21 +189,17 @@ func (p *placing) questions() []*edge {
 		if e.deeds == 0 && p.hear(a, b).contradicted { // a pair that says itself what it can do is not outvoted
 			continue
 		}
+		if e.deeds < 0 && p.across(e) { // a name is all that they share
+			continue
+		}
 		if answered[pairOf(a, b)] = true; p.kept(a, b) {
 			continue
 		}
 		count[a]++
 		count[b]++
-		if from, to := end(a), end(b); from != to {
-			linked[from] = to
-			tell = append(tell, e)
-		} else {
-			repeat = append(repeat, e)
-		}
+		all = append(all, e)
 	}
-	budget := max(leastBudget, p.fresh/10)
-	tell = tell[:min(len(tell), budget)]
-	return append(tell, repeat[:min(len(repeat), budget-len(tell))]...)
+	return all
 }
 
 func (p *placing) reasons(e *edge) []Reason {

@@ -62,20 +62,24 @@ type generator struct {
 	precision, recall, queue float64 // at least; at most
 }
 
+const usual = "mixture" // the generator that follows no profile
+
 func generators() []generator {
-	all := []generator{{"mixture", Generate, 0.998, 0.97, 0.10}}
+	all := []generator{{usual, Generate, 0.998, 0.97, 0.10}}
 	for i, p := range Profiles() {
-		// Where little but names is told, precision and the queue come first: decision 14 says what is out of reach.
-		held := []generator{{precision: 0.998, recall: 0.95}, {precision: 0.998, recall: 0.87}, {precision: 0.998, recall: 0.95}, {precision: 0.998, recall: 0.93}, {precision: 0.998, recall: 0.83}}[i]
-		held.queue = 0.10
+		// Where little but names is told precision comes first, and what is not known is asked: decision 14 says what is out of reach.
+		held := []generator{
+			{precision: 0.998, recall: 0.96, queue: 0.12}, {precision: 0.998, recall: 0.94, queue: 0.18}, {precision: 0.998, recall: 0.95, queue: 0.10},
+			{precision: 0.998, recall: 0.96, queue: 0.13}, {precision: 0.998, recall: 0.91, queue: 0.18},
+		}[i]
 		held.name, held.make = p.Name, func(specs []Spec, seed uint64) []Deployment { return Company(specs, p, seed) }
 		all = append(all, held)
 	}
 	return all
 }
 
-// The first set of descriptions is held to what is promised of each generator. Other sets, and halves of the first, are printed beside
-// it, and what each generator makes hard.
+// The first set of descriptions is held to the aims in the mixture, and the descriptions of this package to what is promised of each
+// generator. All figures are printed, those of other sets and of halves of the first beside them, and what each generator makes hard.
 //
 //	CONCIERGE_SPECS=FOLDER:FOLDER go test -run PrecisionAndRecall -v ./portal/correlate/correlatetest
 //
@@ -94,7 +98,8 @@ func TestPrecisionAndRecall(t *testing.T) {
 			rows = append(rows, row)
 			sum.Add(row.Figures)
 			mistakes := fmt.Sprintf("wrongly joined:\n%s\nmissed:\n%s", strings.Join(row.Wrong, "\n"), strings.Join(row.Missed, "\n"))
-			if i == 0 && (row.Precision() < g.precision || row.Recall() < g.recall || row.Queue() > g.queue) {
+			held := i == 0 && (g.name == usual || os.Getenv("CONCIERGE_SPECS") == "")
+			if held && (row.Precision() < g.precision || row.Recall() < g.recall || row.Queue() > g.queue) {
 				t.Errorf("%s: precision %.4f, recall %.4f, queue %.3f; it has to be %.3f, %.2f, %.2f\n%s", row.Name, row.Precision(), row.Recall(), row.Queue(), g.precision, g.recall, g.queue, mistakes)
 			}
 			if errors && strings.HasPrefix(g.name, only) {
