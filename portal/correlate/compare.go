@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// The least scores of the verdicts.
+// The least scores of the verdicts; see oneInOtherWords.
 const (
 	JoinScore   = 0.95
 	ReviewScore = 0.5
@@ -41,15 +41,19 @@ const (
 // Compare judges two deployments as if one division had both. It is symmetrical.
 func Compare(a, b Sketch) Match {
 	e := weighUp(&a, &b)
-	m := Match{Score: e.score, Verdict: e.verdict()}
-	found := e.found[:e.signals]
-	slices.SortStableFunc(found, func(x, y finding) int {
+	return Match{Score: e.score, Verdict: e.verdict(), Reasons: e.reasons()}
+}
+
+// reasons are what was found, what weighs most first.
+func (e *weighing) reasons() []Reason {
+	found := slices.SortedStableFunc(slices.Values(e.found[:e.signals]), func(x, y finding) int {
 		return cmp.Or(cmp.Compare(math.Abs(y.bits), math.Abs(x.bits)), strings.Compare(x.code, y.code))
 	})
+	var all []Reason
 	for _, f := range found {
-		m.Reasons = append(m.Reasons, Reason{f.code, e.args(f.code)})
+		all = append(all, Reason{f.code, e.args(f.code)})
 	}
-	return m
+	return all
 }
 
 // weighUp looks at every signal.
@@ -57,12 +61,13 @@ func weighUp(a, b *Sketch) weighing {
 	if x, y := a.Sum(), b.Sum(); x > y || x == y && compareSketches(a, b) > 0 { // so that no rule below can depend on which comes first
 		a, b = b, a
 	}
-	x, y := newSubject(a), newSubject(b)
-	return weighInOrder(&x, &y)
+	x, y := newSubject(a, nil), newSubject(b, nil)
+	return weighInOrder(&x, &y, false)
 }
 
-// weighInOrder is weighUp for sketches of which the second does not come before the first.
-func weighInOrder(a, b *subject) weighing {
+// weighInOrder is weighUp for sketches of which the second does not come before the first. Where nothing but the verdict is
+// asked for, it leaves off once that is sure.
+func weighInOrder(a, b *subject, verdict bool) weighing {
 	e := weighing{a: a, b: b}
 	if a.Explicit != "" && b.Explicit != "" {
 		if a.Explicit == b.Explicit {
@@ -76,12 +81,33 @@ func weighInOrder(a, b *subject) weighing {
 	}
 	e.titles()
 	e.names()
+	place := e.place()
+	if verdict && e.hopeless(place) {
+		return e
+	}
 	e.operations()
-	e.place()
+	if place > 0 {
+		e.add(place, SamePath)
+	}
 	e.upstream()
 	e.owner()
 	e.addUp()
 	return e
+}
+
+// hopeless reports whether two are apart whatever they can do, by what is found so far and what their base paths say.
+func (e *weighing) hopeless(place float64) bool {
+	most := prior + place + maxOperations
+	for _, f := range e.found[:e.signals] {
+		most += f.bits
+	}
+	if e.a.backEnd != nil && e.b.backEnd != nil {
+		most += maxUpstream
+	}
+	if e.a.Owner != "" && e.b.Owner != "" {
+		most += sameOwner
+	}
+	return most < -1 // 0 is worth a question
 }
 
 // weighing adds up what speaks for and against.
@@ -93,8 +119,7 @@ type weighing struct {
 
 	titled       bool     // both have a title
 	alike        likeness // of the titles, or of whatever else calls them alike
-	nameA, nameB name     // the titles that are most alike
-	called       name     // what else calls them alike
+	nameA, nameB *named   // the titles that are most alike, or what else calls them alike; nil: nothing
 	ops          overlap
 	shapes       bool // both tell operations
 
@@ -129,25 +154,46 @@ func (e *weighing) addUp() {
 		total += f.bits
 	}
 	e.lookAround()
+	e.lookAtDecorations()
 	e.clash = e.clash || e.otherTitle || e.strangers
-	partly := e.titled && !e.alike.same() && e.shapes && e.ops.ratio() < nearlyAll                                                                                          // an edition, or a relative
-	if e.otherTitle || e.strangers || partly || e.shapes && e.deeds < 1 || e.otherName || e.decorated || (e.deeds == 0 || e.nameless) && (e.otherOwner || e.otherBackEnd) { // never without a person
+	called := e.titled || e.alike.shared > 0
+	// An edition, or a relative.
+	partly := called && !e.alike.same() && e.shapes && e.ops.ratio() < nearlyAll
+	// Another owner or back end, where it is not known what one of them can do, or what it is called.
+	others := (e.deeds == 0 || e.nameless) && (e.otherOwner || e.otherBackEnd)
+	if e.otherTitle || e.strangers || partly || e.shapes && e.deeds < 1 || e.otherName || e.decorated || others { // never without a person
 		total = min(total, mostForReview)
 	}
-	if e.deeds < 0 && e.otherOwner { // two companies' "Payments API"
+	// Two companies' "Payments API"; two services of a product.
+	if e.deeds < 0 && (e.otherOwner || !e.alike.same()) {
 		total = min(total, mostForApart)
 	}
 	e.score = 1 / (1 + math.Exp2(-max(min(total, maxBits), -maxBits)))
+}
+
+// oneInOtherWords reports whether two do the same under titles of which the one says all that the other does: that is worth a question,
+// however little either tells. "ACME Lockers", "locker-svc".
+func (e *weighing) oneInOtherWords() bool {
+	return e.titled && e.alike.within() && e.shapes && e.ops.ratio() >= nearlyAll && min(e.ops.ofA, e.ops.ofB) >= fewOperations && !e.otherOwner && !e.strangers
 }
 
 func (e *weighing) verdict() Verdict {
 	switch {
 	case e.score >= JoinScore:
 		return Join
-	case e.score >= ReviewScore:
+	case e.score >= ReviewScore, e.oneInOtherWords():
 		return Review
 	}
 	return Apart
+}
+
+// lookAtDecorations hears words that are decoration elsewhere, where the rest of two names says little.
+func (e *weighing) lookAtDecorations() {
+	if e.nameA == nil || e.alike.shared >= rare {
+		return
+	}
+	a, b := e.nameA.name, e.nameB.name
+	e.decorated = contradict(a, b, kinds) || contradict(a, b, audiences)
 }
 
 // lookAround looks at what else names the two, where title and operations are such as many companies have: the customers of
@@ -156,7 +202,7 @@ func (e *weighing) lookAround() {
 	if !e.titled || max(e.alike.shared, e.ops.tells) >= plainBits {
 		return
 	}
-	titleA, titleB := strings.Join(e.nameA.Words, ""), strings.Join(e.nameB.Words, "")
+	titleA, titleB := e.nameA.letters, e.nameB.letters
 	namesA, namesB := beside(e.a.rare, titleA, titleB), beside(e.b.rare, titleA, titleB)
 	ownersA, ownersB := beside(e.a.owners, titleA, titleB), beside(e.b.owners, titleA, titleB)
 	common := func(a, b []string) bool {
@@ -201,7 +247,7 @@ func (e *weighing) args(code string) []string {
 	case SamePath:
 		return []string{e.a.Place.Text}
 	case NamedAlike:
-		return []string{strings.Join(e.called.Words, " ")}
+		return []string{strings.Join(e.nameB.Words, " ")}
 	case SameUpstream:
 		return []string{e.a.Upstream.Text}
 	case OtherUpstream:
@@ -216,44 +262,55 @@ func (e *weighing) args(code string) []string {
 	return nil
 }
 
-// weigh is the weight of a word of a name, less if it is the company's.
-func (e *weighing) weigh(w string) float64 {
-	if slices.Contains(e.a.company, w) || slices.Contains(e.b.company, w) {
-		return 1
+// words are those of a name; what is the company's name weighs less. room is where they are put if there is any.
+func (e *weighing) words(n *named, room []word) (words []word, ours bool) {
+	words = n.words
+	for i, w := range n.words {
+		if slices.Contains(e.a.company, w.text) || slices.Contains(e.b.company, w.text) {
+			if !ours {
+				words, ours = append(room, n.words...), true
+			}
+			words[i].weight = 1
+		}
 	}
-	return wordWeight(w)
+	return words, ours
 }
 
 // compareNames says what two names have in common. Where each says what the other does not, a company's name counts in
 // full: the APIs of two companies are two.
-func (e *weighing) compareNames(a, b name) likeness {
-	l := compareNames(a, b, e.weigh)
-	if !l.within() && len(e.a.company)+len(e.b.company) > 0 {
-		if full := compareNames(a, b, wordWeight); full.net() < l.net() {
+func (e *weighing) compareNames(a, b *named) likeness {
+	l, ours := e.compareOurs(a, b)
+	if ours && !l.within() {
+		if full := compareNames(a, b, a.words, b.words); full.net() < l.net() {
 			l.onlyA, l.onlyB = full.onlyA, full.onlyB
 		}
 	}
 	return l
 }
 
+// compareOurs is compareNames with a company's name for little; ours reports whether it is in either.
+func (e *weighing) compareOurs(a, b *named) (l likeness, ours bool) {
+	var roomA, roomB [maxWords]word
+	wordsA, oursA := e.words(a, roomA[:0])
+	wordsB, oursB := e.words(b, roomB[:0])
+	return compareNames(a, b, wordsA, wordsB), oursA || oursB
+}
+
 func (e *weighing) titles() {
 	l := &e.alike
-	for _, n := range e.a.Titles {
-		for _, m := range e.b.Titles {
+	for _, n := range e.a.titles {
+		for _, m := range e.b.titles {
 			if x := e.compareNames(n, m); !e.titled || x.net() > l.net() {
 				*l, e.nameA, e.nameB, e.titled = x, n, m, true
 			}
 		}
-	}
-	if e.titled && l.shared < rare {
-		e.decorated = contradict(e.nameA, e.nameB, kinds) || contradict(e.nameA, e.nameB, audiences)
 	}
 	switch {
 	case !e.titled:
 	case l.same():
 		shared := l.shared
 		if shared <= float64(len(e.nameA.Words)) { // the company's name is all there is
-			shared = sum(e.nameA.Words, wordWeight)
+			shared = sum(e.nameA.words)
 		}
 		e.add(min(shared+wholeTitle, maxTitle), SameTitle)
 	case l.within():
@@ -298,6 +355,8 @@ func (e *weighing) operations() {
 		e.add(min(tells, maxOperations), SameOperations)
 	case ratio >= 0.2:
 		e.add(min(tells, maxOperations)*(ratio-0.2)/0.55, SomeOperations)
+	case o.silent() && e.a.Shape.bare() && e.b.Shape.bare():
+		e.shapes = false
 	default:
 		e.deeds = -1
 		fewest := min(o.ofA, o.ofB)
@@ -320,7 +379,7 @@ func (e *weighing) names() {
 	for _, n := range namesA {
 		for _, m := range namesB {
 			if l := e.compareNames(n, m); l.net() > e.alike.net() {
-				e.alike, e.called = l, m
+				e.alike, e.nameA, e.nameB = l, n, m
 			}
 		}
 	}
@@ -333,17 +392,18 @@ func (e *weighing) names() {
 	e.add(min(e.alike.net()+2, maxPlace), NamedAlike)
 }
 
-// place looks at base paths.
-func (e *weighing) place() {
-	if e.a.Place != nil && e.b.Place != nil {
-		if l := compareNames(*e.a.Place, *e.b.Place, e.weigh); l.same() {
+// place is what base paths say.
+func (e *weighing) place() float64 {
+	if e.a.place != nil && e.b.place != nil {
+		if l, _ := e.compareOurs(e.a.place, e.b.place); l.same() {
 			bits := min(l.shared+2, maxPlace)
 			if e.titled && e.alike.same() { // a base path is made from the title as a rule: it says little more
 				bits = min(bits, 1.5)
 			}
-			e.add(bits, SamePath)
+			return bits
 		}
 	}
+	return 0
 }
 
 func (e *weighing) upstream() {
@@ -353,10 +413,13 @@ func (e *weighing) upstream() {
 	}
 	switch {
 	case a.Text == b.Text && len(a.Words) > 0:
-		e.add(min(sum(a.Words, e.weigh), maxUpstream), SameUpstream)
-	case len(a.Words) > 0 && len(b.Words) > 0 && compareNames(name{Words: a.Words}, name{Words: b.Words}, e.weigh).shared == 0:
-		e.otherBackEnd = true
-		e.add(-otherUpstream, OtherUpstream)
+		words, _ := e.words(e.a.backEnd, nil)
+		e.add(min(sum(words), maxUpstream), SameUpstream)
+	case len(a.Words) > 0 && len(b.Words) > 0:
+		if l, _ := e.compareOurs(e.a.backEnd, e.b.backEnd); l.shared == 0 {
+			e.otherBackEnd = true
+			e.add(-otherUpstream, OtherUpstream)
+		}
 	}
 }
 

@@ -94,14 +94,22 @@ func (p *placing) union(i, j int, link *edge) {
 	*b = group{}
 }
 
-// drawn are the members of two groups whose lots are the lowest. Who they are does not depend on the order in which a
-// group came about, and hardly changes any more when it is large.
+// drawn are the members of two groups whose lots are the lowest, in their order. Who they are does not depend on the order in
+// which a group came about, and hardly changes any more when it is large.
 func (p *placing) drawn(a, b []int32) []int32 {
-	both := slices.Concat(a, b)
-	slices.SortFunc(both, func(i, j int32) int {
-		return cmp.Or(cmp.Compare(p.nodes[i].lot, p.nodes[j].lot), cmp.Compare(i, j))
-	})
-	return both[:min(sample, len(both))]
+	lower := func(i, j int32) bool {
+		one, other := p.nodes[i].lot, p.nodes[j].lot
+		return one < other || one == other && i < j
+	}
+	both := make([]int32, 0, min(sample, len(a)+len(b)))
+	for len(both) < cap(both) {
+		from := &a
+		if len(a) == 0 || len(b) > 0 && lower(b[0], a[0]) {
+			from = &b
+		}
+		both, *from = append(both, (*from)[0]), (*from)[1:]
+	}
+	return both
 }
 
 // strongest merges the rivals of two groups that are one now.

@@ -21,8 +21,8 @@ var decorations = wordSet(`
 	the a an of for and to in on by with from your our its or
 	v ver version legacy old new current deprecated obsolete retired next latest stable beta alpha preview rc ga experimental early
 	final draft copy edition release snapshot
-	prod production prd live test tst testing tests qa qas uat sit sim simulation simulator sandbox sbx sand stage staging stg
-	preprod pre nonprod dev develop development int integration acc acceptance demo local canary blue green dr perf load training trn
+	prod production prd live test tst testing tests qa qas uat ut sit sim simulation simulator sandbox sbx sand stage staging stg
+	preprod preprd pprd ppd pre nonprod nonprd nprd npd dev devl dv develop development int integration itg intg acc accp acpt acceptance demo local canary blue green dr perf load training trn
 	eu us uk emea apac na latam asia europe america global intl international west east north south central northeast southeast
 	northwest southwest westeurope northeurope eastus westus weu neu euw use usw aws azure gcp onprem cloud dc region zone
 	cluster0 cluster1 az`)
@@ -142,57 +142,72 @@ func singular(w string) string {
 	return w
 }
 
-// likeness is what two names have in common, in bits: shared, and what only the one or the other says. cut: a word of the
-// one is but a part of a word of the other.
+// likeness is what two names have in common, in bits: shared, and what only the one or the other says. cut is how much of what is
+// shared are words of the one that are but parts of words of the other.
 type likeness struct {
-	shared, onlyA, onlyB float64
-	cut                  bool
+	shared, onlyA, onlyB, cut float64
 }
 
-func (l likeness) same() bool   { return l.shared > 0 && l.onlyA == 0 && l.onlyB == 0 && !l.cut }
-func (l likeness) within() bool { return l.shared > 0 && (l.onlyA == 0 || l.onlyB == 0) }
+func (l likeness) same() bool { return l.shared > 0 && l.onlyA == 0 && l.onlyB == 0 && l.cut == 0 }
+
+// within reports whether the one says all that the other does, or a part of a word of it and hardly more: "Dataflow" is not within
+// "Country Data Standardization".
+func (l likeness) within() bool {
+	return l.shared > 0 && (l.onlyA == 0 || l.onlyB == 0) && (l.shared > l.cut || max(l.onlyA, l.onlyB) <= rare)
+}
 
 // net is what the names speak for being one (positive) or two.
 func (l likeness) net() float64 {
 	return l.shared - max(l.onlyA, l.onlyB)/4 - 1.5*min(l.onlyA, l.onlyB)
 }
 
-// compareNames says what two names have in common. weigh gives the weight of a word.
-func compareNames(a, b name, weigh func(string) float64) likeness {
+// compareNames says what two names have in common. wordsA and wordsB are their words, with the weights that they have here.
+func compareNames(a, b *named, wordsA, wordsB []word) likeness {
 	var l likeness
-	if len(a.Words) == 0 || len(b.Words) == 0 {
+	if len(wordsA) == 0 || len(wordsB) == 0 {
 		return l
 	}
-	var bufferA, bufferB [maxWords]string
-	restA, restB := bufferA[:0], append(bufferB[:0], b.Words...)
-	for _, w := range a.Words {
-		if i := slices.Index(restB, w); i >= 0 {
-			l.shared += weigh(w)
+	var bufferA, bufferB [maxWords]word
+	restA, restB := bufferA[:0], append(bufferB[:0], wordsB...)
+	for _, w := range wordsA {
+		if i := find(restB, w.text); i >= 0 {
+			l.shared += w.weight
 			restB = slices.Delete(restB, i, i+1)
 			continue
 		}
 		restA = append(restA, w)
 	}
 	if len(restA) > 0 && len(restB) > 0 {
-		if sameLetters(a, b) || runsThrough(a, b) || runsThrough(b, a) {
-			return likeness{shared: max(sum(a.Words, weigh), sum(b.Words, weigh))}
+		if sameLetters(a.bare, b.bare) || runsThrough(a, b) || runsThrough(b, a) {
+			return likeness{shared: max(sum(wordsA), sum(wordsB))}
 		}
-		restA, restB = l.spelled(restA, restB, weigh)
+		if mayBeSpelled(restA, restB) {
+			restA, restB = l.spelled(restA, restB)
+		}
 	}
-	if turned(a, b) {
+	if turned(a.name, b.name) {
 		l.onlyA, l.onlyB = rare, rare
 	}
 	for _, w := range restA {
-		if !slices.Contains(b.Words, w) { // said twice
-			l.onlyA += weigh(w)
+		if find(wordsB, w.text) < 0 { // said twice
+			l.onlyA += w.weight
 		}
 	}
 	for _, w := range restB {
-		if !slices.Contains(a.Words, w) {
-			l.onlyB += weigh(w)
+		if find(wordsA, w.text) < 0 {
+			l.onlyB += w.weight
 		}
 	}
 	return l
+}
+
+func find(words []word, text string) int {
+	for i := range words {
+		if words[i].text == text {
+			return i
+		}
+	}
+	return -1
 }
 
 // turned reports whether what leads to something in one name is led to in the other: "Speech-to-Text", "Text to Speech".
@@ -203,13 +218,9 @@ func turned(a, b name) bool {
 }
 
 // sameLetters reports whether the words of two names, written as one and without the decorations behind them, are the same:
-// "NextGen (EU)" and "Nextgen". Both have words.
-func sameLetters(a, b name) bool {
-	x, y := a.spelling(), b.spelling()
-	if x[0][0] != y[0][0] { // most of those that are asked about
-		return false
-	}
-	if x, y = undecorated(x), undecorated(y); len(x) == 0 || len(y) == 0 {
+// "NextGen (EU)" and "Nextgen".
+func sameLetters(x, y []string) bool {
+	if len(x) == 0 || len(y) == 0 {
 		return false
 	}
 	var left, right string
@@ -257,27 +268,23 @@ func cutWord(text, word string) (rest string, ok bool) {
 	return rest, ok
 }
 
-func sum(words []string, weigh func(string) float64) float64 {
+func sum(words []word) float64 {
 	var total float64
 	for _, w := range words {
-		total += weigh(w)
+		total += w.weight
 	}
 	return total
 }
 
 // runsThrough reports whether the words of a, written without spaces, are those of b with decorations between or around
 // them: "globalwinescore" is "Global Wine Score".
-func runsThrough(a, b name) bool {
-	all := b.All
-	if len(all) == 0 {
-		all = b.Words
-	}
-	if !mayRunThrough(a.Words[0][0], all) {
+func runsThrough(a, b *named) bool {
+	all := b.spelling()
+	if !mayRunThrough(a.letters[0], all) {
 		return false
 	}
-	joined := strings.Join(a.Words, "")
 	for from := range all {
-		rest := joined
+		rest := a.letters
 		for i, w := range all[from:] {
 			next, ok := cutWord(rest, w)
 			if !ok {
@@ -292,34 +299,53 @@ func runsThrough(a, b name) bool {
 }
 
 // mayRunThrough reports whether any of the words can be the first in a text that begins with a letter: of most pairs none
-// can, and nothing has to be written as one.
+// can.
 func mayRunThrough(first byte, words []string) bool {
 	return first == 's' || slices.ContainsFunc(words, func(w string) bool { return w[0] == first }) // an s may be cut: see cutWord
 }
 
+// mayBeSpelled reports whether a word of the one begins as one of the other, or would if it had lost an s: of most pairs none
+// does, and spelled finds nothing.
+func mayBeSpelled(a, b []word) bool {
+	firstA, seenA := firsts(a)
+	firstB, seenB := firsts(b)
+	return firstA&seenB|firstB&seenA != 0
+}
+
+// firsts are the letters that words begin with, and these with those behind an s, as bits: see cutWord.
+func firsts(words []word) (first, seen uint64) {
+	for _, w := range words {
+		first |= 1 << (w.text[0] % 64)
+		if seen |= first; w.text[0] == 's' && len(w.text) > 1 {
+			seen |= 1 << (w.text[1] % 64)
+		}
+	}
+	return first, seen
+}
+
 // spelled finds words that are written otherwise: run together, cut short, or as initials.
-func (l *likeness) spelled(a, b []string, weigh func(string) float64) (restA, restB []string) {
-	a, b = l.contracted(a, b, weigh)
-	b, a = l.contracted(b, a, weigh)
+func (l *likeness) spelled(a, b []word) (restA, restB []word) {
+	a, b = l.contracted(a, b)
+	b, a = l.contracted(b, a)
 	for k := 0; k < len(a); {
-		i := slices.IndexFunc(b, func(other string) bool { return abbreviates(a[k], other) || abbreviates(other, a[k]) })
+		i := slices.IndexFunc(b, func(w word) bool { return abbreviates(a[k].text, w.text) || abbreviates(w.text, a[k].text) })
 		if i < 0 {
 			k++
 			continue
 		}
-		l.shared += min(weigh(a[k]), weigh(b[i])) / 2
-		l.cut = true
+		part := min(a[k].weight, b[i].weight) / 2
+		l.shared, l.cut = l.shared+part, l.cut+part
 		a, b = slices.Delete(a, k, k+1), slices.Delete(b, i, i+1)
 	}
 	return a, b
 }
 
 // contracted takes words of a that are several words of b in one, or their initials, from both.
-func (l *likeness) contracted(a, b []string, weigh func(string) float64) (restA, restB []string) {
+func (l *likeness) contracted(a, b []word) (restA, restB []word) {
 	for k := 0; k < len(a); {
 		n, from := 0, 0
 		for i := range b {
-			if n = runTogether(a[k], b[i:]); n > 1 {
+			if n = runTogether(a[k].text, b[i:]); n > 1 {
 				from = i
 				break
 			}
@@ -329,7 +355,7 @@ func (l *likeness) contracted(a, b []string, weigh func(string) float64) (restA,
 			continue
 		}
 		for _, part := range b[from : from+n] {
-			l.shared += weigh(part)
+			l.shared += part.weight
 		}
 		a, b = slices.Delete(a, k, k+1), slices.Delete(b, from, from+n)
 	}
@@ -337,10 +363,10 @@ func (l *likeness) contracted(a, b []string, weigh func(string) float64) (restA,
 }
 
 // runTogether says how many of the words make up w: written one after the other, or all of them as initials.
-func runTogether(w string, parts []string) int {
+func runTogether(w string, parts []word) int {
 	rest := w
 	for i, part := range parts {
-		next, ok := cutWord(rest, part)
+		next, ok := cutWord(rest, part.text)
 		if !ok {
 			break
 		}
@@ -351,7 +377,7 @@ func runTogether(w string, parts []string) int {
 	}
 	if len(w) >= 3 && len(w) == len(parts) {
 		for i, part := range parts {
-			if part[0] != w[i] {
+			if part.text[0] != w[i] {
 				return 0
 			}
 		}

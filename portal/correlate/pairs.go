@@ -14,11 +14,12 @@ type judgement struct {
 	common float32 // of what they can do, by weight; -1: not known
 	clash  bool
 	plain  bool
+	unlike bool // titles that are not the same
 	deeds  int8
 }
 
 func (e *weighing) judgement() judgement {
-	j := judgement{score: e.score, common: -1, clash: e.clash, plain: e.plain, deeds: e.deeds}
+	j := judgement{score: e.score, common: -1, clash: e.clash, plain: e.plain, unlike: e.titled && !e.alike.same(), deeds: e.deeds}
 	if e.shapes && min(e.ops.ofA, e.ops.ofB) >= fewOperations {
 		j.common = float32(e.ops.ratio())
 	}
@@ -27,14 +28,14 @@ func (e *weighing) judgement() judgement {
 
 func pairOf(i, j int) uint64 { return uint64(min(i, j))<<32 | uint64(max(i, j)) }
 
-// weigh compares two nodes.
-func (p *placing) weigh(i, j int) weighing {
+// weigh compares two nodes; see weighInOrder.
+func (p *placing) weigh(i, j int, verdict bool) weighing {
 	p.compared.Add(1)
 	a, b := &p.nodes[i], &p.nodes[j]
 	if a.order > b.order || a.order == b.order && compareSketches(&a.Sketch, &b.Sketch) > 0 {
 		a, b = b, a
 	}
-	return weighInOrder(&a.subject, &b.subject)
+	return weighInOrder(&a.subject, &b.subject, verdict)
 }
 
 // judge compares two nodes, unless that was done.
@@ -42,7 +43,7 @@ func (p *placing) judge(i, j int) judgement {
 	p.heard++
 	known, ok := p.judged[pairOf(i, j)]
 	if !ok {
-		e := p.weigh(i, j)
+		e := p.weigh(i, j, false)
 		known = e.judgement()
 		p.judged[pairOf(i, j)] = known
 	}
@@ -94,7 +95,7 @@ func (p *placing) compare() {
 				if int(j) <= i && int(j) < p.fresh || roots[i] == roots[j] {
 					continue
 				}
-				e := p.weigh(i, int(j))
+				e := p.weigh(i, int(j), true)
 				if v := e.verdict(); v != Apart {
 					parts[from/share] = append(parts[from/share], edge{int32(i), j, e.judgement(), v == Join})
 				}
@@ -131,9 +132,6 @@ func (n *neighbours) of(node int, list []int32) []int32 {
 // neighbours finds for every node those that share a key with it: all of them where they are few, else those that are most
 // alike in all their keys.
 func (p *placing) neighbours() *neighbours {
-	// held are the keys of each node that new ones have, by their place among these: what known ones share among themselves is
-	// not looked at.
-	var held []int32
 	n := &neighbours{first: make([]int32, len(p.nodes)+1)}
 	const share = 512
 	parts := make([][]int32, (len(p.nodes)+share-1)/share)
@@ -157,6 +155,13 @@ func (p *placing) neighbours() *neighbours {
 		}
 		parts[from/share] = part
 	})
+	size := 0
+	for _, part := range parts {
+		size += len(part)
+	}
+	// held are the keys of each node that new ones have, by their place among these: what known ones share among themselves is
+	// not looked at.
+	held := make([]int32, 0, size)
 	for x, part := range parts {
 		for i := x * share; i < min((x+1)*share, len(p.nodes)); i++ {
 			n.first[i+1] += int32(len(held))

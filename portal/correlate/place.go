@@ -3,7 +3,6 @@ package correlate
 import (
 	"cmp"
 	"fmt"
-	"hash/fnv"
 	"slices"
 	"sync/atomic"
 )
@@ -32,7 +31,7 @@ func place(members []Member, index Index, apart func(id string) []string) (*plac
 		own := members[i]
 		p.nodes = append(p.nodes, node{Member: &own, at: i})
 	}
-	slices.SortFunc(p.nodes, func(a, b node) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(p.nodes, inOrder)
 	p.fresh = len(p.nodes)
 	if err := p.fetch(index); err != nil {
 		return nil, err
@@ -51,21 +50,26 @@ type node struct {
 	at int // in the list of new ones
 }
 
+func inOrder(a, b node) int { return cmp.Compare(a.ID, b.ID) }
+
 // prepared is what is worked out of a member once, for all comparisons.
 type prepared struct {
-	keys    []uint64
+	order   int64 // of sketches: their sum, and then as compareSketches says
 	subject subject
-	order   int64  // of sketches: their sum, and then as compareSketches says
+	keys    []uint64
 	lot     uint64 // which members speak for a group is drawn
 }
 
 func (m *Member) prepare() {
-	if m.prepared != nil {
-		return
+	if m.prepared == nil {
+		m.prepared = &prepared{}
+		m.prepared.of(m, nil)
 	}
-	h := fnv.New64a()
-	h.Write([]byte(m.ID))
-	m.prepared = &prepared{keys: m.Sketch.keys(), subject: newSubject(&m.Sketch), order: m.Sketch.Sum(), lot: before("", h.Sum64())}
+}
+
+// of prepares a member, with what it shares with others.
+func (p *prepared) of(m *Member, with *pool) {
+	*p = prepared{keys: m.Sketch.keys(), subject: newSubject(&m.Sketch, with), order: m.Sketch.Sum(), lot: before("", textHash(m.ID))}
 }
 
 // edge is a pair that may be one API.
@@ -97,11 +101,8 @@ type placing struct {
 
 func (p *placing) fetch(index Index) error {
 	p.each(0, func(n *node) { n.prepare() })
-	fresh := map[string]bool{}
 	for i := range p.nodes {
-		n := &p.nodes[i]
-		fresh[n.ID] = true
-		p.asked = append(p.asked, n.keys...)
+		p.asked = append(p.asked, p.nodes[i].keys...)
 	}
 	slices.Sort(p.asked)
 	p.asked = slices.Compact(p.asked)
@@ -109,14 +110,20 @@ func (p *placing) fetch(index Index) error {
 	if err != nil {
 		return fmt.Errorf("looking for deployments that are alike: %w", err)
 	}
-	known := make(map[string]bool, len(found))
-	p.nodes = slices.Grow(p.nodes, len(found))
-	for _, m := range found {
-		if !fresh[m.ID] && !known[m.ID] {
-			known[m.ID] = true
-			p.nodes = append(p.nodes, node{Member: m, at: -1})
-		}
+	known := make([]node, len(found))
+	for i, m := range found {
+		known[i] = node{Member: m, at: -1}
 	}
+	slices.SortFunc(known, inOrder)
+	known = slices.CompactFunc(known, func(a, b node) bool { return a.ID == b.ID })
+	at := 0
+	known = slices.DeleteFunc(known, func(n node) bool { // those that are new are there
+		for at < p.fresh && p.nodes[at].ID < n.ID {
+			at++
+		}
+		return at < p.fresh && p.nodes[at].ID == n.ID
+	})
+	p.nodes = append(p.nodes, known...)
 	p.each(p.fresh, func(n *node) {
 		if n.prepared == nil {
 			own := *n.Member
@@ -124,7 +131,6 @@ func (p *placing) fetch(index Index) error {
 			n.Member = &own
 		}
 	})
-	slices.SortFunc(p.nodes[p.fresh:], func(a, b node) int { return cmp.Compare(a.ID, b.ID) })
 	return nil
 }
 
@@ -171,9 +177,31 @@ func (p *placing) result() Result {
 // across reports whether two divisions have the ends of an edge.
 func (p *placing) across(e *edge) bool { return p.nodes[e.a].Division != p.nodes[e.b].Division }
 
+// manyParts is how many groups of one name that can do something else make it the name of a product whose parts are described each
+// by itself: nobody is asked whether two of these are one.
+const manyParts = 3
+
+// parts says of each group beside how many others it stands that are called alike and can do something else.
+func (p *placing) parts() map[int]int {
+	parts, seen := map[int]int{}, map[uint64]bool{}
+	for i := range p.edges {
+		e := &p.edges[i]
+		if e.deeds >= 0 {
+			continue
+		}
+		if a, b := p.root(int(e.a)), p.root(int(e.b)); a != b && !seen[pairOf(a, b)] {
+			seen[pairOf(a, b)] = true
+			parts[a]++
+			parts[b]++
+		}
+	}
+	return parts
+}
+
 // questions are those that people are asked, the strongest first.
 func (p *placing) questions() []*edge {
 	var all []*edge
+	parts := p.parts()
 	answered := map[uint64]bool{} // pairs of groups that were asked about, or need not be
 	count := map[int]int{}
 	for i := range p.edges {
@@ -189,7 +217,10 @@ func (p *placing) questions() []*edge {
 		if e.deeds == 0 && p.hear(a, b).contradicted { // a pair that says itself what it can do is not outvoted
 			continue
 		}
-		if e.deeds < 0 && p.across(e) { // a name is all that they share
+		if e.deeds < 0 && (p.across(e) || min(parts[a], parts[b]) >= manyParts) { // a name is all that they share
+			continue
+		}
+		if e.unlike && !e.join && p.across(e) { // under two titles, divisions are asked about what would be one within one of them
 			continue
 		}
 		if answered[pairOf(a, b)] = true; p.kept(a, b) {
@@ -203,5 +234,6 @@ func (p *placing) questions() []*edge {
 }
 
 func (p *placing) reasons(e *edge) []Reason {
-	return Compare(p.nodes[e.a].Sketch, p.nodes[e.b].Sketch).Reasons
+	w := p.weigh(int(e.a), int(e.b), false)
+	return w.reasons()
 }

@@ -283,7 +283,7 @@ func (s Shape) calls() bool {
 func (s Shape) IsZero() bool { return len(s.paths) == 0 }
 
 // shapeFormat is raised, with Format, when the same operations make another shape.
-const shapeFormat = 3
+const shapeFormat = 4
 
 // MarshalText writes the shape; see UnmarshalText.
 func (s Shape) MarshalText() ([]byte, error) {
@@ -359,6 +359,15 @@ func (s *Shape) UnmarshalText(text []byte) error {
 
 var errShape = errors.New("shape of a document: it is damaged")
 
+// bare reports whether what all paths begin with says nothing either.
+func (s Shape) bare() bool {
+	var told float64
+	for _, segment := range s.prefix {
+		told += segmentWeight(segment)
+	}
+	return told < leastTold
+}
+
 // overlap is what two shapes have in common.
 type overlap struct {
 	shared   float64 // bits of the operations that both have
@@ -376,6 +385,14 @@ func (o overlap) similarity() float64 { return o.shared / max(o.a+o.b-o.shared, 
 
 // ratio is between the two.
 func (o overlap) ratio() float64 { return (o.containment() + o.similarity()) / 2 }
+
+// leastTold are the bits of operations below which they say nothing about which API it is: "GET /{id}", "GET /status".
+const leastTold = 1.0
+
+// silent reports whether the operations of one say nothing, and do not differ from the other's either.
+func (o overlap) silent() bool {
+	return min(o.a, o.b) < leastTold && (max(o.a, o.b) < leastTold || o.common >= min(o.ofA, o.ofB))
+}
 
 // maxMoved is how many segments a gateway may move between the address and the paths of an API.
 const maxMoved = 3
@@ -459,7 +476,11 @@ func lay(a, b []path, more float64) overlap {
 			w := max(weight(a[i]), weight(b[j]))
 			o.ofA, o.ofB, o.common = o.ofA+count(p), o.ofB+count(q), o.common+count(p&q)
 			o.tells += max(a[i].tells(), b[j].tells())
-			o.a, o.b, o.shared = o.a+float64(count(p))*w, o.b+float64(count(q))*w, o.shared+float64(count(p&q))*w
+			both := float64(count(p & q))
+			if both == 0 { // what is done to a resource comes and goes; that it is there says half as much
+				both = float64(min(count(p), count(q))) / 2
+			}
+			o.a, o.b, o.shared = o.a+float64(count(p))*w, o.b+float64(count(q))*w, o.shared+both*w
 			i, j = i+1, j+1
 		}
 	}

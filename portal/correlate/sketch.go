@@ -27,7 +27,7 @@ type Sketch struct {
 }
 
 // Format of sketches and shapes.
-const Format = 4
+const Format = 6
 
 // host is a back end.
 type host struct {
@@ -64,9 +64,11 @@ func New(d Deployment) Sketch {
 		}
 		s.call(parts)
 	}
-	for _, r := range d.Routes {
-		if parts, open := segments(r.Path); open {
-			s.call(parts)
+	if !starsAreParameters(d.Routes) { // else a star says which one, not where all are
+		for _, r := range d.Routes {
+			if parts, open := segments(r.Path); open {
+				s.call(parts)
+			}
 		}
 	}
 	if s.Routes {
