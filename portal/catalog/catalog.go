@@ -23,6 +23,7 @@ import (
 	"concierge/portal/document"
 	"concierge/portal/keys"
 	"concierge/portal/store"
+	"concierge/portal/told"
 )
 
 // Source says who may change a gateway's registration.
@@ -109,7 +110,7 @@ type Match struct {
 func (m Match) Check() error {
 	for _, f := range m.fields() {
 		if _, err := path.Match(f.pattern, ""); err != nil {
-			return fmt.Errorf("%s %q is not a pattern: %w: %w", f.name, f.pattern, err, portal.ErrInvalid)
+			return fmt.Errorf("%w: %w: %w", told.RulePattern.With(f.name, f.pattern), err, portal.ErrInvalid)
 		}
 	}
 	return nil
@@ -161,6 +162,9 @@ type Uploaded struct {
 	// Owners says that who owns the API gave it, not who administers the gateway: it is for reading alone, and only as long
 	// as the gateway has none that can be read.
 	Owners bool `json:"owners,omitzero"`
+	// Kept is what the gateway's own document said of audience and environment, by axis, when this took its place: it holds where
+	// this says nothing of it.
+	Kept map[string]string `json:"kept,omitempty"`
 }
 
 // IsZero reports whether nothing is decided.

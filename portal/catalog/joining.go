@@ -141,10 +141,12 @@ type Moved struct {
 
 // Joins is the part of Store that says which deployments are one API.
 type Joins interface {
+	// AddSketches keeps the first sketches of deployments; it costs less than PutSketches.
+	AddSketches(ctx context.Context, all []Sketched) error
 	// PutSketches keeps sketches in place of older ones.
 	PutSketches(ctx context.Context, all []Sketched) error
-	// Unsketched lists published deployments that have no sketch of the present form, by id, from the one after that given on.
-	Unsketched(ctx context.Context, after portal.DeploymentID, limit int) ([]portal.DeploymentID, error)
+	// Unsketched lists all published deployments that have no sketch of the present form, by id.
+	Unsketched(context.Context) ([]portal.DeploymentID, error)
 	// Members calls each for all that have a sketch of the present form, removed ones too, with the owner division of their
 	// entry, in no order. version is that of the newest change, as of store.DB.
 	Members(ctx context.Context, each func(correlate.Member)) (version int64, err error)

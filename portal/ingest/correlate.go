@@ -46,26 +46,30 @@ const sketchBatch = 500
 func (s *Service) sketchAll(ctx context.Context) error {
 	s.sketching.Lock()
 	defer s.sketching.Unlock()
-	var done portal.DeploymentID // all up to it
-	for !s.sketched {
-		var ids []portal.DeploymentID
-		err := s.db.InTx(ctx, func(tx catalog.Tx) (err error) {
-			if ids, err = tx.Catalog().Unsketched(ctx, done, sketchBatch); err != nil {
-				return err
-			}
+	if s.sketched {
+		return nil
+	}
+	var missing []portal.DeploymentID
+	err := s.db.View(ctx, func(tx catalog.Tx) (err error) {
+		missing, err = tx.Catalog().Unsketched(ctx)
+		return err
+	})
+	for ids := range slices.Chunk(missing, sketchBatch) {
+		if err != nil {
+			break
+		}
+		err = s.db.InTx(ctx, func(tx catalog.Tx) error {
 			sketches, err := sketchKept(ctx, tx.Catalog(), ids)
 			if err != nil {
 				return err
 			}
 			return tx.Catalog().PutSketches(ctx, sketches)
 		})
-		if err != nil {
-			return fmt.Errorf("preparing what is in the catalog for comparison: %w", err)
-		}
-		if s.sketched = len(ids) < sketchBatch; !s.sketched {
-			done = ids[len(ids)-1]
-		}
 	}
+	if err != nil {
+		return fmt.Errorf("preparing what is in the catalog for comparison: %w", err)
+	}
+	s.sketched = true
 	return nil
 }
 
@@ -159,7 +163,7 @@ func (a *applier) place(ctx context.Context, fresh []catalog.Record) error {
 	if err := a.joined(ctx, fresh, result.Joins); err != nil {
 		return err
 	}
-	if err := a.store.PutSketches(ctx, sketches); err != nil {
+	if err := a.store.AddSketches(ctx, sketches); err != nil {
 		return err
 	}
 	in := make(map[string]portal.APIID, len(fresh))

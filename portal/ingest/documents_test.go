@@ -263,6 +263,56 @@ func TestUpload(t *testing.T) {
 	}
 }
 
+// TestUploadShowsNobodyMore: what the gateway's own document says of who may see a deployment holds through uploads that say nothing of
+// it, and through no other; an override is how an administrator decides otherwise.
+func TestUploadShowsNobodyMore(t *testing.T) {
+	d := newDesk(t, Options{})
+	f := d.register("kong", withDocument(deployment("a", ""), "doc", "1"))
+	f.documents["doc"] = openAPI("Of the gateway", `,"x-concierge-audience":"internal"`)
+	d.sync("kong")
+	ctx, id := t.Context(), d.records("kong")["a"].Deployment.ID
+	for _, tc := range []struct{ says, want string }{
+		{"", "internal"}, {`,"x-concierge-environment":"production"`, "internal"}, {`,"x-concierge-audience":"partner"`, "partner"}, {`,"summary":"Again"`, "internal"},
+	} {
+		if err := d.service.Upload(ctx, "per_ann", id, []byte(openAPI("Uploaded", tc.says))); err != nil {
+			t.Fatal(err)
+		}
+		for _, when := range []string{"at once", "after a sync"} {
+			if r := d.records("kong")["a"]; string(r.Deployment.Placement.Audience()) != tc.want || r.Deployment.Title != "Uploaded" {
+				t.Errorf("%q %s: %s, %s", tc.says, when, r.Deployment.Title, r.Deployment.Placement.Audience())
+			}
+			d.sync("kong")
+		}
+	}
+}
+
+// TestRemovedUploadShowsNobodyMore: between the removal of a document that says who may see a deployment and the sync that reads the
+// gateway's own, which may say the same, it stays where it was.
+func TestRemovedUploadShowsNobodyMore(t *testing.T) {
+	d := newDesk(t, Options{})
+	f := d.register("kong", withDocument(deployment("a", ""), "doc", "1"))
+	f.documents["doc"] = openAPI("Of the gateway", `,"x-concierge-audience":"internal"`)
+	d.sync("kong")
+	ctx, id := t.Context(), d.records("kong")["a"].Deployment.ID
+	if err := d.service.Upload(ctx, "per_ann", id, []byte(openAPI("Uploaded", `,"x-concierge-audience":"internal"`))); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.service.RemoveUpload(ctx, "per_ann", id); err != nil {
+		t.Fatal(err)
+	}
+	r := d.records("kong")["a"]
+	if r.Deployment.Placement.Audience() != "internal" || r.Deployment.Document != "" || r.Override.Document != nil {
+		t.Errorf("before its own is read: %+v", r)
+	}
+	if err := d.service.UploadAsOwner(ctx, "per_bob", id, []byte(openAPI("Of its owners", ""))); !errors.Is(err, portal.ErrConflict) {
+		t.Errorf("owners give it one meanwhile: %v", err)
+	}
+	d.sync("kong")
+	if r := d.records("kong")["a"]; r.Deployment.Placement.Audience() != "internal" || r.Deployment.Title != "Of the gateway" {
+		t.Errorf("after the sync: %+v", r)
+	}
+}
+
 // TestFetch: a document that is elsewhere is fetched where an administrator has allowed it, and from nowhere else.
 func TestFetch(t *testing.T) {
 	var mu sync.Mutex // of asked

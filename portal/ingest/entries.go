@@ -13,6 +13,7 @@ import (
 	"concierge/portal/audit"
 	"concierge/portal/catalog"
 	"concierge/portal/store"
+	"concierge/portal/told"
 )
 
 // Composition is an entry as those who govern it see it: what is in it and why.
@@ -109,7 +110,7 @@ func (s *Service) Join(ctx context.Context, c access.Caller, from, to string) (C
 		case err != nil:
 			return "", err
 		case target.ID == was.Entry.ID:
-			return "", fmt.Errorf("%s is that API already: %w", to, portal.ErrInvalid)
+			return "", told.SameAPI.As(portal.ErrInvalid, to)
 		case access.MayGovern(c, target.Division):
 			_, err := a.unite(ctx, was.Entry, target, catalog.Review{})
 			return target.ID, err
@@ -126,7 +127,7 @@ func (s *Service) Join(ctx context.Context, c access.Caller, from, to string) (C
 		if _, err := a.store.AddReview(ctx, review); err != nil {
 			return "", err
 		}
-		asked = &portal.ConflictError{Kind: "review", ID: review.ID, Err: errors.New("it belongs to another division, which is asked to agree")}
+		asked = &portal.ConflictError{Kind: "review", ID: review.ID, Err: told.OtherDivisionAsked.With()}
 		return was.Entry.ID, a.act(ctx, "review.ask", review.ID, map[string]string{"from": string(was.Entry.ID), "to": string(target.ID)})
 	})
 	return found, cmp.Or(err, asked)
@@ -145,7 +146,7 @@ func (a *applier) unite(ctx context.Context, from, to catalog.Entry, review cata
 		Named: from.Explicit, Review: review.ID, Actor: a.actor, At: a.now,
 	}
 	if from.Joined != "" || to.Joined != "" {
-		return act, &portal.ConflictError{Kind: "api", ID: string(from.ID), Err: errors.New("it was joined to another one meanwhile")}
+		return act, &portal.ConflictError{Kind: "api", ID: string(from.ID), Err: told.JoinedMeanwhile.With()}
 	}
 	there, err := a.was(ctx, to.ID)
 	if err != nil {
@@ -243,7 +244,7 @@ func (s *Service) Split(ctx context.Context, c access.Caller, name string, chose
 			}
 		}
 		if len(leaving) == 0 || len(leaving) < len(chosen) || !slices.ContainsFunc(stay, catalog.Record.Live) {
-			return "", fmt.Errorf("choose deployments of this API, and leave at least one: %w", portal.ErrInvalid)
+			return "", told.ChooseSome.As(portal.ErrInvalid)
 		}
 		division := leaving[0].Deployment.Placement.Division()
 		if slices.ContainsFunc(leaving, func(r catalog.Record) bool { return r.Deployment.Placement.Division() != division }) || !access.MayGovern(c, division) {
@@ -318,7 +319,7 @@ func (a *applier) undo(ctx context.Context, c access.Caller, id string) error {
 	if act.Kind == catalog.EntryRenamed {
 		return a.unrename(ctx, c, act)
 	}
-	conflict := func(text string) error { return &portal.ConflictError{Kind: "act", ID: id, Err: errors.New(text)} }
+	conflict := func(why *told.Error) error { return &portal.ConflictError{Kind: "act", ID: id, Err: why} }
 	to, err := a.store.LoadEntry(ctx, act.To)
 	if err != nil {
 		return err
@@ -331,9 +332,9 @@ func (a *applier) undo(ctx context.Context, c access.Caller, id string) error {
 	case !access.MayGovern(c, to.Division) || !access.MayGovern(c, from.Division) && act.Kind == catalog.EntrySplit:
 		return fmt.Errorf("act %s: %w", id, portal.ErrNotFound)
 	case to.Joined != "" || act.Kind == catalog.EntrySplit && from.Joined != "":
-		return conflict("the API was joined to another one later: undo that first")
+		return conflict(told.EntryJoinedLater.With())
 	case act.Kind == catalog.EntryJoined && from.Joined != act.To:
-		return conflict("it does not hold any more")
+		return conflict(told.HoldsNoMore.With())
 	}
 	if err := a.store.UndoEntryAct(ctx, id, a.now); err != nil {
 		return err
@@ -362,7 +363,7 @@ func (a *applier) undo(ctx context.Context, c access.Caller, id string) error {
 		}
 	}
 	if len(moved) == 0 {
-		return conflict("nothing of it is there any more")
+		return conflict(told.NothingLeft.With())
 	}
 	a.touched[act.From], a.touched[act.To] = true, true
 	if act.Kind == catalog.EntrySplit {

@@ -14,6 +14,7 @@ import (
 	"concierge/portal"
 	"concierge/portal/catalog"
 	"concierge/portal/outbound"
+	"concierge/portal/told"
 )
 
 // Sealer encrypts what is kept; table, row and column are where it belongs, and it opens nowhere else.
@@ -193,7 +194,7 @@ func (r *Gateways) try(g catalog.Gateway, credentials map[string]portal.Secret) 
 func Open(kinds map[string]connectors.Kind, g catalog.Gateway, credentials map[string]portal.Secret, log *slog.Logger) (Opened, error) {
 	kind, ok := kinds[g.Kind]
 	if !ok {
-		return Opened{}, fmt.Errorf("gateway %s: there is no kind %q here: %w", g.ID, g.Kind, portal.ErrInvalid)
+		return Opened{}, fmt.Errorf("gateway %s: %w", g.ID, told.NoKind.As(portal.ErrInvalid, g.Kind))
 	}
 	policy := outbound.Policy{Setting: fmt.Sprintf("allow_private of gateway %s", g.ID)}
 	for _, s := range g.AllowPrivate {

@@ -129,6 +129,9 @@ func (m *members) seen(ctx context.Context, store catalog.Store, written []porta
 func (b *beside) Near(keys []uint64) ([]*correlate.Member, error) {
 	began := time.Now()
 	defer func() { b.took += time.Since(began) }()
+	if len(b.past) == 0 {
+		return b.all.Near(keys)
+	}
 	found, err := b.own.Near(keys)
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"concierge/connectors"
 	"concierge/portal"
 	"concierge/portal/catalog"
+	"concierge/portal/told"
 )
 
 // Place works out where a deployment stands, layer by layer, the later winning: the gateway's defaults; where the gateway
@@ -285,11 +286,11 @@ func CheckAddress(address string) error {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil:
-		return fmt.Errorf("the consumers' address is none: %w: %w", err, portal.ErrInvalid)
+		return fmt.Errorf("%w: %w: %w", told.AddressUnread.With(), err, portal.ErrInvalid)
 	case u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "", u.Opaque != "":
-		return fmt.Errorf("the consumers' address %q does not start with https://host or http://host: %w", address, portal.ErrInvalid)
+		return told.AddressScheme.As(portal.ErrInvalid, address)
 	case u.User != nil, u.RawQuery != "", u.ForceQuery, u.Fragment != "":
-		return fmt.Errorf("the consumers' address of %s holds a user, a query or a fragment: %w", u.Host, portal.ErrInvalid)
+		return told.AddressExtra.As(portal.ErrInvalid, u.Host)
 	}
 	return nil
 }

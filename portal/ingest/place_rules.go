@@ -16,6 +16,7 @@ import (
 	"concierge/portal"
 	"concierge/portal/audit"
 	"concierge/portal/catalog"
+	"concierge/portal/told"
 )
 
 // Rules are what places a gateway's deployments and can be changed without touching its registration.
@@ -115,14 +116,14 @@ func (r *Gateways) SetRules(ctx context.Context, actor string, id portal.Gateway
 			return err
 		}
 		if was.Source == catalog.FromConfiguration {
-			return fmt.Errorf("gateway %s comes from the configuration file: change its rules there: %w", id, portal.ErrConflict)
+			return told.RulesInFile.As(portal.ErrConflict, id)
 		}
 		g, p, err := r.preview(ctx, tx, was, n)
 		if err != nil {
 			return err
 		}
 		if p.Digest != previewed {
-			return fmt.Errorf("what these rules would do has not been looked at, or has changed since: look at the preview, then save: %w", portal.ErrConflict)
+			return told.RulesUnseen.As(portal.ErrConflict)
 		}
 		if reflect.DeepEqual(normal(g), normal(was)) {
 			return nil

@@ -12,6 +12,7 @@ import (
 	"concierge/connectors"
 	"concierge/portal"
 	"concierge/portal/catalog"
+	"concierge/portal/told"
 )
 
 // Found is one deployment as a sync found it: what the gateway tells and what its document says.
@@ -89,7 +90,7 @@ func plans(all []portal.Plan) []portal.Plan {
 
 // issueRefused says why no key can be issued, in words; empty where one can.
 func issueRefused(g catalog.Gateway, c connectors.Capabilities, d connectors.Deployment, noAddress string) string {
-	const unknown = "the gateway does not say why"
+	unknown := told.NoteKeysUnsaid.With().Error()
 	switch {
 	case noAddress != "":
 		return noAddress

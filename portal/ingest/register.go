@@ -18,6 +18,7 @@ import (
 	"concierge/portal/audit"
 	"concierge/portal/catalog"
 	"concierge/portal/store"
+	"concierge/portal/told"
 )
 
 // Registration is what an administrator says of a gateway, with its admin credentials in clear. Of Gateway the fields
@@ -102,7 +103,7 @@ func (r *Gateways) Register(ctx context.Context, actor string, n Registration) (
 	err := r.db.InTx(ctx, func(tx catalog.Tx) error {
 		_, err := tx.Catalog().Gateway(ctx, n.ID)
 		if err == nil {
-			return &portal.ConflictError{Kind: "gateway", ID: string(n.ID), Err: errors.New("a gateway of this name is registered; choose another name")}
+			return &portal.ConflictError{Kind: "gateway", ID: string(n.ID), Err: told.GatewayTaken.With()}
 		}
 		if !errors.Is(err, portal.ErrNotFound) {
 			return err
@@ -127,7 +128,7 @@ func (r *Gateways) Change(ctx context.Context, actor string, n Registration) (ca
 			return err
 		}
 		if old.Source == catalog.FromConfiguration {
-			return fmt.Errorf("gateway %s comes from the configuration file: change it there: %w", n.ID, portal.ErrConflict)
+			return told.GatewayInFile.As(portal.ErrConflict, n.ID)
 		}
 		n.Source = old.Source
 		return r.save(ctx, tx, actor, n, old, true)
@@ -163,7 +164,7 @@ func (r *Gateways) save(ctx context.Context, tx catalog.Tx, actor string, n Regi
 		}
 		credentials = n.Credentials
 	case !fresh && len(credentials) > 0 && leadsElsewhere(old, g):
-		return fmt.Errorf("gateway %s: its kind or address changes, so give its credentials again: %w", g.ID, portal.ErrInvalid)
+		return fmt.Errorf("gateway %s: %w", g.ID, told.CredentialsAgain.As(portal.ErrInvalid))
 	}
 	if g.Site != portal.SiteLocal {
 		g.Secrets = nil // also those of the time when it was here
@@ -197,17 +198,17 @@ func (r *Gateways) reach(g catalog.Gateway, given, credentials map[string]portal
 		return err
 	}
 	var problems []error
-	wrong := func(format string, args ...any) {
-		problems = append(problems, fmt.Errorf("gateway %s: %s: %w", g.ID, fmt.Sprintf(format, args...), portal.ErrInvalid))
+	wrong := func(s told.Sentence, values ...any) {
+		problems = append(problems, fmt.Errorf("gateway %s: %w", g.ID, s.As(portal.ErrInvalid, values...)))
 	}
 	if !gatewayID.MatchString(string(g.Site)) {
-		wrong("the name of its site %q is not of lower-case letters, digits and dashes, at most 63", g.Site)
+		wrong(told.SiteWrong, g.Site)
 	}
 	if _, ok := r.kinds[g.Kind]; !ok {
-		wrong("there is no kind %q here", g.Kind)
+		wrong(told.NoKind, g.Kind)
 	}
 	if len(given) > 0 || len(g.Settings) > 0 || len(g.AllowPrivate) > 0 || g.Budget != (connectors.Budget{}) {
-		wrong("it is of site %s, so its secrets, settings, budget and allow_private belong into the configuration of the worker there", g.Site)
+		wrong(told.SiteOwn, g.Site)
 	}
 	return errors.Join(problems...)
 }
@@ -283,53 +284,63 @@ func leadsElsewhere(old, g catalog.Gateway) bool {
 // check lists everything that is wrong with a registration, before its kind is asked.
 func check(g catalog.Gateway) []error {
 	var problems []error
-	wrong := func(format string, args ...any) {
-		problems = append(problems, fmt.Errorf("gateway %s: %s: %w", g.ID, fmt.Sprintf(format, args...), portal.ErrInvalid))
+	wrong := func(s told.Sentence, values ...any) {
+		problems = append(problems, fmt.Errorf("gateway %s: %w", g.ID, s.As(portal.ErrInvalid, values...)))
 	}
 	if !gatewayID.MatchString(string(g.ID)) {
-		wrong("its name %q is not of lower-case letters, digits and dashes, at most 63", g.ID)
+		wrong(told.GatewayName, g.ID)
 	}
 	if u, err := url.Parse(g.Address); err == nil && (u.User != nil || u.RawQuery != "") {
-		wrong("its address holds a user or a query; credentials belong into its secret settings")
+		wrong(told.GatewayAddress)
 	}
 	if g.Every != 0 && g.Every < MinEvery {
-		wrong("syncs are %s apart; the least is %s", g.Every, MinEvery)
+		wrong(told.SyncsOften, g.Every, MinEvery)
 	}
 	if b := g.Budget; b.PerSecond < 0 || b.Burst < 0 || b.Parallel < 0 {
-		wrong("its budget has a negative number; 0 is that of its kind")
+		wrong(told.BudgetNegative)
 	}
 	if _, err := fetcher(g); err != nil {
 		problems = append(problems, err)
 	}
-	axes := func(where string, set map[portal.Axis]string) {
-		for _, axis := range slices.Sorted(maps.Keys(set)) {
-			switch v := set[axis]; {
-			case !slices.Contains(portal.Axes, axis):
-				wrong("%s: there is no axis %q; there are %v", where, axis, portal.Axes)
-			case v != "" && !within(g, axis, v):
-				wrong("%s: %s %q is outside the bounds %q", where, axis, v, bounds(g, axis))
-			}
-		}
+	for _, err := range checkAxes(g, g.Defaults) {
+		problems = append(problems, fmt.Errorf("gateway %s: defaults: %w", g.ID, err))
 	}
-	axes("defaults", g.Defaults)
 	for i, rule := range g.Rules {
-		where := fmt.Sprintf("rule %d", i+1)
-		axes(where, rule.Set)
-		if err := rule.Match.Check(); err != nil {
-			problems = append(problems, fmt.Errorf("gateway %s: %s: %w", g.ID, where, err))
-		}
-		if rule.Public != "" {
-			if err := CheckAddress(rule.Public); err != nil {
-				problems = append(problems, fmt.Errorf("gateway %s: %s: %w", g.ID, where, err))
-			}
+		for _, err := range checkRule(g, rule) {
+			problems = append(problems, fmt.Errorf("gateway %s: %w", g.ID, &told.InRule{Rule: i + 1, Err: err}))
 		}
 		if len(rule.Set) == 0 && rule.Public == "" {
-			wrong("%s does nothing", where)
+			wrong(told.RuleEmpty, i+1)
 		}
 	}
 	for _, axis := range g.Trust {
 		if !slices.Contains(portal.Axes, axis) {
-			wrong("trust: there is no axis %q", axis)
+			problems = append(problems, fmt.Errorf("gateway %s: trust: %w", g.ID, told.NoAxis.As(portal.ErrInvalid, axis, portal.Axes)))
+		}
+	}
+	return problems
+}
+
+func checkRule(g catalog.Gateway, rule catalog.Rule) []error {
+	problems := checkAxes(g, rule.Set)
+	if err := rule.Match.Check(); err != nil {
+		problems = append(problems, err)
+	}
+	if rule.Public != "" {
+		if err := CheckAddress(rule.Public); err != nil {
+			problems = append(problems, err)
+		}
+	}
+	return problems
+}
+
+func checkAxes(g catalog.Gateway, set map[portal.Axis]string) (problems []error) {
+	for _, axis := range slices.Sorted(maps.Keys(set)) {
+		switch v := set[axis]; {
+		case !slices.Contains(portal.Axes, axis):
+			problems = append(problems, told.NoAxis.As(portal.ErrInvalid, axis, portal.Axes))
+		case v != "" && !within(g, axis, v):
+			problems = append(problems, told.BoundsOutside.As(portal.ErrInvalid, axis, v, bounds(g, axis)))
 		}
 	}
 	return problems

@@ -12,6 +12,7 @@ import (
 	"concierge/portal/catalog"
 	"concierge/portal/keys"
 	"concierge/portal/store"
+	"concierge/portal/told"
 )
 
 // rename makes what a gateway publishes under the key of a review the deployment that the review is about. What it holds by
@@ -36,7 +37,7 @@ func rename(ctx context.Context, tx catalog.Tx, actor string, now time.Time, q *
 	}
 	next := q.Other.Record
 	if before.Live() {
-		return &portal.ConflictError{Kind: "deployment", ID: string(before.Deployment.ID), Err: errors.New("its gateway publishes it again under its old name: these are two")}
+		return &portal.ConflictError{Kind: "deployment", ID: string(before.Deployment.ID), Err: told.PublishedAgain.With()}
 	}
 	// The two change places: a key is in the catalog once, so one waits aside meanwhile.
 	aside := next
@@ -134,8 +135,8 @@ func eachSubscription(ctx context.Context, tx catalog.Tx, id portal.DeploymentID
 // one: its subscriptions with their keys, what persons decided about it, and its API. A key that was made since under a
 // subscription from before would belong to both; the rename stays until such keys are revoked.
 func (a *applier) unrename(ctx context.Context, c access.Caller, act catalog.EntryAct) error {
-	conflict := func(format string, args ...any) error {
-		return &portal.ConflictError{Kind: "act", ID: act.ID, Err: fmt.Errorf(format, args...)}
+	conflict := func(why *told.Error) error {
+		return &portal.ConflictError{Kind: "act", ID: act.ID, Err: why}
 	}
 	review, err := a.store.Review(ctx, act.Review)
 	if err != nil {
@@ -161,9 +162,9 @@ func (a *applier) unrename(ctx context.Context, c access.Caller, act catalog.Ent
 	case !access.MayGovern(c, to.Division):
 		return fmt.Errorf("act %s: %w", act.ID, portal.ErrNotFound)
 	case now.Key() != review.Key:
-		return conflict("it has another name on its gateway by now: take that rename back first")
+		return conflict(told.RenamedLater.With())
 	case now.Deployment.API != act.To, from.Joined != "" && from.Joined != act.To:
-		return conflict("its API was joined or split later: undo that first")
+		return conflict(told.JoinedLater.With())
 	}
 	other, err := a.store.RecordByKey(ctx, g.ID, act.Renamed.Was.Key)
 	if err != nil && !errors.Is(err, portal.ErrNotFound) {
@@ -244,8 +245,7 @@ func (a *applier) since(ctx context.Context, act catalog.EntryAct) (moved []port
 		return err
 	})
 	if err == nil && between > 0 {
-		err = &portal.ConflictError{Kind: "act", ID: act.ID, Err: fmt.Errorf(
-			"%d keys were made since, under subscriptions from before, and open what has the new name: revoke them, then take the rename back", between)}
+		err = &portal.ConflictError{Kind: "act", ID: act.ID, Err: told.KeysSince.With(between)}
 	}
 	return moved, err
 }

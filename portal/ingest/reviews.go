@@ -10,6 +10,7 @@ import (
 	"concierge/portal/access"
 	"concierge/portal/audit"
 	"concierge/portal/catalog"
+	"concierge/portal/told"
 )
 
 // Question is a review as a person reads it.
@@ -223,7 +224,7 @@ func (s *Service) answer(ctx context.Context, c access.Caller, id string, decide
 			return err
 		}
 		if asked.State != catalog.ReviewOpen {
-			return &portal.ConflictError{Kind: "review", ID: id, Err: fmt.Errorf("it is %s already", asked.State)}
+			return &portal.ConflictError{Kind: "review", ID: id, Err: told.ReviewDecided.With(asked.State)}
 		}
 		if err := decide(ctx, tx, &asked); err != nil {
 			return err
@@ -254,9 +255,9 @@ func (s *Service) Reopen(ctx context.Context, c access.Caller, id string) (q Que
 		}
 		switch {
 		case was.State == catalog.ReviewOpen:
-			return &portal.ConflictError{Kind: "review", ID: id, Err: errors.New("it is open")}
+			return &portal.ConflictError{Kind: "review", ID: id, Err: told.ReviewOpen.With()}
 		case was.State == catalog.ReviewAccepted && was.Act == "":
-			return &portal.ConflictError{Kind: "review", ID: id, Err: errors.New("what came of it cannot be undone here; split the API instead")}
+			return &portal.ConflictError{Kind: "review", ID: id, Err: told.NotUndoneHere.With()}
 		case was.Act != "":
 			a := newApplier(tx, string(c.Person), s.clock())
 			if err := a.undo(ctx, c, was.Act); err != nil {

@@ -32,6 +32,7 @@ import (
 	"concierge/portal/outbound"
 	"concierge/portal/store"
 	"concierge/portal/telemetry/span"
+	"concierge/portal/told"
 )
 
 // ScheduleActor is who asks for a sync that nobody asked for.
@@ -173,11 +174,11 @@ func (s *Service) ask(ctx context.Context, gateway portal.GatewayID, actor strin
 
 // busy is the answer where a run stands in another one's way.
 func busy(run catalog.Run) error {
-	what := "a sync is running"
+	why := told.SyncRuns
 	if run.Dry {
-		what = "it is being worked out what a sync would do"
+		why = told.PlanRuns
 	}
-	return &portal.ConflictError{Kind: "run", ID: string(run.ID), Err: errors.New(what + "; wait for it to end")}
+	return &portal.ConflictError{Kind: "run", ID: string(run.ID), Err: why.With()}
 }
 
 // Apply starts a sync that may remove what a waiting run wanted to remove, and no more than that. portal.ErrConflict
@@ -236,11 +237,11 @@ func waitingRun(ctx context.Context, tx catalog.Tx, gateway portal.GatewayID, id
 			break
 		}
 		if r.State.Good() || r.State == catalog.Discarded {
-			return run, fmt.Errorf("sync %s of gateway %s was overtaken by sync %s: look at what a sync would do now: %w", id, gateway, r.ID, portal.ErrConflict)
+			return run, told.RunOvertaken.As(portal.ErrConflict, id, gateway, r.ID)
 		}
 	}
 	if run.State != catalog.Waiting {
-		return run, fmt.Errorf("sync %s of gateway %s does not wait for anybody: %w", id, gateway, portal.ErrConflict)
+		return run, told.RunWaitsNot.As(portal.ErrConflict, id, gateway)
 	}
 	return run, nil
 }
@@ -358,7 +359,7 @@ func (s *Service) Override(ctx context.Context, actor string, id portal.Deployme
 		}
 		for axis, v := range o.Placement {
 			if !slices.Contains(portal.Axes, axis) || !within(g, axis, v) {
-				return fmt.Errorf("%s %q is outside the bounds of gateway %s: %w", axis, v, g.ID, portal.ErrInvalid)
+				return told.BoundsOfGateway.As(portal.ErrInvalid, axis, v, g.ID)
 			}
 		}
 		if o.BaseURL != "" {
@@ -404,7 +405,7 @@ func (s *Service) start(ctx context.Context, id portal.GatewayID, actor string, 
 		return catalog.Run{}, false, err
 	}
 	if g.Paused {
-		return catalog.Run{}, false, fmt.Errorf("gateway %s is paused: %w", id, portal.ErrConflict)
+		return catalog.Run{}, false, told.GatewayPaused.As(portal.ErrConflict, id)
 	}
 	p := &progress{started: make(chan struct{}), done: make(chan struct{}), run: catalog.Run{
 		ID: portal.RunID(portal.NewID("run")), Gateway: id, Actor: actor, State: catalog.Running, Dry: o.dry, Phase: "probe", Started: s.clock(),

@@ -1,10 +1,12 @@
 package ingest
 
 import (
-	"errors"
+	"maps"
+	"strings"
 
 	"concierge/portal"
 	"concierge/portal/catalog"
+	"concierge/portal/told"
 )
 
 // forReading keeps of what a document says only what people read. Whatever decides where a deployment is, what it is joined
@@ -30,6 +32,7 @@ func (f Found) given(up *catalog.Uploaded) Found {
 	case up == nil:
 	case !up.Owners:
 		f.Described, f.Document, f.Revision = up.Described, up.Hash, ""
+		f.Described.Words = withKept(up)
 	case f.Document == "":
 		unread := f.Described.Unread
 		f.Described, f.Document = up.Described, up.Hash
@@ -38,18 +41,49 @@ func (f Found) given(up *catalog.Uploaded) Found {
 	return f
 }
 
+// keptWords are what a gateway's own document says of who may see a deployment, or said before an upload took its place.
+func keptWords(r *catalog.Record) map[string]string {
+	if up := r.Override.Document; up != nil && !up.Owners {
+		return up.Kept
+	}
+	kept := map[string]string{}
+	for _, axis := range failClosed {
+		if said := r.Described.Words[string(axis)]; said != "" {
+			kept[string(axis)] = said
+		}
+	}
+	return kept
+}
+
+// withKept are the words of an uploaded document, and those that it keeps.
+func withKept(up *catalog.Uploaded) map[string]string {
+	words := up.Described.Words
+	for axis, said := range up.Kept {
+		if strings.TrimSpace(words[axis]) != "" {
+			continue
+		}
+		words = maps.Clone(words)
+		if words == nil {
+			words = map[string]string{}
+		}
+		words[axis] = said
+	}
+	return words
+}
+
 // mayStandIn says why owners cannot give a deployment a document; nil where they can.
 func mayStandIn(r catalog.Record) error {
 	if up := r.Override.Document; up != nil && !up.Owners {
 		return administrators(&r)
 	}
-	if r.Deployment.Document != "" && !r.Described.StandIn {
-		return &portal.ConflictError{Kind: "deployment", ID: string(r.Deployment.ID), Err: errors.New("its gateway has a document of its own; change it there")}
+	read := r.Deployment.Document != "" || len(r.Described.Words) > 0 // its words hold until it is read again: see RemoveUpload
+	if read && !r.Described.StandIn {
+		return &portal.ConflictError{Kind: "deployment", ID: string(r.Deployment.ID), Err: told.OwnDocument.With()}
 	}
 	return nil
 }
 
 // administrators answers owners who would change what an administrator decided.
 func administrators(r *catalog.Record) error {
-	return &portal.ConflictError{Kind: "deployment", ID: string(r.Deployment.ID), Err: errors.New("an administrator of its gateway uploaded its document; ask them to change it")}
+	return &portal.ConflictError{Kind: "deployment", ID: string(r.Deployment.ID), Err: told.AdministratorsDocument.With()}
 }

@@ -9,13 +9,15 @@ import (
 	"concierge/portal"
 	"concierge/portal/audit"
 	"concierge/portal/catalog"
+	"concierge/portal/store"
 )
 
 // MaxUploadBytes is how large an uploaded document may be.
 func (s *Service) MaxUploadBytes() int64 { return s.opts.Documents.Max() }
 
-// Upload gives a deployment a document in place of the gateway's own, at once and until RemoveUpload, whatever later syncs find. Errors:
-// portal.ErrNotFound; portal.ErrInvalid, which says what is wrong with the document.
+// Upload gives a deployment a document in place of the gateway's own, at once and until RemoveUpload, whatever later syncs find. What
+// the gateway's own said of audience and environment goes on to hold where this one says nothing of it. Errors: portal.ErrNotFound;
+// portal.ErrInvalid, which says what is wrong with the document.
 func (s *Service) Upload(ctx context.Context, actor portal.PersonID, id portal.DeploymentID, content []byte) error {
 	return s.upload(ctx, actor, id, content, false)
 }
@@ -45,16 +47,21 @@ func (s *Service) upload(ctx context.Context, actor portal.PersonID, id portal.D
 				return err
 			}
 		}
-		if r.Override.Document != nil && r.Override.Document.Hash == doc.Hash {
+		up := catalog.Uploaded{Hash: doc.Hash, Described: described, By: actor, At: doc.Stored, Owners: owner}
+		if !owner {
+			up.Kept = keptWords(r)
+		}
+		if was := r.Override.Document; was != nil && was.Hash == up.Hash && was.Owners == owner {
 			return nil
 		}
-		r.Override.Document = &catalog.Uploaded{Hash: doc.Hash, Described: described, By: actor, At: doc.Stored, Owners: owner}
+		r.Override.Document = &up
 		return tx.Catalog().PutDocument(ctx, doc)
 	})
 }
 
-// RemoveUpload takes back what Upload did; without an upload it does nothing. The next sync opens the gateway's own document;
-// until then there is none.
+// RemoveUpload takes back what Upload did; without an upload it does nothing. A sync is asked for, which opens the gateway's own
+// document. Until then there is none, and what the uploaded one said of its audience and all else goes on to hold: the gateway's
+// may say the same, and nobody is to see more meanwhile.
 func (s *Service) RemoveUpload(ctx context.Context, actor portal.PersonID, id portal.DeploymentID) error {
 	return s.removeUpload(ctx, actor, id, false)
 }
@@ -65,7 +72,7 @@ func (s *Service) RemoveUploadAsOwner(ctx context.Context, actor portal.PersonID
 }
 
 func (s *Service) removeUpload(ctx context.Context, actor portal.PersonID, id portal.DeploymentID, owner bool) error {
-	return s.overrideDocument(ctx, actor, id, "document.remove", nil, func(_ catalog.Tx, r *catalog.Record) error {
+	return s.overrideDocument(ctx, actor, id, "document.remove", nil, func(tx catalog.Tx, r *catalog.Record) error {
 		switch up := r.Override.Document; {
 		case up == nil:
 		case up.Owners: // the gateway's own, if it has one by now, was read beside it
@@ -73,8 +80,8 @@ func (s *Service) removeUpload(ctx context.Context, actor portal.PersonID, id po
 		case owner:
 			return administrators(r)
 		default:
-			r.Override.Document = nil
-			r.Described, r.Revision, r.Deployment.Document = catalog.Described{}, "", ""
+			r.Override.Document, r.Revision, r.Deployment.Document = nil, "", ""
+			return tx.Enqueue(ctx, store.Job{Kind: JobSync, Subject: string(r.Deployment.Gateway)})
 		}
 		return nil
 	})

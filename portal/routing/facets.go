@@ -500,11 +500,14 @@ func (t *Table) IDs() []portal.APIID {
 	return ids
 }
 
-// On lists the entries, in no order, that have a deployment on a gateway.
-func (t *Table) On(gateway portal.GatewayID) []portal.APIID {
+// On lists the entries, in no order, that have a deployment on one of these gateways.
+func (t *Table) On(gateways map[portal.GatewayID]bool) []portal.APIID {
+	if len(gateways) == 0 {
+		return nil
+	}
 	var ids []portal.APIID
 	for e := range t.entries.all() {
-		if slices.ContainsFunc(e.Deployments, func(d portal.Deployment) bool { return d.Gateway == gateway }) {
+		if slices.ContainsFunc(e.Deployments, func(d portal.Deployment) bool { return gateways[d.Gateway] }) {
 			ids = append(ids, e.ID)
 		}
 	}

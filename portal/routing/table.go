@@ -355,18 +355,24 @@ func (t *Table) withEntries(changes map[portal.APIID]*Entry, again []*entry) {
 			remove(e.ID)
 		}
 	}
-	for _, e := range come {
-		for _, v := range e.views {
-			if v.visible() {
-				v.number(&t.values)
+	var numbering sync.WaitGroup
+	numbering.Go(func() {
+		for _, e := range come {
+			for _, v := range e.views {
+				if v.visible() {
+					v.number(&t.values)
+				}
 			}
 		}
+	})
+	for _, e := range come {
 		e.eachName(func(name string, kind int) {
 			touched[name] = true
 			names.set(name, names.get(name).with(claim{entry: e, kind: kind}))
 		})
 		entries.set(e.ID, e)
 	}
+	numbering.Wait()
 	if len(gone) == 0 && len(come) == 0 {
 		return
 	}

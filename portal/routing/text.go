@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"iter"
 	"net/url"
 	"slices"
 	"strings"
@@ -55,11 +56,13 @@ func foldUnicode(s string) string {
 var apostrophes = strings.NewReplacer("'", "", "’", "")
 
 // words splits folded text at whatever is neither letter nor digit. Apostrophes vanish, as they do in slugs.
-func words(folded string) []string {
+func words(folded string) []string { return slices.Collect(wordsOf(folded)) }
+
+func wordsOf(folded string) iter.Seq[string] {
 	if strings.ContainsAny(folded, "'’") {
 		folded = apostrophes.Replace(folded)
 	}
-	return strings.FieldsFunc(folded, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	return strings.FieldsFuncSeq(folded, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 }
 
 // Hosts says which hosts texts about an entry may name to the consumer and which not: those of deployments of an audience

@@ -151,10 +151,10 @@ func SlugTold(slug string, visible []*portal.Deployment) bool {
 	}
 	for _, d := range visible {
 		for _, text := range append([]string{d.Title, d.Summary, d.BaseURL, d.Version, d.Line}, d.Tags...) {
-			seen := words(fold(text))
-			missing = slices.DeleteFunc(missing, func(word string) bool { return slices.Contains(seen, word) })
-			if len(missing) == 0 {
-				return true
+			for seen := range wordsOf(fold(text)) {
+				if missing = slices.DeleteFunc(missing, func(word string) bool { return word == seen }); len(missing) == 0 {
+					return true
+				}
 			}
 		}
 	}

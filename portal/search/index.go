@@ -25,7 +25,7 @@ const (
 	// longPause is the longest between them. While an estate is set up, each entry changes many times: what takes long is done
 	// seldom, lookRest times as long after the last time as that took, or when nothing has changed for quiet.
 	longPause = time.Minute
-	lookRest  = 10
+	lookRest  = 30
 	quiet     = 3 * time.Second
 	losePause = 200 * time.Millisecond // at most, of who finds that another replica was faster
 
@@ -237,14 +237,16 @@ func (x *Index) follow(ctx context.Context, p Progress, table *routing.Table) (m
 // concerned lists, in order, the entries that changes are about.
 func (x *Index) concerned(table *routing.Table, changes []store.Change) []portal.APIID {
 	var ids []portal.APIID
+	gateways := map[portal.GatewayID]bool{}
 	for _, c := range changes {
 		switch c.Kind {
 		case store.ChangedAPI:
 			ids = append(ids, portal.APIID(c.ID))
 		case store.ChangedGateway:
-			ids = append(ids, table.On(portal.GatewayID(c.ID))...)
+			gateways[portal.GatewayID(c.ID)] = true
 		}
 	}
+	ids = append(ids, table.On(gateways)...)
 	slices.Sort(ids)
 	return slices.Compact(ids)
 }

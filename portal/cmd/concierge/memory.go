@@ -10,16 +10,18 @@ import (
 )
 
 // How much garbage there may be, in percent of what lives: as much again in a small process, which is what Go allows, and no
-// more than garbageRoom bytes in a larger one, whose table would have as much room again beside it that nobody needs. Collecting
+// more than a room of some bytes in a larger one, whose table would have as much again beside it that nobody needs. Collecting
 // costs the more the more lives: leastGarbage is for the largest.
 const (
 	mostGarbage, leastGarbage = 100, 25
 	garbageRoom               = 160 << 20
+	// serverRoom is garbageRoom where a server has the database: what SQLite keeps of its file is in the process.
+	serverRoom = 256 << 20
 )
 
 // collect has garbage collected more often while much lives, until ctx ends. GOGC in the environment is left as it is, and so
 // is GOMEMLIMIT.
-func collect(ctx context.Context) {
+func collect(ctx context.Context, room uint64) {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
@@ -33,7 +35,7 @@ func collect(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if next := garbage(living()); next != percent {
+		if next := garbage(living(), room); next != percent {
 			percent = next
 			debug.SetGCPercent(percent)
 		}
@@ -41,7 +43,7 @@ func collect(ctx context.Context) {
 }
 
 // loadingRoom is how much garbage a start may make before any is collected, in bytes.
-const loadingRoom = 128 << 20
+const loadingRoom = 384 << 20
 
 // loading runs what fills an empty process: most of what it allocates stays, and looking for garbage again and again while the
 // heap grows would take a quarter of its time. The room is never touched, so it takes no memory itself.
@@ -53,8 +55,8 @@ func loading(load func() error) error {
 
 // garbage is how much of it there may be beside what lives, in percent: in steps of five, since each change stops the process
 // for a moment.
-func garbage(live uint64) int {
-	percent := int(garbageRoom*100/max(live, garbageRoom)) / 5 * 5
+func garbage(live, room uint64) int {
+	percent := int(room*100/max(live, room)) / 5 * 5
 	return max(percent, leastGarbage)
 }
 

@@ -13,7 +13,7 @@ func TestGarbageIsCollectedSoonerWhileMuchLives(t *testing.T) {
 		live uint64
 		want int
 	}{{0, mostGarbage}, {garbageRoom, mostGarbage}, {garbageRoom * 2, 50}, {garbageRoom * 3, 30}, {garbageRoom * 4, leastGarbage}, {1 << 40, leastGarbage}} {
-		if got := garbage(tc.live); got != tc.want {
+		if got := garbage(tc.live, garbageRoom); got != tc.want {
 			t.Errorf("%d bytes live: %d %%, want %d", tc.live, got, tc.want)
 		}
 	}
@@ -22,7 +22,7 @@ func TestGarbageIsCollectedSoonerWhileMuchLives(t *testing.T) {
 	defer debug.SetGCPercent(before)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
-	go func() { collect(ctx); close(ended) }()
+	go func() { collect(ctx, garbageRoom); close(ended) }()
 	much := make([]byte, 2*garbageRoom)
 	runtime.GC()
 	percent := func() int { // there is no way to look but to set

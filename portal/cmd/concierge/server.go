@@ -137,10 +137,14 @@ func (s *server) wire(ctx context.Context, registrations []ingest.Registration) 
 		return err
 	}
 	s.telemetry.Read(s.state)
+	room := uint64(garbageRoom)
+	if onPostgres(c.Database) {
+		room = serverRoom
+	}
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	for name, run := range map[string]func(context.Context){
-		"people": s.people.Run, "limits": s.limits.Run, "routing": s.live.Run, "search": s.search.Run, "sites": s.sites.Run, "memory": collect,
+		"people": s.people.Run, "limits": s.limits.Run, "routing": s.live.Run, "search": s.search.Run, "sites": s.sites.Run, "memory": func(ctx context.Context) { collect(ctx, room) },
 	} {
 		s.running.Go(func() {
 			run(background)

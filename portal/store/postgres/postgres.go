@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"log/slog"
 	"math/rand/v2"
 	"net/url"
@@ -189,14 +190,25 @@ func connect(ctx context.Context, address string, params map[string]string) (*pg
 	set["statement_timeout"] = milliseconds(statementTimeout)
 	set["lock_timeout"] = milliseconds(lockTimeout)
 	set["idle_in_transaction_session_timeout"] = milliseconds(idleTimeout)
+	// Without statistics, which a catalog that is being set up has none of, the server would read all deployments, on several
+	// processors, to find those of 200 entries.
+	set["random_page_cost"], set["max_parallel_workers_per_gather"] = "1.1", "0"
 	for name, value := range params {
 		set[name] = value
 	}
+	c.AfterConnect = packFast
 	pool, err := pgxpool.NewWithConfig(ctx, c)
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
 	return pool, nil
+}
+
+// packFast has the server pack long values with LZ4, where it was built with it: the deployments of a catalog take half as long
+// to write as with its own method, and less room.
+func packFast(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, `SELECT set_config(name, 'lz4', false) FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY(enumvals)`)
+	return err
 }
 
 func milliseconds(d time.Duration) string { return fmt.Sprint(d.Milliseconds()) }
@@ -515,6 +527,35 @@ func (e *engine) hearOnce(ctx context.Context, address string, hearing func()) e
 
 // querier is a transaction as sqlstore sees it.
 type querier struct{ tx pgx.Tx }
+
+// AtOnce implements sqlstore.Querier: every statement waits for the way to the server and back.
+func (q querier) AtOnce() int { return 256 }
+
+// copied is how many rows one COPY takes, which has statementTimeout as any other statement.
+const copied = 1000
+
+// Add implements sqlstore.Querier by COPY: neither side handles a parameter for each value of each row.
+func (q querier) Add(ctx context.Context, table string, columns []string, rows iter.Seq2[[]any, error]) error {
+	next, stop := iter.Pull2(rows)
+	defer stop()
+	var invalid error // of a row; the server only tells that it was sent no more
+	for more := true; more; {
+		left := copied
+		_, err := q.tx.CopyFrom(ctx, pgx.Identifier{table}, columns, pgx.CopyFromFunc(func() (row []any, err error) {
+			if left--; left >= 0 {
+				row, invalid, more = next()
+			}
+			return row, invalid
+		}))
+		if invalid != nil {
+			return invalid
+		}
+		if err != nil {
+			return q.fault(ctx, err)
+		}
+	}
+	return nil
+}
 
 func (q querier) Exec(ctx context.Context, query string, args ...any) (int64, error) {
 	tag, err := q.tx.Exec(ctx, query, args...)

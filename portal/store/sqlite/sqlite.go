@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"log/slog"
 	"net/url"
 	"os"
@@ -376,6 +377,14 @@ func unnamed(query string, n int) string {
 	}
 	b.WriteString(rest)
 	return b.String()
+}
+
+// AtOnce implements sqlstore.Querier. More do not pay: the driver looks up the name of every parameter in a list of all.
+func (q querier) AtOnce() int { return 32 }
+
+// Add implements sqlstore.Querier.
+func (q querier) Add(ctx context.Context, table string, columns []string, rows iter.Seq2[[]any, error]) error {
+	return sqlstore.Insert(ctx, q, q.AtOnce(), table, columns, rows)
 }
 
 func (q querier) Exec(ctx context.Context, query string, args ...any) (int64, error) {

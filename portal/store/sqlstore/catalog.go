@@ -261,28 +261,20 @@ func (s catalogStore) AddRecords(ctx context.Context, all []catalog.Record) erro
 	if len(all) == 0 {
 		return nil
 	}
-	err := ahead(slices.Chunk(all, atOnce), addedArgs, func(n int, values []any) error {
-		return s.tx.exec(ctx, `INSERT INTO deployments (id, gateway, api, since, why, remote, exposure, title, classified, document, fingerprint, published, origin, created, changed, removed, named)
-			VALUES `+places(n, addedColumns), values...)
-	})
+	err := add(ctx, s.tx, "deployments", addedColumns, all, addedArgs)
 	return doing(err, "adding deployments of gateway %s", all[0].Deployment.Gateway)
 }
 
-const addedColumns = 17 // of a row that is added
+var addedColumns = strings.Split("id gateway api since why remote exposure title classified document fingerprint published origin created changed removed named", " ")
 
-// addedArgs are the values of rows that are added.
-func addedArgs(all []catalog.Record) (values []any, err error) {
-	values = make([]any, 0, addedColumns*len(all))
-	for _, r := range all {
-		args, err := recordArgs(r)
-		because, whyErr := why(r.Joining)
-		if err = errors.Join(err, whyErr); err != nil {
-			return nil, err
-		}
-		values = append(values, string(r.Deployment.ID), string(r.Deployment.Gateway), string(r.Deployment.API), micros(r.Joining.Since), because)
-		values = append(values, args...)
+// addedArgs are the values of a row that is added.
+func addedArgs(r catalog.Record) ([]any, error) {
+	args, err := recordArgs(r)
+	because, whyErr := why(r.Joining)
+	if err = errors.Join(err, whyErr); err != nil {
+		return nil, err
 	}
-	return values, nil
+	return append([]any{string(r.Deployment.ID), string(r.Deployment.Gateway), string(r.Deployment.API), micros(r.Joining.Since), because}, args...), nil
 }
 
 func (s catalogStore) ChangeRecord(ctx context.Context, r catalog.Record, was string) (api portal.APIID, err error) {
@@ -320,7 +312,7 @@ type slugRow struct {
 
 func (s catalogStore) slugs(ctx context.Context, where string, args ...any) ([]slugRow, error) {
 	return rows(ctx, s.tx, func(r scanner) (row slugRow, err error) { return row, r.Scan(&row.slug, &row.api, &row.alias) },
-		`SELECT slug, api, alias FROM api_slugs `+where+` ORDER BY slug`, args...)
+		`SELECT slug, api, alias FROM api_slugs `+where+``, args...)
 }
 
 // deploymentRow is a published deployment as it is stored.
@@ -392,7 +384,8 @@ func (s catalogStore) entry(ctx context.Context, id portal.APIID) (catalog.Entry
 
 func addSlug(e *catalog.Entry, row slugRow) {
 	if row.alias {
-		e.Aliases = append(e.Aliases, row.slug)
+		at, _ := slices.BinarySearch(e.Aliases, row.slug)
+		e.Aliases = slices.Insert(e.Aliases, at, row.slug)
 	} else {
 		e.Slug = row.slug
 	}
@@ -543,25 +536,19 @@ func (s catalogStore) AddEntry(ctx context.Context, e catalog.Entry) error {
 }
 
 func (s catalogStore) AddEntries(ctx context.Context, all []catalog.Entry) error {
-	for some := range slices.Chunk(all, atOnce) {
-		if err := s.addEntries(ctx, some); err != nil {
-			return fmt.Errorf("adding catalog entries: %w", err)
-		}
-	}
-	return nil
+	return doing(s.addEntries(ctx, all), "adding catalog entries")
 }
 
 func (s catalogStore) addEntries(ctx context.Context, all []catalog.Entry) error {
-	var entries, slugs []any
-	for _, e := range all {
-		entries = append(entries, string(e.ID), string(e.Division), e.Explicit, e.Title, micros(e.Created), "")
-		slugs = append(slugs, e.Slug, string(e.ID), false)
+	err := add(ctx, s.tx, "apis", []string{"id", "division", "explicit", "title", "created", "joined"}, all, func(e catalog.Entry) ([]any, error) {
+		return []any{string(e.ID), string(e.Division), e.Explicit, e.Title, micros(e.Created), ""}, nil
+	})
+	if err != nil {
+		return err
 	}
-	err := s.tx.exec(ctx, `INSERT INTO apis (id, division, explicit, title, created, joined) VALUES `+places(len(all), 6), entries...)
-	if err == nil {
-		err = s.tx.exec(ctx, `INSERT INTO api_slugs (slug, api, alias) VALUES `+places(len(all), 3), slugs...)
-	}
-	return err
+	return add(ctx, s.tx, "api_slugs", []string{"slug", "api", "alias"}, all, func(e catalog.Entry) ([]any, error) {
+		return []any{e.Slug, string(e.ID), false}, nil
+	})
 }
 
 func (s catalogStore) SetExplicit(ctx context.Context, id portal.APIID, explicit string) error {

@@ -4,11 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 
 	"concierge/portal"
 	"concierge/portal/curation"
 	"concierge/portal/people"
+	"concierge/portal/told"
 )
 
 // Curation implements curation.Tx.
@@ -239,7 +239,7 @@ func (s peopleStore) AddTeam(ctx context.Context, t people.Team) error {
 	n, err := s.tx.affected(ctx, `INSERT INTO teams (id, organisation, name, name_key, created) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (organisation, name_key) DO NOTHING`, t.ID, t.Organisation.ID, t.Name, people.SortKey(t.Name), micros(t.Created))
 	if err == nil && n == 0 {
-		return fmt.Errorf("the name %q is taken: %w", t.Name, portal.ErrConflict)
+		return told.NameTaken.As(portal.ErrConflict, t.Name)
 	}
 	return err
 }
@@ -271,7 +271,7 @@ func (s peopleStore) RenameTeam(ctx context.Context, id portal.TeamID, name stri
 	err := s.tx.one(ctx, []any{&taken}, `SELECT count(*) FROM teams t JOIN teams o ON o.organisation = t.organisation AND o.id <> t.id
 		WHERE t.id = $1 AND o.name_key = $2`, id, people.SortKey(name))
 	if err == nil && taken > 0 {
-		return fmt.Errorf("the name %q is taken: %w", name, portal.ErrConflict)
+		return told.NameTaken.As(portal.ErrConflict, name)
 	}
 	if err == nil {
 		err = s.tx.exec(ctx, `UPDATE teams SET name = $2, name_key = $3 WHERE id = $1`, id, name, people.SortKey(name))

@@ -62,7 +62,7 @@ func (s catalogStore) PutDocuments(ctx context.Context, all []catalog.Document) 
 	// In order, each once: others may put the same at the same time, and no statement may meet a row twice.
 	order := func(a, b catalog.Document) int { return strings.Compare(a.Hash, b.Hash) }
 	all = slices.CompactFunc(slices.SortedFunc(slices.Values(all), order), func(a, b catalog.Document) bool { return a.Hash == b.Hash })
-	for some := range slices.Chunk(all, atOnce) {
+	for some := range slices.Chunk(all, s.tx.q.AtOnce()) {
 		if err := s.putDocuments(ctx, some); err != nil {
 			return fmt.Errorf("saving documents: %w", err)
 		}

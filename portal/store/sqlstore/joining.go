@@ -21,10 +21,6 @@ import (
 	"concierge/portal/store"
 )
 
-// atOnce is how many rows one statement writes. More do not pay: SQLite's driver looks up the name of every parameter in a
-// list of all.
-const atOnce = 32
-
 // places writes n rows of width placeholders.
 func places(n, width int) string {
 	var b strings.Builder
@@ -41,32 +37,40 @@ func places(n, width int) string {
 	return strings.TrimPrefix(b.String(), ", ")
 }
 
+func (s catalogStore) AddSketches(ctx context.Context, all []catalog.Sketched) error {
+	return doing(add(ctx, s.tx, "sketches", []string{"deployment", "format", "sum", "sketch"}, all, sketchArgs), "saving sketches")
+}
+
 func (s catalogStore) PutSketches(ctx context.Context, all []catalog.Sketched) error {
-	err := ahead(slices.Chunk(all, atOnce), sketchArgs, func(n int, values []any) error {
-		return s.tx.exec(ctx, `INSERT INTO sketches (deployment, format, sum, sketch) VALUES `+places(n, 4)+`
+	for some := range slices.Chunk(all, s.tx.q.AtOnce()) {
+		var values []any
+		for _, k := range some {
+			args, err := sketchArgs(k)
+			if err != nil {
+				return fmt.Errorf("saving sketches: %w", err)
+			}
+			values = append(values, args...)
+		}
+		err := s.tx.exec(ctx, `INSERT INTO sketches (deployment, format, sum, sketch) VALUES `+places(len(some), 4)+`
 			ON CONFLICT (deployment) DO UPDATE SET format = excluded.format, sum = excluded.sum, sketch = excluded.sketch
 			WHERE sketches.format <> excluded.format OR sketches.sum <> excluded.sum`, values...)
-	})
-	return doing(err, "saving sketches")
-}
-
-// sketchArgs are the values of rows of sketches.
-func sketchArgs(all []catalog.Sketched) ([]any, error) {
-	values := make([]any, 0, 4*len(all))
-	for _, k := range all {
-		sketch, err := json.Marshal(k.Sketch)
 		if err != nil {
-			return nil, err
+			return fmt.Errorf("saving sketches: %w", err)
 		}
-		values = append(values, string(k.Deployment), correlate.Format, k.Sketch.Sum(), string(sketch))
 	}
-	return values, nil
+	return nil
 }
 
-func (s catalogStore) Unsketched(ctx context.Context, after portal.DeploymentID, limit int) ([]portal.DeploymentID, error) {
+// sketchArgs are the values of a row of sketches.
+func sketchArgs(k catalog.Sketched) ([]any, error) {
+	sketch, err := json.Marshal(k.Sketch)
+	return []any{string(k.Deployment), int64(correlate.Format), k.Sketch.Sum(), string(sketch)}, err
+}
+
+func (s catalogStore) Unsketched(ctx context.Context) ([]portal.DeploymentID, error) {
 	all, err := rows(ctx, s.tx, func(r scanner) (id portal.DeploymentID, err error) { return id, r.Scan(&id) },
-		`SELECT id FROM deployments WHERE id > $1 AND removed = 0 AND NOT EXISTS (SELECT 1 FROM sketches WHERE deployment = deployments.id AND format = $2)
-		ORDER BY id LIMIT $3`, string(after), correlate.Format, noLimit(limit))
+		`SELECT id FROM deployments WHERE removed = 0 AND NOT EXISTS (SELECT 1 FROM sketches WHERE deployment = deployments.id AND format = $1)
+		ORDER BY id`, correlate.Format)
 	return all, doing(err, "looking for deployments without a sketch")
 }
 
@@ -319,7 +323,7 @@ func (s catalogStore) AddReview(ctx context.Context, v catalog.Review) (added bo
 }
 
 func (s catalogStore) AddReviews(ctx context.Context, all []catalog.Review) error {
-	for some := range slices.Chunk(all, atOnce) {
+	for some := range slices.Chunk(all, s.tx.q.AtOnce()) {
 		if _, err := s.addReviews(ctx, some); err != nil {
 			return fmt.Errorf("adding reviews: %w", err)
 		}
@@ -425,7 +429,7 @@ func (s catalogStore) Apart(ctx context.Context) ([][2]portal.DeploymentID, erro
 }
 
 func (s catalogStore) Decide(ctx context.Context, all []catalog.Decision) error {
-	for some := range slices.Chunk(all, atOnce) {
+	for some := range slices.Chunk(all, s.tx.q.AtOnce()) {
 		var args []any
 		for _, d := range some {
 			args = append(args, string(min(d.A, d.B)), string(max(d.A, d.B)), string(d.Verdict), d.Actor, micros(d.At))

@@ -11,6 +11,7 @@ import (
 	"concierge/portal"
 	"concierge/portal/access"
 	"concierge/portal/people"
+	"concierge/portal/told"
 )
 
 // People returns the people of this transaction.
@@ -25,7 +26,7 @@ func (s peopleStore) AddOrganisation(ctx context.Context, o people.Organisation)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (name_key) DO NOTHING`,
 		o.ID, o.Name, people.SortKey(o.Name), o.Audience, o.Division, o.Region, o.Disabled, micros(o.Created))
 	if err == nil && n == 0 {
-		return fmt.Errorf("the name %q is taken: %w", o.Name, portal.ErrConflict)
+		return told.NameTaken.As(portal.ErrConflict, o.Name)
 	}
 	return err
 }
@@ -81,7 +82,7 @@ func (s peopleStore) AddPerson(ctx context.Context, p people.Person) error {
 		return err
 	}
 	if n == 0 {
-		return fmt.Errorf("the e-mail address is taken: %w", portal.ErrConflict)
+		return told.EmailTaken.As(portal.ErrConflict)
 	}
 	for _, m := range p.Memberships {
 		if err := s.SetRoles(ctx, p.ID, m.Organisation.ID, m.Roles, p.Created); err != nil {

@@ -15,6 +15,7 @@ package sqlstore
 import (
 	"context"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -42,6 +43,10 @@ type Querier interface {
 	// Exec returns how many rows the statement met.
 	Exec(ctx context.Context, query string, args ...any) (int64, error)
 	Query(ctx context.Context, query string, args ...any) (Rows, error)
+	// Add adds rows to a table: values of its columns, in their order. An error of rows ends it, and is returned.
+	Add(ctx context.Context, table string, columns []string, rows iter.Seq2[[]any, error]) error
+	// AtOnce is how many rows one statement had better write.
+	AtOnce() int
 	// Turn is that of store.Tx.
 	Turn(ctx context.Context) error
 	// Singly is that of store.Tx.

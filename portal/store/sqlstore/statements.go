@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"reflect"
 	"strings"
 	"unicode/utf8"
@@ -42,6 +43,22 @@ func (s *statements) Query(ctx context.Context, query string, args ...any) (Rows
 		return nil, s.note(err)
 	}
 	return notedRows{rs, s}, nil
+}
+
+func (s *statements) Add(ctx context.Context, table string, columns []string, rows iter.Seq2[[]any, error]) error {
+	if err := s.ready(nil); err != nil {
+		return err
+	}
+	return s.note(s.Querier.Add(ctx, table, columns, func(yield func([]any, error) bool) {
+		for row, err := range rows {
+			if err == nil {
+				err = storable(row)
+			}
+			if !yield(row, err) || err != nil {
+				return
+			}
+		}
+	}))
 }
 
 func (s *statements) Turn(ctx context.Context) error {

@@ -207,12 +207,11 @@ func sketches(t T, db DB) {
 	seeded(t, db)
 	sketch := func(title string) correlate.Sketch { return correlate.New(correlate.Deployment{Title: title}) }
 	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
-		missing, err := s.Unsketched(ctx, "", 10)
-		behind, behindErr := s.Unsketched(ctx, "dep_kong-eu_1", 10)
-		if len(missing) != 1 || len(behind) != 0 {
-			t.Errorf("without a sketch: %v, behind the only one %v", missing, behind)
+		missing, err := s.Unsketched(ctx)
+		if len(missing) != 1 || missing[0] != "dep_kong-eu_1" {
+			t.Errorf("without a sketch: %v", missing)
 		}
-		return errors.Join(err, behindErr, s.PutSketches(ctx, []catalog.Sketched{{Deployment: "dep_kong-eu_1", Sketch: sketch("Payments")}}))
+		return errors.Join(err, s.PutSketches(ctx, []catalog.Sketched{{Deployment: "dep_kong-eu_1", Sketch: sketch("Payments")}}))
 	})
 	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
 		return s.PutSketches(ctx, []catalog.Sketched{{Deployment: "dep_kong-eu_1", Sketch: sketch("Orders")}})
@@ -224,7 +223,7 @@ func sketches(t T, db DB) {
 	var version int64
 	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
 		all, at, err := loaded(ctx, s)
-		missing, missingErr := s.Unsketched(ctx, "", 10)
+		missing, missingErr := s.Unsketched(ctx)
 		if len(all) != 1 || all[0].Entry != "api_1" || all[0].Division != "retail" || all[0].Sum == 0 || len(missing) != 0 {
 			t.Fatalf("all %+v; without a sketch %v", all, missing)
 		}
@@ -279,7 +278,7 @@ func sketches(t T, db DB) {
 			records = append(records, r)
 			many = append(many, catalog.Sketched{Deployment: r.Deployment.ID, Sketch: sketch("Warehouse Stock Ledger")})
 		}
-		if err := errors.Join(s.AddRecords(ctx, records), s.PutSketches(ctx, many)); err != nil {
+		if err := errors.Join(s.AddRecords(ctx, records), s.AddSketches(ctx, many)); err != nil {
 			return err
 		}
 		found, err := s.MembersOf(ctx, []portal.APIID{"api_1"}, func(string, int64) bool { return false })
@@ -290,13 +289,16 @@ func sketches(t T, db DB) {
 	})
 }
 
+// manyRows are more than any engine adds by one statement.
+const manyRows = 1100
+
 func manyEntries(t T, db DB) {
 	seeded(t, db)
 	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
 		var entries []catalog.Entry
 		var ids []portal.APIID
 		var slugs []string
-		for n := range 450 {
+		for n := range manyRows {
 			e := testEntry(portal.APIID(fmt.Sprint("api_many_", n)), fmt.Sprint("many-", n))
 			entries, ids, slugs = append(entries, e), append(ids, e.ID), append(slugs, e.Slug, fmt.Sprint("free-", n))
 		}
@@ -305,8 +307,8 @@ func manyEntries(t T, db DB) {
 		}
 		heads, err := s.Heads(ctx, append(ids, "api_none"))
 		taken, takenErr := s.Taken(ctx, slugs)
-		if len(heads) != 450 || len(taken) != 450 {
-			t.Errorf("%d heads, %d slugs that are taken; want 450", len(heads), len(taken))
+		if len(heads) != manyRows || len(taken) != manyRows {
+			t.Errorf("%d heads, %d slugs that are taken; want %d", len(heads), len(taken), manyRows)
 		}
 		one, oneErr := s.Heads(ctx, ids[7:8])
 		want := catalog.Head{Entry: entries[7]}
@@ -321,6 +323,23 @@ func manyEntries(t T, db DB) {
 	}); !errors.Is(err, portal.ErrConflict) {
 		t.Errorf("entries of which one has a slug that is taken: %v", err)
 	}
+	var broken []catalog.Entry // the last of them
+	for n := range manyRows {
+		broken = append(broken, testEntry(portal.APIID(fmt.Sprint("api_broken_", n)), fmt.Sprint("broken-", n)))
+	}
+	broken[manyRows-1].Title = "a\x00b"
+	if err := tryCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		return s.AddEntries(ctx, broken)
+	}); !errors.Is(err, portal.ErrInvalid) {
+		t.Errorf("entries of which one has a title that cannot be kept: %v", err)
+	}
+	inCatalog(t, db, func(ctx context.Context, s catalog.Store) error {
+		found, err := s.LoadEntries(ctx, []portal.APIID{"api_x", "api_broken_0", broken[manyRows-1].ID})
+		if len(found) > 0 {
+			t.Errorf("of what came to nothing there is %+v", found)
+		}
+		return err
+	})
 }
 
 func reviews(t T, db DB) {
