@@ -197,7 +197,7 @@ func (w *Window) connect(rw http.ResponseWriter, r *http.Request) {
 		problem += ". " + text
 	}
 	w.render(rw, r, http.StatusUnprocessableEntity, ui.Connect{Form: ui.Form{
-		Values: map[string]string{"address": address}, Problem: problem,
+		Values: map[string]string{"address": address}, Problem: ui.Say(problem),
 	}})
 }
 
@@ -221,7 +221,7 @@ func (w *Window) obstacle(rw http.ResponseWriter, r *http.Request, c ui.Connect,
 	status := http.StatusServiceUnavailable
 	if errors.Is(err, connection.ErrTokenRefused) {
 		status = http.StatusUnauthorized
-		c.Form = ui.Form{Values: map[string]string{"address": c.Address}, Problem: title}
+		c.Form = ui.Form{Values: map[string]string{"address": c.Address}, Problem: ui.Say(title)}
 		c.Address = ""
 	} else {
 		c.Title, c.Text = title, text

@@ -9,21 +9,33 @@ import (
 	"time"
 
 	"concierge/portal"
+	"concierge/portal/told"
 )
 
 // Problem is an error as HTTP API v1 tells it (RFC 9457). Type is stable; Detail is for people.
 type Problem struct {
-	Type         string         `json:"type" doc:"Stable reference to the kind of problem" example:"/problems/not-found"`
-	Title        string         `json:"title"`
-	Status       int            `json:"status"`
-	Detail       string         `json:"detail,omitempty"`
-	RequestID    string         `json:"request_id,omitempty" doc:"Name it when you ask for help"`
-	Environments []string       `json:"environments,omitempty" doc:"With no-endpoint: where the caller has an endpoint"`
-	Retired      bool           `json:"retired,omitempty" doc:"With no-endpoint: what fits is retired and takes nobody new"`
-	Conflict     string         `json:"conflict,omitempty" doc:"With conflict: the id of the thing in the way"`
-	Errors       []FieldProblem `json:"errors,omitempty" doc:"With invalid: what is wrong where"`
+	Type         string          `json:"type" doc:"Stable reference to the kind of problem" example:"/problems/not-found"`
+	Title        string          `json:"title"`
+	Status       int             `json:"status"`
+	Detail       string          `json:"detail,omitempty"`
+	RequestID    string          `json:"request_id,omitempty" doc:"Name it when you ask for help"`
+	Environments []string        `json:"environments,omitempty" doc:"With no-endpoint: where the caller has an endpoint"`
+	Retired      bool            `json:"retired,omitempty" doc:"With no-endpoint: what fits is retired and takes nobody new"`
+	Conflict     string          `json:"conflict,omitempty" doc:"With conflict: the id of the thing in the way"`
+	Reason       string          `json:"reason,omitempty" doc:"Stable name of what the detail says, where it has one"`
+	Values       []string        `json:"values,omitempty" doc:"The values in that sentence, in order"`
+	Reasons      []ProblemReason `json:"reasons,omitempty" doc:"With several things wrong: each of them, in order"`
+	Errors       []FieldProblem  `json:"errors,omitempty" doc:"With invalid: what is wrong where"`
 
 	retryAfter time.Duration
+}
+
+// ProblemReason is one of several things that are wrong.
+type ProblemReason struct {
+	Reason string   `json:"reason,omitempty" doc:"Stable name of what the detail says, where it has one"`
+	Values []string `json:"values,omitempty" doc:"The values in that sentence, in order"`
+	Rule   int      `json:"rule,omitempty" doc:"Which of a gateway's placement rules it is about, from 1"`
+	Detail string   `json:"detail"`
 }
 
 // FieldProblem says what is wrong with one part of a request.
@@ -91,10 +103,70 @@ func ProblemOf(err error) (p Problem, known bool) {
 		case k.kind != portal.ErrNotFound && k.kind != portal.ErrUnavailable:
 			p.Detail = strings.TrimSuffix(err.Error(), ": "+k.kind.Error()) // the title says the kind
 		}
+		if why, ok := errors.AsType[*told.Error](err); ok && p.Detail != "" {
+			p.Reason, p.Values = string(why.Sentence), why.Values
+		}
+		if p.Detail != "" {
+			p.Reasons = reasons(err)
+		}
 		p.retryAfter = retryAfter(err)
 		return p, true
 	}
 	return problem("internal", "Something went wrong", http.StatusInternalServerError), false
+}
+
+// reasons are the parts of an error that joins several; none where it joins none.
+func reasons(err error) []ProblemReason {
+	var all []ProblemReason
+	for _, part := range joined(err) {
+		r := ProblemReason{Detail: withoutKind(part.Error())}
+		if why, ok := errors.AsType[*told.Error](part); ok {
+			r.Reason, r.Values = string(why.Sentence), why.Values
+		}
+		if in, ok := errors.AsType[*told.InRule](part); ok {
+			r.Rule = in.Rule
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// joined are the errors that errors.Join made one of, wherever in err they are.
+func joined(err error) []error {
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		return joined(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		var lines []string
+		var flat []error
+		for _, part := range e.Unwrap() {
+			lines = append(lines, part.Error())
+			if found := joined(part); found != nil {
+				flat = append(flat, found...)
+			} else {
+				flat = append(flat, part)
+			}
+		}
+		if strings.Join(lines, "\n") == err.Error() {
+			return flat
+		}
+		for _, part := range e.Unwrap() {
+			if found := joined(part); found != nil {
+				return found
+			}
+		}
+	}
+	return nil
+}
+
+// withoutKind takes off the name of the kind that an error ends with.
+func withoutKind(text string) string {
+	for _, k := range problems {
+		if rest, ok := strings.CutSuffix(text, ": "+k.kind.Error()); ok {
+			return rest
+		}
+	}
+	return text
 }
 
 func retryAfter(err error) time.Duration {

@@ -18,6 +18,7 @@ import (
 	"concierge/portal/audit"
 	"concierge/portal/catalog"
 	"concierge/portal/store"
+	"concierge/portal/told"
 )
 
 // Service is what owners do. It is safe for concurrent use. Methods that take an access.Caller ask package access first
@@ -197,7 +198,7 @@ func (s *Service) Save(ctx context.Context, c access.Caller, api portal.APIID, d
 		}
 		if newest.Number != d.Base {
 			return nil, &portal.ConflictError{Kind: "revision", ID: strconv.FormatInt(newest.Number, 10),
-				Err: errors.New("somebody else has saved these texts since you began; look at theirs, then save yours on top of them")}
+				Err: told.TextsOvertaken.With()}
 		}
 		r = Revision{API: api, Number: d.Base + 1, Published: d.Publish, Texts: d.Texts, Guides: d.Guides, Author: c.Person, At: s.time()}
 		return map[string]string{"revision": strconv.FormatInt(r.Number, 10)}, tx.Curation().AddRevision(ctx, r)
@@ -218,63 +219,63 @@ const (
 
 func (s *Service) clean(d Draft) (Draft, error) {
 	var problems []error
-	say := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	say := func(s told.Sentence, values ...any) { problems = append(problems, s.With(values...)) }
 	line := func(what, text string, most int) string {
 		text = strings.TrimSpace(text)
 		if utf8.RuneCountInString(text) > most || strings.ContainsFunc(text, unicode.IsControl) || !utf8.ValidString(text) {
-			say("%s needs at most %d characters in one line", what, most)
+			say(told.LineLong, what, most)
 		}
 		return text
 	}
 	href := func(what, text string) string {
 		text = line(what, text, maxHref)
 		if u, err := url.Parse(text); text != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil) {
-			say("%s needs an address that begins with https:// or http://", what)
+			say(told.LinkStarts, what)
 		}
 		return text
 	}
 	audience := func(what string, a portal.Audience) {
 		if !slices.Contains(s.audiences, a) {
-			say("%s has to be marked for one of the audiences %v, not %q", what, s.audiences, a)
+			say(told.AudienceMark, what, s.audiences, a)
 		}
 	}
 	if len(d.Texts) > len(s.audiences) {
-		say("there is one text for each audience")
+		say(told.TextsMany)
 	}
 	seen := map[portal.Audience]bool{}
 	var texts []portal.AudienceText
 	for _, t := range d.Texts {
-		audience("a text", t.Audience)
+		audience(told.AText, t.Audience)
 		if seen[t.Audience] {
-			say("there is one text for %s", t.Audience)
+			say(told.TextTwice, t.Audience)
 		}
 		seen[t.Audience] = true
-		clean := portal.AudienceText{Audience: t.Audience, Summary: line("a summary", t.Summary, maxSummary), Contact: portal.Contact{
-			Name: line("a contact's name", t.Contact.Name, maxField), Email: line("a contact's e-mail address", t.Contact.Email, maxField),
-			URL: href("a contact's page", t.Contact.URL), Chat: line("a contact's channel", t.Contact.Chat, maxField),
+		clean := portal.AudienceText{Audience: t.Audience, Summary: line(told.ASummary, t.Summary, maxSummary), Contact: portal.Contact{
+			Name: line(told.AContactName, t.Contact.Name, maxField), Email: line(told.AContactEmail, t.Contact.Email, maxField),
+			URL: href(told.AContactPage, t.Contact.URL), Chat: line(told.AContactChat, t.Contact.Chat, maxField),
 		}}
 		if e := clean.Contact.Email; e != "" {
 			if a, err := mail.ParseAddress(e); err != nil || a.Address != e {
-				say("a contact's e-mail address is written like name@example.com")
+				say(told.ContactEmail)
 			}
 		}
 		for _, tag := range t.Tags {
-			if tag = line("a tag", tag, maxTag); tag != "" && !slices.Contains(clean.Tags, tag) {
+			if tag = line(told.ATag, tag, maxTag); tag != "" && !slices.Contains(clean.Tags, tag) {
 				clean.Tags = append(clean.Tags, tag)
 			}
 		}
 		for _, l := range t.Links {
-			l = portal.TextLink{Title: line("a link's title", l.Title, maxField), Href: href("a link", l.Href)}
+			l = portal.TextLink{Title: line(told.ALinkTitle, l.Title, maxField), Href: href(told.ALink, l.Href)}
 			switch {
 			case l == portal.TextLink{}:
 			case l.Title == "" || l.Href == "":
-				say("a link needs a title and an address")
+				say(told.LinkHalf)
 			default:
 				clean.Links = append(clean.Links, l)
 			}
 		}
 		if len(clean.Tags) > maxList || len(clean.Links) > maxList {
-			say("there are at most %d tags and %d links for an audience", maxList, maxList)
+			say(told.ListsLong, maxList, maxList)
 		}
 		if clean.Summary != "" || !clean.Contact.IsZero() || len(clean.Tags)+len(clean.Links) > 0 {
 			texts = append(texts, clean)
@@ -283,28 +284,28 @@ func (s *Service) clean(d Draft) (Draft, error) {
 	var guides []portal.Guide
 	ids, size := map[string]bool{}, 0
 	for _, g := range d.Guides {
-		g.Title = line("a guide's title", g.Title, maxField)
+		g.Title = line(told.AGuideTitle, g.Title, maxField)
 		g.Body = strings.ReplaceAll(g.Body, "\r\n", "\n")
 		if g.Title == "" && strings.TrimSpace(g.Body) == "" {
 			continue
 		}
-		audience("a guide", g.Audience)
+		audience(told.AGuide, g.Audience)
 		size += len(g.Body)
 		switch {
 		case g.Title == "":
-			say("a guide needs a title")
+			say(told.GuideTitle)
 		case len(g.Body) > MaxBody || !utf8.ValidString(g.Body) || strings.ContainsRune(g.Body, 0):
-			say("the guide %q needs to be text of at most %d bytes", g.Title, MaxBody)
+			say(told.GuideLong, g.Title, MaxBody)
 		case g.ID == "":
 			g.ID = portal.NewID("gde")
 		case !guideID(g.ID) || ids[g.ID]:
-			say("the guide %q has an id that is none, or another guide's", g.Title)
+			say(told.GuideTwice, g.Title)
 		}
 		ids[g.ID] = true
 		guides = append(guides, g)
 	}
 	if len(guides) > maxList || size > maxBodies {
-		say("there are at most %d guides, of %d bytes together", maxList, maxBodies)
+		say(told.GuidesMany, maxList, maxBodies)
 	}
 	if len(problems) > 0 {
 		return d, fmt.Errorf("%w: %w", errors.Join(problems...), portal.ErrInvalid)
@@ -331,7 +332,7 @@ func (s *Service) Assign(ctx context.Context, c access.Caller, api portal.APIID,
 			}
 			in := t.Organisation
 			if err != nil || in.Audience != portal.Internal || in.Division != o.Division && !c.Has(access.PlatformAdministrator) {
-				return nil, fmt.Errorf("choose a team of an organisation of the API's division: %w", portal.ErrInvalid)
+				return nil, told.TeamElsewhere.As(portal.ErrInvalid)
 			}
 		}
 		return map[string]string{"was": string(o.Team), "is": string(team)}, tx.Curation().SetTeam(ctx, api, team)
@@ -400,13 +401,13 @@ func (ch *Change) check() error {
 	ch.Since, ch.Sunset = ch.Since.UTC().Truncate(time.Microsecond), ch.Sunset.UTC().Truncate(time.Microsecond)
 	switch {
 	case ch.Lifecycle != "" && !slices.Contains(portal.Lifecycles, ch.Lifecycle):
-		return fmt.Errorf("there is no lifecycle %q; choose one of %v: %w", ch.Lifecycle, portal.Lifecycles, portal.ErrInvalid)
+		return told.NoLifecycle.As(portal.ErrInvalid, ch.Lifecycle, portal.Lifecycles)
 	case !ch.Lifecycle.Ending() && (!ch.Sunset.IsZero() || ch.Successor != ""):
-		return fmt.Errorf("only what is deprecated or retired has a sunset and a successor: %w", portal.ErrInvalid)
+		return told.NoEndActive.As(portal.ErrInvalid)
 	case !ch.Sunset.IsZero() && ch.Sunset.Year() < 1971:
-		return fmt.Errorf("the sunset is a day of our time: %w", portal.ErrInvalid)
+		return told.SunsetDay.As(portal.ErrInvalid)
 	case utf8.RuneCountInString(ch.Note) > maxSummary || utf8.RuneCountInString(ch.Successor) > maxField:
-		return fmt.Errorf("a note needs at most %d characters and a successor at most %d: %w", maxSummary, maxField, portal.ErrInvalid)
+		return told.NoteLong.As(portal.ErrInvalid, maxSummary, maxField)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"concierge/portal/curation"
 	"concierge/portal/document"
 	"concierge/portal/routing"
+	"concierge/portal/told"
 )
 
 // curate fills in what the owners say, without the hosts that are not for the caller.
@@ -127,7 +128,7 @@ func (d *desk) PreviewTexts(ctx context.Context, id, audience string, n api.NewT
 	}
 	reader := portal.Audience(audience)
 	if !slices.Contains(table.Audiences(), reader) {
-		return api.Curated{}, fmt.Errorf("there is no audience %q; choose one of %v: %w", audience, table.Audiences(), portal.ErrInvalid)
+		return api.Curated{}, told.NoAudience.As(portal.ErrInvalid, audience, table.Audiences())
 	}
 	as := &desk{Service: d.Service, caller: access.Caller{Audience: reader}}
 	_, hidden := as.hosts(table, entry.ID)

@@ -29,6 +29,7 @@ import (
 	"concierge/portal/routing"
 	"concierge/portal/search"
 	"concierge/portal/store"
+	"concierge/portal/told"
 )
 
 // Parts are what a Desk is made of. All are needed but Now, Jobs, Sites and Log.
@@ -217,7 +218,7 @@ func (d *desk) refused(to *portal.Deployment) string {
 	if to.IssueRefused == "" || access.MayGovern(d.caller, to.Placement.Division()) {
 		return to.IssueRefused
 	}
-	return "no key can be had here as the gateway is configured; its administrators can see why"
+	return told.NoteKeysHidden.With().Error()
 }
 
 func (d *desk) Spec(ctx context.Context, q api.SpecQuery) (api.Document, error) {

@@ -16,6 +16,7 @@ import (
 	"concierge/portal/keys"
 	"concierge/portal/people"
 	"concierge/portal/routing"
+	"concierge/portal/told"
 )
 
 // ending is what the caller is told of a version that is on its way out.
@@ -236,7 +237,7 @@ func (d *desk) keptSuccessor(ctx context.Context, table *routing.Table, in routi
 		if err == nil || !errors.Is(err, portal.ErrNotFound) {
 			return own.String(), err
 		}
-		return "", fmt.Errorf("there is no API or version %q to succeed it; write an API's name, its name and version like payments/3, or /3 for a version of the same API: %w", named, portal.ErrInvalid)
+		return "", told.NoSuccessor.As(portal.ErrInvalid, named)
 	}
 	to := portal.Successor{Version: found.Version}
 	if v, err := table.API(d.consumer(), found.API); err == nil && v.ID != in.ID {

@@ -2,7 +2,6 @@ package desk
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"concierge/portal/api"
 	"concierge/portal/catalog"
 	"concierge/portal/ingest"
+	"concierge/portal/told"
 )
 
 func (d *desk) CreateGateway(ctx context.Context, n api.NewGateway) (api.Gateway, error) {
@@ -41,7 +41,7 @@ func (d *desk) ChangeGateway(ctx context.Context, id string, n api.NewGateway) (
 		return api.Gateway{}, err
 	}
 	if n.ID != id {
-		return api.Gateway{}, fmt.Errorf("gateway %s cannot be given another short name: %w", id, portal.ErrInvalid)
+		return api.Gateway{}, told.GatewayRenamed.As(portal.ErrInvalid, id)
 	}
 	r, err := registration(n)
 	if err != nil {
@@ -82,7 +82,7 @@ func registration(n api.NewGateway) (ingest.Registration, error) {
 	if n.Every != "" {
 		every, err := time.ParseDuration(n.Every)
 		if err != nil {
-			return r, fmt.Errorf("every: write a duration such as 5m: %w", portal.ErrInvalid)
+			return r, told.EveryWrong.As(portal.ErrInvalid)
 		}
 		r.Every = every
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"concierge/portal"
+	"concierge/portal/told"
 )
 
 // State says how a job stands.
@@ -178,19 +179,19 @@ func (r *Runner) RunNow(ctx context.Context, id string) (Status, error) {
 		return Status{}, err
 	}
 	if row.State == rivertype.JobStateCompleted {
-		return Status{}, fmt.Errorf("job %s has done its work: %w", id, portal.ErrConflict)
+		return Status{}, told.JobDone.As(portal.ErrConflict, id)
 	}
 	if row.State != rivertype.JobStateRunning {
 		if row, err = r.client.JobRetry(ctx, row.ID); err != nil {
 			err = r.engine.known(ctx, err)
 			if errors.Is(err, portal.ErrConflict) {
-				return Status{}, fmt.Errorf("another job does the same: let that one run: %w", portal.ErrConflict)
+				return Status{}, told.JobOther.As(portal.ErrConflict)
 			}
 			return Status{}, fmt.Errorf("running job %s: %w", id, err)
 		}
 	}
 	if row.State == rivertype.JobStateRunning {
-		return Status{}, fmt.Errorf("job %s is running: %w", id, portal.ErrConflict)
+		return Status{}, told.JobRunning.As(portal.ErrConflict, id)
 	}
 	return r.status(row), nil
 }

@@ -18,6 +18,7 @@ import (
 	"concierge/portal/audit"
 	"concierge/portal/crash"
 	"concierge/portal/store"
+	"concierge/portal/told"
 )
 
 // Claimed is the outcome of a claim or a rotation. Parts hold the secret, this once.
@@ -41,7 +42,7 @@ func (s *Service) Claim(ctx context.Context, c access.Caller, id portal.Subscrip
 // Rotate makes a second credential beside the active one, which retires after the overlap.
 func (s *Service) Rotate(ctx context.Context, c access.Caller, id portal.CredentialID, overlap time.Duration) (Claimed, error) {
 	if overlap < 0 || overlap > MaxOverlap {
-		return Claimed{}, fmt.Errorf("an overlap is between 0 and %s: %w", MaxOverlap, portal.ErrInvalid)
+		return Claimed{}, told.OverlapRange.As(portal.ErrInvalid, MaxOverlap)
 	}
 	var old Credential
 	err := s.db.View(ctx, func(tx Tx) (err error) {
@@ -83,7 +84,7 @@ func (s *Service) issue(ctx context.Context, c access.Caller, id portal.Subscrip
 		return Claimed{}, err
 	}
 	if replaces != "" && caps.MaxKeys == 1 {
-		return Claimed{}, fmt.Errorf("this gateway holds one key at a time, so two cannot overlap: revoke this key, then claim a new one: %w", portal.ErrUnsupported)
+		return Claimed{}, told.OneKeyAtATime.As(portal.ErrUnsupported)
 	}
 	acceptReach, err := s.gateways.AcceptsReach(ctx, d.Gateway)
 	if err != nil {
@@ -146,7 +147,7 @@ func (s *Service) issue(ctx context.Context, c access.Caller, id portal.Subscrip
 	crash.Point("keys.issue.recorded")
 	if cred.State != Active {
 		s.finishRevokes(ctx, revoke)
-		return Claimed{}, &portal.ConflictError{Kind: "credential", ID: string(cred.ID), Err: errors.New("nobody could see this key's secret, so it is being revoked; claim again")}
+		return Claimed{}, &portal.ConflictError{Kind: "credential", ID: string(cred.ID), Err: told.SecretUnseen.With()}
 	}
 	return Claimed{Credential: cred, Ready: true, Parts: issued.Parts, Deployment: d}, nil
 }
@@ -172,7 +173,7 @@ func (s *Service) intend(ctx context.Context, c access.Caller, decided Decided, 
 			return err
 		}
 		if sub.State != Approved {
-			return &portal.ConflictError{Kind: "subscription", ID: string(id), Err: fmt.Errorf("no key can be claimed while the subscription is %s", sub.State)}
+			return &portal.ConflictError{Kind: "subscription", ID: string(id), Err: told.NotClaimable.With(sub.State)}
 		}
 		if !sub.Frozen.IsZero() {
 			return frozenError(sub)
@@ -197,7 +198,7 @@ func (s *Service) intend(ctx context.Context, c access.Caller, decided Decided, 
 				return err
 			}
 			if cred.Deployment != d.ID {
-				return &portal.ConflictError{Kind: "credential", ID: string(cred.ID), Err: errors.New("this key was asked for at an endpoint that is no longer yours: revoke it, then claim again")}
+				return &portal.ConflictError{Kind: "credential", ID: string(cred.ID), Err: told.EndpointGone.With()}
 			}
 			act, was = *waiting, waiting.Phase
 			before := act.Lease
@@ -243,7 +244,7 @@ func (s *Service) follow(ctx context.Context, tx Tx, c access.Caller, was Subscr
 		if s.opts.Policy.Approval(decided.Slug, d, plan) == portal.Required {
 			sub.State, sub.DecidedBy, sub.Decided = Requested, "", time.Time{}
 			action = "subscription.ask-again"
-			moved = &portal.ConflictError{Kind: "subscription", ID: string(sub.ID), Err: errors.New("this API is now served by another division, which has to approve first; the request is with them")}
+			moved = &portal.ConflictError{Kind: "subscription", ID: string(sub.ID), Err: told.OtherDivisionServes.With()}
 		}
 	}
 	if err := tx.Keys().UpdateSubscription(ctx, sub, was.State); err != nil {
@@ -266,8 +267,8 @@ func (e *unsettledError) Error() string {
 func (s *Service) inTheWay(ctx context.Context, tx Tx, open []Credential, replaces portal.CredentialID) (waiting *Act, err error) {
 	var active bool
 	for _, held := range open {
-		conflict := func(text string) error {
-			return &portal.ConflictError{Kind: "credential", ID: string(held.ID), Err: errors.New(text)}
+		conflict := func(why *told.Error) error {
+			return &portal.ConflictError{Kind: "credential", ID: string(held.ID), Err: why}
 		}
 		switch held.State {
 		case Pending:
@@ -285,19 +286,19 @@ func (s *Service) inTheWay(ctx context.Context, tx Tx, open []Credential, replac
 					}
 				}
 			}
-			return nil, conflict("another claim of this key is under way")
+			return nil, conflict(told.ClaimUnderWay.With())
 		case Active:
 			if held.ID == replaces {
 				active = true
 				continue
 			}
-			return nil, conflict("this subscription has a key already: rotate it, or revoke it first")
+			return nil, conflict(told.HasKey.With())
 		case Retiring:
-			return nil, conflict("a rotation is under way: this key still works until it ends or is revoked")
+			return nil, conflict(told.RotationUnderWay.With())
 		}
 	}
 	if replaces != "" && !active {
-		return nil, &portal.ConflictError{Kind: "credential", ID: string(replaces), Err: errors.New("only an active key can be rotated")}
+		return nil, &portal.ConflictError{Kind: "credential", ID: string(replaces), Err: told.OnlyActiveRotates.With()}
 	}
 	return nil, nil
 }
@@ -353,7 +354,7 @@ func (s *Service) recordIssued(ctx context.Context, act Act, id portal.Credentia
 			if from == Revoking {
 				return nil // its revocation is under way and waits for this
 			}
-			a, err := s.startRevoking(ctx, tx, "system:keys", &cred, "nobody saw its secret")
+			a, err := s.startRevoking(ctx, tx, "system:keys", &cred, told.NoteUnseen.With().Error())
 			revoke = []Act{a}
 			return err
 		}
@@ -513,7 +514,7 @@ func (s *Service) search(ctx context.Context, issuer connectors.Issuer, caps con
 			if cred.State != Pending {
 				return nil // being revoked already
 			}
-			a, err := s.startRevoking(ctx, tx, "system:keys", &cred, "the gateway's answer was lost and nobody saw this key's secret")
+			a, err := s.startRevoking(ctx, tx, "system:keys", &cred, told.NoteAnswerLost.With().Error())
 			revoke = &a
 			return err
 		case !errors.Is(findErr, portal.ErrNotFound):
@@ -543,7 +544,7 @@ func (s *Service) nothingCame(ctx context.Context, tx Tx, act Act, cause string)
 		return err
 	}
 	if cred.State == Pending {
-		cred.State, cred.Note = Failed, "the gateway did not make this key; claim again"
+		cred.State, cred.Note = Failed, told.NoteNotMade.With().Error()
 		s.dropParts(&cred)
 		if err := tx.Keys().UpdateCredential(ctx, cred, Pending); err != nil {
 			return err

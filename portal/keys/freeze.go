@@ -2,7 +2,6 @@ package keys
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"concierge/portal"
 	"concierge/portal/access"
 	"concierge/portal/audit"
+	"concierge/portal/told"
 )
 
 // Freeze freezes every subscription with a key on one of a gateway's deployments, in the transaction that classifies these
@@ -55,8 +55,7 @@ func Freeze(ctx context.Context, tx Tx, actor string, now time.Time, gateway por
 
 // frozenError is the answer to whoever wants a key. It does not say why: that is for whoever decides.
 func frozenError(sub Subscription) error {
-	return &portal.ConflictError{Kind: "subscription", ID: string(sub.ID), Err: errors.New(
-		"the subscription is frozen: its endpoint was classified anew, and whoever is responsible for it has to decide first; the keys that it has are as they were")}
+	return &portal.ConflictError{Kind: "subscription", ID: string(sub.ID), Err: told.SubscriptionFrozen.With()}
 }
 
 // Frozen lists, newest first, the frozen subscriptions that the caller may decide about; to who decides about none, those
@@ -91,7 +90,7 @@ func (s *Service) Thaw(ctx context.Context, c access.Caller, id portal.Subscript
 			return fmt.Errorf("somebody else who is responsible for this API has to decide: %w", portal.ErrDenied)
 		}
 		if sub.Frozen.IsZero() {
-			return &portal.ConflictError{Kind: "subscription", ID: string(id), Err: errors.New("it is not frozen")}
+			return &portal.ConflictError{Kind: "subscription", ID: string(id), Err: told.NotFrozen.With()}
 		}
 		because := sub.FrozenBecause
 		sub.Frozen, sub.FrozenBecause = time.Time{}, ""
@@ -122,13 +121,13 @@ func (s *Service) overtaken(ctx context.Context, c access.Caller, sub Subscripti
 	if err == nil && again.Deployment.ID == cred.Deployment {
 		return nil
 	}
-	const cause = "the endpoint was classified anew at the same time; try again"
-	failed := s.db.InTx(ctx, func(tx Tx) error { return s.nothingCame(ctx, tx, act, cause) })
+	cause := told.ClassifiedMeanwhile.With()
+	failed := s.db.InTx(ctx, func(tx Tx) error { return s.nothingCame(ctx, tx, act, cause.Error()) })
 	if failed != nil {
 		return failed
 	}
 	if err != nil {
 		return err
 	}
-	return &portal.ConflictError{Kind: "credential", ID: string(cred.ID), Err: errors.New(cause)}
+	return &portal.ConflictError{Kind: "credential", ID: string(cred.ID), Err: cause}
 }

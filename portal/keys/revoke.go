@@ -13,6 +13,7 @@ import (
 	"concierge/portal/access"
 	"concierge/portal/crash"
 	"concierge/portal/store"
+	"concierge/portal/told"
 )
 
 // Revoke makes a credential unusable. It answers at once with what is known: Revoking until the gateway confirms and its
@@ -136,7 +137,7 @@ func (s *Service) revoke(ctx context.Context, act Act) (err error) {
 			return err
 		}
 		if callErr != nil {
-			if err := s.note(ctx, tx, cred, "the gateway could not be asked; it is tried again"); err != nil {
+			if err := s.note(ctx, tx, cred, told.NoteRetried.With().Error()); err != nil {
 				return err
 			}
 			return s.postpone(ctx, tx, act, PhaseRetrying, backoff(act.Attempts), callErr.Error())
@@ -147,7 +148,7 @@ func (s *Service) revoke(ctx context.Context, act Act) (err error) {
 		case !absent:
 			return s.postpone(ctx, tx, act, PhaseSettling, max(caps.Settle, backoff(act.Attempts)), "")
 		case caps.Propagation > 0 && act.Phase != PhasePropagating:
-			if err := s.note(ctx, tx, cred, "the gateway confirms; its data plane follows"); err != nil {
+			if err := s.note(ctx, tx, cred, told.NoteFollows.With().Error()); err != nil {
 				return err
 			}
 			return s.postpone(ctx, tx, act, PhasePropagating, caps.Propagation, "")

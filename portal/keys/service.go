@@ -14,6 +14,7 @@ import (
 	"concierge/portal/audit"
 	"concierge/portal/store"
 	"concierge/portal/telemetry/span"
+	"concierge/portal/told"
 )
 
 // Router sends consumers to deployments. The routing table implements it.
@@ -102,7 +103,7 @@ func (s *Service) CreateApplication(ctx context.Context, c access.Caller, name s
 	case !access.MayChangeApplications(c, c.Organisation):
 		return Application{}, fmt.Errorf("your role may not create applications; ask an administrator of your organisation: %w", portal.ErrDenied)
 	case name == "" || len(name) > 100:
-		return Application{}, fmt.Errorf("an application needs a name of 1 to 100 characters: %w", portal.ErrInvalid)
+		return Application{}, told.ApplicationName.As(portal.ErrInvalid)
 	}
 	a := Application{
 		ID: portal.ApplicationID(portal.NewID("app")), Organisation: c.Organisation, Name: name, CreatedBy: c.Person, Created: s.now(),
@@ -187,7 +188,7 @@ func (s *Service) Subscribe(ctx context.Context, c access.Caller, req SubscribeR
 	}
 	if d.IssueRefused != "" {
 		// Why is for administrators: it may name other APIs.
-		return Subscription{}, fmt.Errorf("no key can be had for %s here as its gateway is configured: %w", decided.Slug, portal.ErrUnsupported)
+		return Subscription{}, told.NoKeyHere.As(portal.ErrUnsupported, decided.Slug)
 	}
 	sub := Subscription{
 		ID: portal.SubscriptionID(portal.NewID("sub")), Application: req.Application, Organisation: c.Organisation,
@@ -202,7 +203,7 @@ func (s *Service) Subscribe(ctx context.Context, c access.Caller, req SubscribeR
 			return err
 		}
 		if open, err := tx.Keys().OpenSubscription(ctx, sub.Application, sub.API, sub.Line, sub.Environment); err == nil {
-			return &portal.ConflictError{Kind: "subscription", ID: string(open.ID), Err: errors.New("the application has this subscription already")}
+			return &portal.ConflictError{Kind: "subscription", ID: string(open.ID), Err: told.HasSubscription.With()}
 		} else if !errors.Is(err, portal.ErrNotFound) {
 			return err
 		}
@@ -227,7 +228,7 @@ func choosePlan(d *portal.Deployment, id string) (portal.Plan, error) {
 	for i, p := range d.Plans {
 		known[i] = p.ID
 	}
-	return portal.Plan{}, fmt.Errorf("there is no plan %q; choose one of %s: %w", id, strings.Join(known, ", "), portal.ErrInvalid)
+	return portal.Plan{}, told.NoPlan.As(portal.ErrInvalid, id, strings.Join(known, ", "))
 }
 
 func (s *Service) event(ctx context.Context, tx Tx, actor, action string, sub Subscription, detail map[string]string) error {
@@ -302,7 +303,7 @@ func (s *Service) Decide(ctx context.Context, c access.Caller, id portal.Subscri
 			return fmt.Errorf("somebody else who is responsible for this API has to decide this request: %w", portal.ErrDenied)
 		}
 		if sub.State != Requested {
-			return &portal.ConflictError{Kind: "subscription", ID: string(id), Err: fmt.Errorf("it is %s already", sub.State)}
+			return &portal.ConflictError{Kind: "subscription", ID: string(id), Err: told.SubscriptionDecided.With(sub.State)}
 		}
 		sub.State, sub.DecidedBy, sub.Decided, sub.Reason = to, string(c.Person), s.now(), strings.TrimSpace(reason)
 		if err := tx.Keys().UpdateSubscription(ctx, sub, Requested); err != nil {

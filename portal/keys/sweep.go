@@ -12,6 +12,7 @@ import (
 	"concierge/portal"
 	"concierge/portal/outbound"
 	"concierge/portal/store"
+	"concierge/portal/told"
 )
 
 // The kinds of job of this package. The subject of an acts job is the gateway on which there is something to do; that of a
@@ -136,7 +137,7 @@ func (s *Service) Act(ctx context.Context, id portal.GatewayID) (next time.Time,
 func (s *Service) end(ctx context.Context, c Credential) error {
 	var act Act
 	err := s.db.InTx(ctx, func(tx Tx) (err error) {
-		act, err = s.startRevoking(ctx, tx, "system:sweeper", &c, "its time has ended")
+		act, err = s.startRevoking(ctx, tx, "system:sweeper", &c, told.NoteEnded.With().Error())
 		return err
 	})
 	if err != nil {
@@ -225,7 +226,7 @@ func (s *Service) poll(ctx context.Context, issuer connectors.Issuer, act Act) e
 		}
 		cred.Note = issued.Note
 		if issued.Progress == connectors.Done {
-			cred.Note = "ready: claim again to see the key"
+			cred.Note = told.NoteReady.With().Error()
 		}
 		if err := tx.Keys().UpdateCredential(ctx, cred, Pending); err != nil {
 			return err
@@ -288,7 +289,7 @@ func (s *Service) reconcile(ctx context.Context, id portal.GatewayID, over time.
 	var act Act
 	err = s.db.InTx(ctx, func(tx Tx) error {
 		cred.Effective, cred.EffectiveBy = time.Time{}, ""
-		act, err = s.startRevoking(ctx, tx, "system:sweeper", &cred, "it was found working on the gateway after its end")
+		act, err = s.startRevoking(ctx, tx, "system:sweeper", &cred, told.NoteFoundWorking.With().Error())
 		return err
 	})
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"concierge/portal"
+	"concierge/portal/told"
 )
 
 // Policy says which addresses may be reached. The zero value allows public addresses only. It is immutable and safe for
@@ -41,7 +42,7 @@ var Loopback = []Network{{Prefix: netip.MustParsePrefix("127.0.0.0/8")}, {Prefix
 func ParseNetwork(s string) (Network, error) {
 	network, port, err := splitPort(strings.TrimSpace(s))
 	if err != nil {
-		return Network{}, fmt.Errorf("network %q: %w: the port must be between 1 and 65535", s, portal.ErrInvalid)
+		return Network{}, told.NetworkPort.As(portal.ErrInvalid, s)
 	}
 	prefix, err := netip.ParsePrefix(network)
 	if err != nil {
@@ -52,7 +53,7 @@ func ParseNetwork(s string) (Network, error) {
 		}
 	}
 	if err != nil || prefix.Addr().Is4In6() {
-		return Network{}, fmt.Errorf("network %q: %w: write it as 10.0.0.0/8, 10.0.0.5, 10.0.0.5:8001 or [fd00::/8]:8001", s, portal.ErrInvalid)
+		return Network{}, told.NetworkWrong.As(portal.ErrInvalid, s)
 	}
 	return Network{Prefix: prefix.Masked(), Port: port}, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"concierge/portal"
 	"concierge/portal/access"
+	"concierge/portal/told"
 )
 
 // ListPeople returns a page of all people by name, for those who may see people.
@@ -77,13 +78,13 @@ func (s *Service) Invite(ctx context.Context, c access.Caller, n NewPerson) (inv
 	err = s.db.InTx(ctx, func(tx Tx) error {
 		o, err := tx.People().Organisation(ctx, n.Organisation)
 		if errors.Is(err, portal.ErrNotFound) {
-			return invalid("there is no such organisation")
+			return told.NoOrganisation.As(portal.ErrInvalid)
 		}
 		if err != nil {
 			return err
 		}
 		if o.Disabled {
-			return conflict("the organisation is disabled; enable it first")
+			return told.OrganisationDisabled.As(portal.ErrConflict)
 		}
 		roles, err := cleanRoles(n.Roles, o.Audience)
 		if err != nil {
@@ -124,10 +125,10 @@ func (s *Service) join(ctx context.Context, tx Tx, name, email string, m Members
 		return "", err
 	}
 	if p.State == Disabled {
-		return "", conflict("the person is disabled; enable them first")
+		return "", told.PersonDisabled.As(portal.ErrConflict)
 	}
 	if _, err := p.membership(m.Organisation.ID); err == nil {
-		return "", conflict("the person is a member already; a new link is made by inviting them again from their entry")
+		return "", told.PersonMember.As(portal.ErrConflict)
 	}
 	changed(tx, p.ID)
 	return p.ID, tx.People().SetRoles(ctx, p.ID, m.Organisation.ID, m.Roles, s.time())
@@ -144,7 +145,7 @@ func (s *Service) Reinvite(ctx context.Context, c access.Caller, id portal.Perso
 			return err
 		}
 		if inv.Person.State == Disabled {
-			return conflict("the person is disabled; enable them first")
+			return told.PersonDisabled.As(portal.ErrConflict)
 		}
 		if inv.Token, inv.Expires, err = s.putLink(ctx, tx, id, invitationLife); err != nil {
 			return err
@@ -172,7 +173,7 @@ func (s *Service) ChangePerson(ctx context.Context, c access.Caller, id portal.P
 		return Person{}, portal.ErrNotFound
 	}
 	if ch.Disabled != nil && *ch.Disabled && id == c.Person {
-		return Person{}, conflict("you cannot disable yourself; ask another administrator")
+		return Person{}, told.NotYourself.As(portal.ErrConflict)
 	}
 	err = s.db.InTx(ctx, func(tx Tx) error {
 		if err := tx.People().LockAdministrators(ctx); err != nil {

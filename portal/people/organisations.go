@@ -8,6 +8,7 @@ import (
 
 	"concierge/portal"
 	"concierge/portal/access"
+	"concierge/portal/told"
 )
 
 // ListOrganisations returns a page of all organisations by name, for those who may see people.
@@ -51,7 +52,7 @@ func (s *Service) newOrganisation(n NewOrganisation) (Organisation, error) {
 	case !slices.Contains(s.audiences, n.Audience):
 		return Organisation{}, invalid("there is no audience %q; the audiences are %v", n.Audience, s.audiences)
 	case n.Division != "" && n.Audience != portal.Internal:
-		return Organisation{}, invalid("only an internal organisation belongs to a division")
+		return Organisation{}, told.OnlyInternalDivision.As(portal.ErrInvalid)
 	case !word(string(n.Division)):
 		return Organisation{}, invalid("the division needs at most %d characters, none of them control characters", maxName)
 	case !word(string(n.Region)):
@@ -81,7 +82,7 @@ func (s *Service) SetOrganisationDisabled(ctx context.Context, c access.Caller, 
 		return Organisation{}, portal.ErrNotFound
 	}
 	if disabled && id == c.Organisation {
-		return Organisation{}, conflict("you act for this organisation; ask an administrator of another one to disable it")
+		return Organisation{}, told.NotYourOrganisation.As(portal.ErrConflict)
 	}
 	err = s.db.InTx(ctx, func(tx Tx) error {
 		if err := s.setOrganisationDisabled(ctx, tx, c.Person, id, disabled); err != nil {
@@ -158,7 +159,7 @@ func stillAdministered(ctx context.Context, p Store) error {
 		return err
 	}
 	if n == 0 {
-		return conflict("no platform administrator who can sign in would be left; make another one first")
+		return told.LastAdministrator.As(portal.ErrConflict)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"concierge/portal"
+	"concierge/portal/told"
 )
 
 // passwordParams: 19 MiB, 2 passes, 1 lane, which the OWASP Password Storage Cheat Sheet names as the least for
@@ -28,21 +29,21 @@ const (
 func CheckPassword(password portal.Secret, email string) error {
 	p := password.Reveal()
 	if len(p) > MaxPasswordBytes {
-		return invalid("the password is longer than %d bytes", MaxPasswordBytes)
+		return told.PasswordLong.As(portal.ErrInvalid, MaxPasswordBytes)
 	}
 	if !utf8.ValidString(p) {
-		return invalid("the password is not UTF-8 text")
+		return told.PasswordText.As(portal.ErrInvalid)
 	}
 	if utf8.RuneCountInString(norm.NFC.String(p)) < MinPasswordLength {
-		return invalid("the password needs at least %d characters; a few words in a row are fine", MinPasswordLength)
+		return told.PasswordShort.As(portal.ErrInvalid, MinPasswordLength)
 	}
 	lower := strings.ToLower(p)
 	local, _, _ := strings.Cut(email, "@")
 	if lower == email || strings.Trim(lower, "0123456789!.-_ ") == local {
-		return invalid("the password must not be the e-mail address")
+		return told.PasswordEmail.As(portal.ErrInvalid)
 	}
 	if common(lower) {
-		return invalid("the password is one of the first that anybody would try; choose another")
+		return told.PasswordCommon.As(portal.ErrInvalid)
 	}
 	return nil
 }

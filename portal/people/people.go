@@ -27,6 +27,7 @@ import (
 	"concierge/portal/access"
 	"concierge/portal/audit"
 	"concierge/portal/store"
+	"concierge/portal/told"
 )
 
 // Organisation is a company or division whose members share an audience.
@@ -364,7 +365,7 @@ func cleanEmail(email string) (string, error) {
 	email = strings.ToLower(strings.TrimSpace(email))
 	a, err := mail.ParseAddress(email)
 	if err != nil || a.Address != email || len(email) > 254 || !printable(email) { // 254: RFC 5321, section 4.5.3.1.3
-		return "", invalid("the e-mail address is not one; write it like name@example.com")
+		return "", told.EmailWrong.As(portal.ErrInvalid)
 	}
 	return email, nil
 }
@@ -376,7 +377,7 @@ func cleanRoles(roles []access.Role, in portal.Audience) ([]access.Role, error) 
 			return nil, invalid("there is no role %q; the roles are %v", r, access.Roles)
 		}
 		if !r.MayBeHeldIn(in) {
-			return nil, invalid("the role %s is for people of internal organisations", r)
+			return nil, told.RoleInternal.As(portal.ErrInvalid, r)
 		}
 	}
 	clean := []access.Role{}

@@ -7,6 +7,7 @@ import (
 
 	"concierge/portal"
 	"concierge/portal/access"
+	"concierge/portal/told"
 )
 
 // Team is some of an organisation's people. A team of an internal organisation may own APIs.
@@ -105,7 +106,7 @@ func (s *Service) SetTeamMember(ctx context.Context, c access.Caller, id portal.
 			return err
 		}
 		if _, err := p.membership(t.Organisation.ID); err != nil {
-			return invalid("%s is not in %s: invite them there first", p.Name, t.Organisation.Name)
+			return told.NotInOrganisation.As(portal.ErrInvalid, p.Name, t.Organisation.Name)
 		}
 		done, err := tx.People().SetTeamMember(ctx, id, person, member)
 		if err != nil || !done {

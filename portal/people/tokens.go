@@ -12,6 +12,7 @@ import (
 
 	"concierge/portal"
 	"concierge/portal/access"
+	"concierge/portal/told"
 )
 
 // A token is "cgp_", 30 random characters and 6 that check the rest: a typo, or a token of another product, is refused
@@ -120,7 +121,7 @@ func (s *Service) CreateToken(ctx context.Context, c access.Caller, n NewToken) 
 		return Token{}, portal.Secret{}, err
 	}
 	if n.Days < 0 || n.Days > maxTokenDays {
-		return Token{}, portal.Secret{}, invalid("a token lives 1 to %d days", maxTokenDays)
+		return Token{}, portal.Secret{}, told.TokenDays.As(portal.ErrInvalid, maxTokenDays)
 	}
 	if n.Days == 0 {
 		n.Days = defaultTokenDays
@@ -134,7 +135,7 @@ func (s *Service) CreateToken(ctx context.Context, c access.Caller, n NewToken) 
 			return err
 		}
 		if len(have) >= maxTokens {
-			return conflict("you have %d tokens; revoke one first", maxTokens)
+			return told.TokenMany.As(portal.ErrConflict, maxTokens)
 		}
 		t, value, err = s.addToken(ctx, tx, c, name, time.Duration(n.Days)*24*time.Hour)
 		return err

@@ -10,6 +10,7 @@ import (
 
 	"concierge/portal"
 	"concierge/portal/audit"
+	"concierge/portal/told"
 )
 
 // State says whether a gateway of another site can be reached.
@@ -121,9 +122,9 @@ const enrolmentLife = 24 * time.Hour
 func (s *Service) CreateEnrolment(ctx context.Context, actor string, site portal.Site) (Enrolment, portal.Secret, error) {
 	switch {
 	case site == portal.SiteLocal:
-		return Enrolment{}, portal.Secret{}, fmt.Errorf("the site %q is the portal's own process and has no workers: %w", site, portal.ErrInvalid)
+		return Enrolment{}, portal.Secret{}, told.SiteLocal.As(portal.ErrInvalid, site)
 	case !ValidName(site):
-		return Enrolment{}, portal.Secret{}, fmt.Errorf("the name of a site has lower-case letters, digits and dashes, at most 63: %w", portal.ErrInvalid)
+		return Enrolment{}, portal.Secret{}, told.SiteName.As(portal.ErrInvalid)
 	}
 	token := portal.NewID("enrol")
 	now := s.now()
@@ -149,7 +150,7 @@ func (s *Service) RevokeEnrolment(ctx context.Context, actor, id string) error {
 			return err
 		}
 		if e.Worker != "" {
-			return &portal.ConflictError{Kind: "worker", ID: e.Worker, Err: errors.New("a worker has joined with it: revoke the worker")}
+			return &portal.ConflictError{Kind: "worker", ID: e.Worker, Err: told.WorkerJoined.With()}
 		}
 		e.Revoked = s.now()
 		if err := tx.Sites().UpdateEnrolment(ctx, e); err != nil {

@@ -331,9 +331,24 @@ func TestBrowserSmall(t *testing.T) {
 				if n := w.eval(mute); n != "0" {
 					t.Errorf("%s: %s wide tables do not take the focus, or have no name", s.name, n)
 				}
+				if n := w.eval(compared + ".length"); s.name == "review" && n != "1" {
+					t.Errorf("%s: %s tables compare the two", s.name, n)
+				}
+				w.comparable(s.name)
 				w.photograph(s.name + "-small")
 			}
 		})
+	}
+}
+
+// compared are the tables that show two things side by side.
+const compared = `[...document.querySelectorAll(".compared")]`
+
+// comparable fails the test where a reader would have to scroll sideways from one of the two to the other.
+func (w *window) comparable(where string) {
+	w.t.Helper()
+	if n := w.eval(compared + `.filter(t => t.parentElement.scrollWidth > t.parentElement.clientWidth).length`); n != "0" {
+		w.t.Errorf("%s: what is side by side is scrolled sideways", where)
 	}
 }
 

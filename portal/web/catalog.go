@@ -85,7 +85,7 @@ func (v *visit) renderAPI(status int, id string, at place, form ui.Form) error {
 			Current: l.Version == d.Version || d.Version == "" && l.Version == at.version,
 		}})
 	}
-	return v.renderAs(status, ui.APIPageView(v.in(ui.APIsPath, a.Title, v.crumb("nav.apis", ui.APIsPath)), page))
+	return v.renderAs(status, ui.APIPageView(v.in(ui.APIsPath, titled(a.Title, a.ID), v.crumb("nav.apis", ui.APIsPath)), page))
 }
 
 // environmentsOf lists the environments of one version, or of all, in their configured order.
@@ -106,7 +106,7 @@ func links(ls []api.Link) []ui.Link {
 	var kept []ui.Link
 	for _, l := range ls {
 		if u, err := url.Parse(l.Href); err == nil && (u.Scheme == "https" || u.Scheme == "http") {
-			kept = append(kept, ui.Link{Text: cmp.Or(l.Title, l.Rel), Href: l.Href})
+			kept = append(kept, ui.Link{Text: titled(l.Title, l.Rel), Href: l.Href})
 		}
 	}
 	return kept
@@ -153,7 +153,7 @@ func (v *visit) fillEndpoint(page *ui.APIPage, a api.API, d api.Decision, at pla
 func (v *visit) endpoint(d api.Decision) ui.Endpoint {
 	return ui.Endpoint{
 		BaseURL: d.BaseURL, Gateway: d.Gateway, Region: d.Region, Version: d.Version, Environment: d.Environment,
-		Lifecycle: d.Lifecycle, Refused: d.KeysRefused,
+		Lifecycle: d.Lifecycle, Refused: v.keysRefused(d.KeysRefused),
 		Authentication: v.authentication(d.Authentication),
 		Curl:           Curl(CallAddress(d.BaseURL, d.Try), v.placeholder(d.Authentication)),
 		Why:            each(d.Why, func(r api.Reason) string { return v.text.Reason(r.Code, r.Args, r.Text) }),
@@ -172,7 +172,7 @@ func (v *visit) keysFor(id, version, environment string) ([]ui.Key, error) {
 	}
 	var found []ui.Key
 	for _, c := range p.Items {
-		if k := key(c); k.Live() && c.API == id && c.Version == version && c.Environment == environment {
+		if k := v.key(c); k.Live() && c.API == id && c.Version == version && c.Environment == environment {
 			found = append(found, k)
 		}
 	}

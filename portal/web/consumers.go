@@ -79,7 +79,7 @@ func (s *site) consumers(v *visit) error {
 	for _, name := range offered(versions, q.Version) {
 		page.Versions = append(page.Versions, ui.Link{Text: v.versionName(name), Href: with(name, q.State, q.Environment), Current: q.Version == name})
 	}
-	page.Items = each(found.Items, consumerRow)
+	page.Items = each(found.Items, v.consumerRow)
 	page.First, page.Next = v.pages(found.Next)
 	return v.render(ui.ConsumersPage(place, page))
 }
@@ -106,8 +106,8 @@ func (v *visit) versionName(line string) string {
 	return line
 }
 
-func consumerRow(c api.Consumed) ui.ConsumerRow {
-	row := ui.ConsumerRow{Subscription: subscription(c.Subscription), Governed: c.Governed, Keys: keys(c.Keys), Working: c.Working, LastAct: c.LastAct}
+func (v *visit) consumerRow(c api.Consumed) ui.ConsumerRow {
+	row := ui.ConsumerRow{Subscription: subscription(c.Subscription), Governed: c.Governed, Keys: v.keys(c.Keys), Working: c.Working, LastAct: c.LastAct}
 	if c.Contact != nil {
 		row.ContactName, row.Email = c.Contact.Name, c.Contact.Email
 	}
@@ -129,7 +129,7 @@ func (s *site) consumersList(v *visit) error {
 			return err
 		}
 		for _, c := range found.Items {
-			row, newest := consumerRow(c), ""
+			row, newest := v.consumerRow(c), ""
 			if row.LastAct != nil {
 				newest = row.LastAct.Format(time.RFC3339)
 			}

@@ -151,7 +151,7 @@ func (v *visit) writtenTexts(audiences []string) (n api.NewTexts) {
 				title, href = "", title
 			}
 			if l := (portal.TextLink{Title: strings.TrimSpace(title), Href: strings.TrimSpace(href)}); l != (portal.TextLink{}) {
-				l.Title = cmp.Or(l.Title, l.Href)
+				l.Title = titled(l.Title, l.Href)
 				t.Links = append(t.Links, l)
 			}
 		}
@@ -195,7 +195,7 @@ func (s *site) saveTexts(v *visit) error {
 	if v.field("action") == "preview" {
 		page.Revision = v.field("revision") // somebody may have saved meanwhile: that is told when this is saved
 		seen, err := v.desk.PreviewTexts(v.ctx(), id, v.field("audience"), n)
-		if refused(&page.Form, err) {
+		if v.refused(&page.Form, err) {
 			return v.renderTexts(http.StatusUnprocessableEntity, id, page)
 		}
 		if err != nil {
@@ -217,7 +217,7 @@ func (s *site) saveTexts(v *visit) error {
 			page.Other.Parts = append(page.Other.Parts, *v.preview(a, seen))
 		}
 		return v.renderTexts(http.StatusConflict, id, page)
-	case refused(&page.Form, err):
+	case v.refused(&page.Form, err):
 		return v.renderTexts(http.StatusUnprocessableEntity, id, page)
 	case err != nil:
 		return err
@@ -357,7 +357,7 @@ func (s *site) createTeam(v *visit) error {
 		return v.renderNewTeam(http.StatusUnprocessableEntity, form)
 	}
 	t, err := v.desk.CreateTeam(v.ctx(), api.NewTeam{Name: v.field("name"), Organisation: v.field("organisation")})
-	if refused(&form, err) {
+	if v.refused(&form, err) {
 		return v.renderNewTeam(http.StatusUnprocessableEntity, form)
 	}
 	if err != nil {
@@ -393,7 +393,7 @@ func (s *site) renameTeam(v *visit) error {
 		return v.renderTeam(http.StatusUnprocessableEntity, t, form)
 	}
 	renamed, err := v.desk.RenameTeam(v.ctx(), t.ID, api.TeamChange{Name: v.field("name")})
-	if refused(&form, err) {
+	if v.refused(&form, err) {
 		return v.renderTeam(http.StatusUnprocessableEntity, t, form)
 	}
 	if err != nil {

@@ -29,7 +29,7 @@ const (
 // apiHead is what the pages of an API begin with. Who uses it is a page for those only who decide about
 // it or own it, what it is made of for those who decide.
 func (v *visit) apiHead(a api.API, current apiTab, environment, version string) ui.APIHead {
-	head := ui.APIHead{Title: a.Title, Summary: a.Summary, Owner: a.Owner, Tags: tags(a.Tags)}
+	head := ui.APIHead{Title: titled(a.Title, a.ID), Summary: a.Summary, Owner: a.Owner, Tags: tags(a.Tags)}
 	for _, tab := range []struct {
 		apiTab
 		key string
@@ -55,7 +55,7 @@ func (v *visit) apiHead(a api.API, current apiTab, environment, version string) 
 
 // inAPI places a page of an API in the navigation.
 func (v *visit) inAPI(a api.API, key string) ui.Page {
-	p := v.in(ui.APIsPath, v.text.T(key)+" · "+a.Title, v.crumb("nav.apis", ui.APIsPath), ui.Link{Text: a.Title, Href: ui.Below(ui.APIsPath, a.ID)})
+	p := v.in(ui.APIsPath, v.text.T(key)+" · "+titled(a.Title, a.ID), v.crumb("nav.apis", ui.APIsPath), ui.Link{Text: titled(a.Title, a.ID), Href: ui.Below(ui.APIsPath, a.ID)})
 	p.Here = v.text.T(key)
 	return p
 }
@@ -242,7 +242,7 @@ func (v *visit) changeReport(d api.Difference, from, to string) *ui.ChangeReport
 				continue
 			}
 			g.Items = append(g.Items, ui.ChangeRow{
-				Method: c.Method, Path: c.Path, Schema: c.Schema, UsesMore: c.UsesMore, Possible: c.Possible, Text: c.Text,
+				Method: c.Method, Path: c.Path, Schema: c.Schema, UsesMore: c.UsesMore, Possible: c.Possible, Text: v.text.Change(c.Code, c.Text),
 				Uses: each(c.Uses, func(o api.OperationRef) ui.Operation { return ui.Operation{Method: o.Method, Path: o.Path} }),
 			})
 		}

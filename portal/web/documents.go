@@ -23,7 +23,7 @@ func (s *site) gatewayDocuments(v *visit) error {
 	}
 	l := ui.GatewayDocuments{Items: each(found.Items, v.documentView)}
 	l.First, l.Next = v.pages(found.Next)
-	p := v.in(ui.GatewaysPath, v.text.T("documents.title"), v.crumb("nav.gateways", ui.GatewaysPath), ui.Link{Text: g.Title, Href: ui.Below(ui.GatewaysPath, g.ID)})
+	p := v.in(ui.GatewaysPath, v.text.T("documents.title"), v.crumb("nav.gateways", ui.GatewaysPath), ui.Link{Text: titled(g.Title, g.ID), Href: ui.Below(ui.GatewaysPath, g.ID)})
 	return v.render(ui.GatewayDocumentsPage(p, l))
 }
 
@@ -34,7 +34,7 @@ func (v *visit) documentView(d api.DeploymentDocument) ui.DeploymentDocument {
 		unread, ours = v.text.T("document.unfetched"), true
 	}
 	return ui.DeploymentDocument{
-		ID: d.Deployment, Title: d.Title, RemoteID: d.RemoteID, Exposure: d.Exposure, Gateway: d.Gateway, Source: d.Source,
+		ID: d.Deployment, Title: titled(d.Title, d.Deployment), RemoteID: d.RemoteID, Exposure: d.Exposure, Gateway: d.Gateway, Source: d.Source,
 		Unread: unread, UnreadInEnglish: !ours,
 		Uploaded: d.Uploaded, UploadedBy: d.UploadedBy, ByOwners: d.ByOwners, Owned: d.Owned, CanChange: d.CanUpload,
 		Environment: d.Environment, Audience: d.Audience, Version: d.Version,
@@ -61,7 +61,7 @@ func (s *site) ownDocuments(v *visit) error {
 func (v *visit) inDocument(d api.DeploymentDocument, title string) ui.Page {
 	if d.Owned {
 		path := ui.Below(ui.APIsPath, d.API)
-		return v.in(ui.APIsPath, title, v.crumb("nav.apis", ui.APIsPath), ui.Link{Text: d.Title, Href: path},
+		return v.in(ui.APIsPath, title, v.crumb("nav.apis", ui.APIsPath), ui.Link{Text: titled(d.Title, d.API), Href: path},
 			ui.Link{Text: v.text.T("documents.title"), Href: ui.Below(path, "documents")})
 	}
 	return v.in(ui.GatewaysPath, title, v.crumb("nav.gateways", ui.GatewaysPath), ui.Link{Text: d.Gateway, Href: ui.Below(ui.GatewaysPath, d.Gateway)},
@@ -105,9 +105,9 @@ func (s *site) uploadDocument(v *visit) error {
 	}
 	d, err := v.desk.UploadDocument(v.ctx(), id, content)
 	var form ui.Form
-	if refused(&form, err) {
+	if v.refused(&form, err) {
 		if said, ours := v.unread(err.Error()); ours {
-			form.Problem = said
+			form.Problem = ui.Say(said)
 		}
 		return v.renderDocument(http.StatusUnprocessableEntity, form)
 	}

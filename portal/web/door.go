@@ -53,10 +53,10 @@ func (s *site) signIn(v *visit) error {
 	var retry *portal.RetryAfterError
 	switch {
 	case errors.As(err, &retry):
-		form.Problem = v.text.T("sign_in.too_many")
+		form.Problem = ui.Say(v.text.T("sign_in.too_many"))
 		return again(http.StatusTooManyRequests)
 	case errors.Is(err, portal.ErrDenied):
-		form.Problem = v.text.T("sign_in.wrong")
+		form.Problem = ui.Say(v.text.T("sign_in.wrong"))
 		return again(http.StatusUnauthorized)
 	case err != nil:
 		return err
@@ -126,7 +126,7 @@ func (s *site) acceptInvitation(v *visit) error {
 	} else {
 		caller, err = s.Accounts.AcceptInvitation(v.ctx(), token, v.field("name"), password)
 	}
-	if refused(&form, err) {
+	if v.refused(&form, err) {
 		return v.renderInvitation(http.StatusUnprocessableEntity, person, form)
 	}
 	if err != nil {

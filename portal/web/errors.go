@@ -45,9 +45,9 @@ func (v *visit) failure(err error) (f ui.Failure, unknown bool) {
 	if !ok {
 		words, known = outcomes["/problems/internal"], false
 	}
-	f = ui.Failure{Status: problem.Status, Title: v.text.T(words.title), Text: v.text.T(words.text), Detail: told(problem), Home: true, InTheWay: inTheWay(err)}
+	f = ui.Failure{Status: problem.Status, Title: v.text.T(words.title), Text: v.text.T(words.text), Detail: v.told(problem), Home: true, InTheWay: inTheWay(err)}
 	if !known {
-		f.Detail = ""
+		f.Detail = nil
 	}
 	if !known || f.Status >= http.StatusInternalServerError { // of the others the page says all that there is to know
 		f.RequestID = RequestID(v.ctx())
@@ -56,16 +56,16 @@ func (v *visit) failure(err error) (f ui.Failure, unknown bool) {
 }
 
 // words are what an error says to the person; empty where its words are not for them.
-func words(err error) string {
+func (v *visit) words(err error) string {
 	problem, known := api.ProblemOf(err)
 	if !known {
 		return ""
 	}
-	return told(problem)
+	return strings.Join(each(v.told(problem), func(s ui.Said) string { return s.Text }), " ")
 }
 
-// told is a problem's own words without the name of its kind, which a wrapped error ends with.
-func told(p api.Problem) string {
+// detail is a problem's own words without the name of its kind, which a wrapped error ends with.
+func detail(p api.Problem) string {
 	switch p.Type {
 	case "/problems/invalid", "/problems/conflict", "/problems/unsupported":
 	default:

@@ -13,13 +13,10 @@ import (
 
 func (v *visit) gatewayView(g api.Gateway) ui.Gateway {
 	shown := ui.Gateway{
-		ID: g.ID, Title: g.Title, Kind: g.Kind, Address: g.Address, Division: g.Division, Site: g.Site, Source: g.Source,
+		ID: g.ID, Title: titled(g.Title, g.ID), Kind: g.Kind, Address: g.Address, Division: g.Division, Site: g.Site, Source: g.Source,
 		Paused: g.Paused, Deployments: g.Deployments, Unclassified: g.Unclassified, LastGood: g.LastGood,
 		Audiences:    each(g.Bounds.Audiences, func(a portal.Audience) string { return string(a) }),
 		Environments: each(g.Bounds.Environments, func(e portal.Environment) string { return string(e) }),
-	}
-	if shown.Title == "" {
-		shown.Title = g.ID
 	}
 	shown.Away = g.Site != string(portal.SiteLocal)
 	shown.Every, shown.NextSync, shown.Budget, shown.Traffic = plainEvery(g.Every), g.NextSync, v.budgetView(g.Budget), trafficView(g.Traffic)
@@ -93,7 +90,7 @@ func (v *visit) abilities(c api.Capabilities) []ui.AbilityLine {
 		case d == 0:
 			say(true, t.T("ability.at_once"))
 		default:
-			say(true, t.T("ability.propagation", "Duration", d))
+			say(true, t.T("ability.propagation", "Duration", t.Duration(d)))
 		}
 		if c.ReadBack {
 			say(false, t.T("ability.read_back"))

@@ -23,7 +23,7 @@ func (s *site) home(v *visit) error {
 	if err != nil {
 		return err
 	}
-	h.Ending = keys(retiring.Items)
+	h.Ending = v.keys(retiring.Items)
 	applications, err := v.desk.Applications(v.ctx(), api.Paging{Limit: homeLimit})
 	if err != nil {
 		return err

@@ -38,7 +38,7 @@ func (s *site) createApplication(v *visit) error {
 		return v.renderNewApplication(http.StatusUnprocessableEntity, form)
 	}
 	a, err := v.desk.CreateApplication(v.ctx(), api.NewApplication{Name: v.field("name")})
-	if refused(&form, err) {
+	if v.refused(&form, err) {
 		return v.renderNewApplication(http.StatusUnprocessableEntity, form)
 	}
 	if err != nil {
@@ -67,7 +67,7 @@ func (s *site) application(v *visit) error {
 	}
 	p := v.in(ui.ApplicationsPath, a.Name, v.crumb("nav.applications", ui.ApplicationsPath))
 	return v.render(ui.ApplicationPageView(p, ui.ApplicationPage{
-		Application: application(a), Leaving: leaving, Subscriptions: each(subscriptions.Items, subscription), Keys: keys(credentials.Items),
+		Application: application(a), Leaving: leaving, Subscriptions: each(subscriptions.Items, subscription), Keys: v.keys(credentials.Items),
 	}))
 }
 
@@ -115,7 +115,7 @@ func (s *site) subscribe(v *visit) error {
 		}
 		a, err := v.desk.CreateApplication(v.ctx(), api.NewApplication{Name: v.field("new_application")})
 		if errors.Is(err, portal.ErrInvalid) || errors.Is(err, portal.ErrConflict) {
-			form.Errors["new_application"] = words(err)
+			form.Errors["new_application"] = v.words(err)
 			return again()
 		}
 		if err != nil {
@@ -132,7 +132,7 @@ func (s *site) subscribe(v *visit) error {
 			return v.done(ui.Below(ui.SubscriptionsPath, there.ID), "asked-before")
 		}
 	}
-	if refused(&form, err) {
+	if v.refused(&form, err) {
 		return again()
 	}
 	if err != nil {
@@ -154,10 +154,10 @@ func (s *site) subscription(v *visit) error {
 	if err != nil {
 		return err
 	}
-	page := ui.SubscriptionPage{Subscription: subscription(sub), Keys: keys(credentials.Items)}
+	page := ui.SubscriptionPage{Subscription: subscription(sub), Keys: v.keys(credentials.Items)}
 	page.Held = holding(credentials.Items)
 	page.Claim = sub.State == "approved" && page.Held == "" && sub.Frozen == nil
-	p := v.in(ui.SubscriptionsPath, sub.Title, v.crumb("nav.subscriptions", ui.SubscriptionsPath))
+	p := v.in(ui.SubscriptionsPath, page.Title, v.crumb("nav.subscriptions", ui.SubscriptionsPath))
 	return v.render(ui.SubscriptionPageView(p, page))
 }
 
@@ -184,7 +184,7 @@ func (s *site) claim(v *visit) error {
 		return err
 	}
 	if !c.Ready {
-		return v.wait(ui.Waiting{Note: c.Note, Action: ui.Below(ui.SubscriptionsPath, id, "claim"), Back: ui.Below(ui.SubscriptionsPath, id)})
+		return v.wait(ui.Waiting{Note: v.note(c.Note), Action: ui.Below(ui.SubscriptionsPath, id, "claim"), Back: ui.Below(ui.SubscriptionsPath, id)})
 	}
 	return v.reveal(c, nil)
 }
@@ -204,7 +204,7 @@ func (v *visit) wait(w ui.Waiting) error {
 // reveal shows a secret. The page is not stored by anyone: every page is sent with no-store.
 func (v *visit) reveal(c api.Claim, replaced *time.Time) error {
 	r := ui.Revealed{
-		Title: c.Title, Version: c.Version, Environment: c.Environment, BaseURL: c.BaseURL, Key: c.ID,
+		Title: titled(c.Title, c.API), Version: c.Version, Environment: c.Environment, BaseURL: c.BaseURL, Key: c.ID,
 		Curl: Curl(CallAddress(c.BaseURL, c.Try), c.Parts), Replaced: replaced, Replaces: c.Replaces,
 		Parts: each(c.Parts, func(p api.Part) ui.RevealedPart {
 			return ui.RevealedPart{In: p.In, Name: p.Name, Prefix: p.Prefix, Value: p.Value.Reveal(), Public: p.Public}
@@ -252,7 +252,7 @@ func (s *site) keys(v *visit) error {
 	if err != nil {
 		return err
 	}
-	l := ui.Keys{Leaving: leaving, Items: keys(p.Items), States: v.states(ui.KeysPath, state, keyStates, v.text.KeyState)}
+	l := ui.Keys{Leaving: leaving, Items: v.keys(p.Items), States: v.states(ui.KeysPath, state, keyStates, v.text.KeyState)}
 	l.First, l.Next = v.pages(p.Next)
 	return v.render(ui.KeysPage(v.in(ui.KeysPath, v.text.T("nav.keys")), l))
 }
@@ -262,7 +262,7 @@ func (s *site) key(v *visit) error {
 	if err != nil {
 		return err
 	}
-	page := ui.KeyPage{Key: key(c), CanRotate: c.State == "active"}
+	page := ui.KeyPage{Key: v.key(c), CanRotate: c.State == "active"}
 	if page.Live() && page.Subscription != "" {
 		sub, err := v.desk.Subscription(v.ctx(), page.Subscription)
 		if err != nil {
@@ -281,7 +281,7 @@ func (s *site) key(v *visit) error {
 			return err
 		}
 	}
-	p := v.in(ui.KeysPath, c.Title, v.crumb("nav.keys", ui.KeysPath))
+	p := v.in(ui.KeysPath, titled(c.Title, c.API), v.crumb("nav.keys", ui.KeysPath))
 	if c.State == "revoking" || c.State == "pending" {
 		p.Refresh = 3
 	}
@@ -296,7 +296,7 @@ func (s *site) askRotate(v *visit) error {
 	if err != nil {
 		return err
 	}
-	r := ui.Rotate{Key: key(c), Chosen: api.DefaultOverlap.String(), Single: c.SingleKey}
+	r := ui.Rotate{Key: v.key(c), Chosen: api.DefaultOverlap.String(), Single: c.SingleKey}
 	for _, o := range overlaps {
 		text := v.text.N("overlap.hours", int(o/time.Hour))
 		if o >= 24*time.Hour {
@@ -318,7 +318,7 @@ func (s *site) rotate(v *visit) error {
 		return err
 	}
 	if !c.Ready {
-		return v.wait(ui.Waiting{Note: c.Note, Action: ui.Below(ui.KeysPath, id, "rotate"), Back: ui.Below(ui.KeysPath, id), Overlap: overlap.String()})
+		return v.wait(ui.Waiting{Note: v.note(c.Note), Action: ui.Below(ui.KeysPath, id, "rotate"), Back: ui.Below(ui.KeysPath, id), Overlap: overlap.String()})
 	}
 	old, err := v.desk.Credential(v.ctx(), id)
 	if err != nil {

@@ -33,7 +33,7 @@ func (v *visit) endingOf(d api.Decision) *ui.Ending {
 func (v *visit) ending(lifecycle, version string, e api.EndOfLife) ui.Ending {
 	shown := ui.Ending{Lifecycle: lifecycle, Version: version, Since: e.Deprecation, Sunset: e.Sunset}
 	if to := e.Successor; to != nil {
-		shown.Successor = ui.Link{Text: to.Title, Href: ui.With(ui.Below(ui.APIsPath, to.API), "version", to.Version)}
+		shown.Successor = ui.Link{Text: titled(to.Title, to.API), Href: ui.With(ui.Below(ui.APIsPath, to.API), "version", to.Version)}
 		if to.Version != "" {
 			shown.Successor.Text += " " + to.Version
 		}
@@ -53,7 +53,7 @@ func (v *visit) leaving(application string) ([]ui.Leaving, error) {
 			continue
 		}
 		shown = append(shown, ui.Leaving{
-			Link:    ui.Link{Text: l.Title, Href: ui.With(ui.Below(ui.APIsPath, l.API), "environment", l.Environment, "version", l.Version, "application", l.Application)},
+			Link:    ui.Link{Text: titled(l.Title, l.API), Href: ui.With(ui.Below(ui.APIsPath, l.API), "environment", l.Environment, "version", l.Version, "application", l.Application)},
 			Version: l.Version, Environment: l.Environment, Application: l.ApplicationName, ApplicationHref: ui.Below(ui.ApplicationsPath, l.Application),
 			Ending: v.ending(l.Lifecycle, l.Version, l.EndOfLife),
 		})
@@ -97,13 +97,13 @@ func (v *visit) renderLifecycle(status int, form ui.Form) error {
 	}
 	path := ui.Below(ui.APIsPath, id, "lifecycle")
 	page := ui.LifecyclePage{
-		Form: form, Title: l.Title, Version: l.Version, Action: ui.With(path, "version", version), Back: ui.Below(ui.APIsPath, id),
+		Form: form, Title: titled(l.Title, id), Version: l.Version, Action: ui.With(path, "version", version), Back: ui.Below(ui.APIsPath, id),
 		Subscriptions: l.Usage.Subscriptions, Applications: l.Usage.Applications, Organisations: l.Usage.Organisations,
 		Scopes: []ui.Option{{Text: v.text.T("lifecycle.whole")}},
 	}
 	page.AllUsers = stillUsing(id, version)
-	for _, other := range all {
-		page.Versions = append(page.Versions, ui.Link{Text: other, Href: ui.With(path, "version", other), Current: other == version})
+	for _, other := range offered(all, version) {
+		page.Versions = append(page.Versions, ui.Link{Text: v.versionName(other), Href: ui.With(path, "version", other), Current: other == version})
 	}
 	for _, state := range []string{"deprecated", "retired", "active", "preview"} {
 		page.States = append(page.States, ui.Option{Value: state, Text: v.text.Lifecycle(state)})
@@ -121,7 +121,7 @@ func (v *visit) renderLifecycle(status int, form ui.Form) error {
 	for _, u := range l.Users {
 		page.Users = append(page.Users, ui.LifecycleUser{Organisation: u.Organisation, Application: u.ApplicationName, Environment: u.Environment, State: u.State, LastAct: u.LastAct})
 	}
-	p := v.in(ui.APIsPath, v.text.T("curated.lifecycle"), v.crumb("nav.apis", ui.APIsPath), ui.Link{Text: l.Title, Href: page.Back})
+	p := v.in(ui.APIsPath, v.text.T("curated.lifecycle"), v.crumb("nav.apis", ui.APIsPath), ui.Link{Text: titled(l.Title, id), Href: page.Back})
 	return v.renderAs(status, ui.LifecyclePageView(p, page))
 }
 
@@ -174,7 +174,7 @@ func (s *site) decideLifecycle(v *visit) error {
 		return v.renderLifecycle(http.StatusUnprocessableEntity, form)
 	}
 	_, err = v.desk.SetVersionLifecycle(v.ctx(), id, version, n)
-	if refused(&form, err) {
+	if v.refused(&form, err) {
 		return v.renderLifecycle(http.StatusUnprocessableEntity, form)
 	}
 	if err != nil {

@@ -102,7 +102,7 @@ func TestRunJob(t *testing.T) {
 	if doc.Find("[data-state=completed]").Length() != 1 || doc.Find("[hx-trigger]").Length() != 0 {
 		t.Error("it is done, and the page goes on asking")
 	}
-	if res := b.post("/jobs/4101/run", nil); res.Code != 409 || document(t, res).Find(".quote").Text() != "the job is running" {
+	if res := b.post("/jobs/4101/run", nil); res.Code != 409 || document(t, res).Find(".quote").Text() != "Job 4101 is running." {
 		t.Errorf("one that runs: %d, %q", res.Code, document(t, res).Find(".quote").Text())
 	}
 	for _, path := range []string{"/jobs/9", "/jobs/x"} {
@@ -140,7 +140,7 @@ func TestWorkerTokenIsShownOnce(t *testing.T) {
 	if res := b.get("/sites/osaka"); res.Code != 404 {
 		t.Errorf("a site that nothing names: %d", res.Code)
 	}
-	for site, said := range map[string]string{"": "This is needed.", "local": "has no workers", "Osaka West": "small letters"} {
+	for site, said := range map[string]string{"": "This is needed.", "local": "has no workers", "Osaka West": "lower-case letters"} {
 		res := b.post("/sites", url.Values{"site": {site}})
 		doc := document(t, res)
 		if res.Code != 422 || !strings.Contains(doc.Find(".field-error, [role=alert]").Text(), said) || doc.Find("#site").AttrOr("value", "") != site {

@@ -38,7 +38,7 @@ func (s *site) operations(v *visit) error {
 		o.Items, o.More = o.Items[:mostOperations], n-mostOperations
 	}
 	p := v.in(ui.APIsPath, v.text.T("api.operations"), v.crumb("nav.apis", ui.APIsPath),
-		ui.Link{Text: a.Title, Href: ui.With(ui.Below(ui.APIsPath, id), "environment", v.query("environment"), "version", v.query("version"))})
+		ui.Link{Text: titled(a.Title, a.ID), Href: ui.With(ui.Below(ui.APIsPath, id), "environment", v.query("environment"), "version", v.query("version"))})
 	return v.render(ui.OperationsPage(p, o))
 }
 

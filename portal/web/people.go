@@ -37,7 +37,7 @@ func (s *site) createOrganisation(v *visit) error {
 	n := api.NewOrganisation{Name: v.field("name"), Audience: v.field("audience"), Division: v.field("division"), Region: v.field("region")}
 	_, err := v.desk.CreateOrganisation(v.ctx(), n)
 	form := v.written("name", "audience", "division", "region")
-	if refused(&form, err) {
+	if v.refused(&form, err) {
 		v.require(form, "name", "audience")
 		return v.renderNewOrganisation(http.StatusUnprocessableEntity, form)
 	}
@@ -103,7 +103,7 @@ func (s *site) invite(v *visit) error {
 		Name: v.field("name"), Email: v.field("email"), Organisation: v.field("organisation"), Roles: v.r.PostForm["roles"],
 	})
 	form := v.written("name", "email", "organisation", "roles")
-	if refused(&form, err) {
+	if v.refused(&form, err) {
 		v.require(form, "name", "email", "organisation")
 		return v.renderNewPerson(http.StatusUnprocessableEntity, form)
 	}
@@ -214,7 +214,7 @@ func (s *site) createToken(v *visit) error {
 		}
 	}
 	t, err := v.desk.CreateToken(v.ctx(), api.NewToken{Name: v.field("name"), Days: days})
-	if refused(&form, err) {
+	if v.refused(&form, err) {
 		return v.renderAccount(http.StatusUnprocessableEntity, form)
 	}
 	if err != nil {

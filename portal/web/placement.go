@@ -73,18 +73,18 @@ func (s *site) setRules(v *visit) error {
 		if err == nil {
 			return v.done(ui.Below(ui.GatewaysPath, r.Gateway, "placement"), "rules-saved")
 		}
-		if !refused(&form, err) {
+		if !v.refused(&form, err) {
 			return err
 		}
 	}
 	p, err := v.desk.PreviewRules(v.ctx(), r.Gateway, draft)
 	status := http.StatusOK
 	switch {
-	case refused(&form, err):
+	case v.refused(&form, err):
 		return v.renderRules(http.StatusUnprocessableEntity, r, draft, nil, form, "")
 	case err != nil:
 		return err
-	case form.Problem != "":
+	case form.Problem != nil:
 		status = http.StatusConflict
 	}
 	return v.renderRules(status, r, draft, &p, form, "")
@@ -155,7 +155,7 @@ func (v *visit) renderRules(status int, r api.GatewayRules, draft api.RulesDraft
 		return err
 	}
 	page := ui.RulesPage{
-		Form: form, Gateway: g.ID, Title: cmp.Or(g.Title, g.ID), FromConfiguration: g.Source == "configuration", CanChange: r.CanChange, Detect: draft.Detect,
+		Form: form, Gateway: g.ID, Title: titled(g.Title, g.ID), FromConfiguration: g.Source == "configuration", CanChange: r.CanChange, Detect: draft.Detect,
 		Axes: axisNames(),
 	}
 	page.Audiences, page.Environments = bounds(g)
@@ -181,7 +181,7 @@ func (v *visit) renderRules(status int, r api.GatewayRules, draft api.RulesDraft
 		page.Preview = &ui.RulesPreview{Digest: p.Preview, Changed: p.Changed, Unchanged: p.Unchanged, Unclassified: p.Unclassified, Frozen: p.Frozen, Warnings: each(p.Warnings, v.warned), Configuration: inConfiguration(draft)}
 		for _, c := range p.Changes {
 			page.Preview.Changes = append(page.Preview.Changes, ui.PlacementChange{
-				Title: c.Title, RemoteID: strings.TrimSpace(c.RemoteID + " " + c.Exposure), Href: ui.Below(ui.DeploymentsPath, c.Deployment), Unclassified: c.Unclassified, Frozen: c.Frozen,
+				Title: titled(c.Title, c.Deployment), RemoteID: strings.TrimSpace(c.RemoteID + " " + c.Exposure), Href: ui.Below(ui.DeploymentsPath, c.Deployment), Unclassified: c.Unclassified, Frozen: c.Frozen,
 				Values: each(c.Values, func(x api.ValueChange) ui.ValueChange {
 					return ui.ValueChange{What: v.what(x.What), Before: v.placed(x.What, x.Before), After: v.placed(x.What, x.After)}
 				}),
@@ -302,7 +302,7 @@ func (v *visit) layer(layer string) string {
 func (v *visit) placedDeployment(d api.PlacedDeployment) ui.PlacedDeployment {
 	audience, environment := d.Placement[string(portal.AxisAudience)], d.Placement[string(portal.AxisEnvironment)]
 	return ui.PlacedDeployment{
-		ID: d.ID, Gateway: d.Gateway, Title: d.Title, Version: d.Version, RemoteID: d.RemoteID, Exposure: d.Exposure, BaseURL: d.BaseURL,
+		ID: d.ID, Gateway: d.Gateway, Title: titled(d.Title, d.ID), Version: d.Version, RemoteID: d.RemoteID, Exposure: d.Exposure, BaseURL: d.BaseURL,
 		Audience: audience.Value, Environment: environment.Value, AudienceLayer: v.layer(audience.Layer), EnvironmentLayer: v.layer(environment.Layer),
 		Unclassified: d.Unclassified, Overridden: d.Overridden, Warnings: each(d.Warnings, v.warned),
 	}
@@ -319,7 +319,7 @@ func (s *site) deployments(v *visit) error {
 	}
 	l := ui.Deployments{Items: each(found.Items, v.placedDeployment), Gateway: g.ID}
 	l.First, l.Next = v.pages(found.Next)
-	in := v.in(ui.GatewaysPath, v.text.T("placement.deployments"), v.crumb("nav.gateways", ui.GatewaysPath), ui.Link{Text: cmp.Or(g.Title, g.ID), Href: ui.Below(ui.GatewaysPath, g.ID)})
+	in := v.in(ui.GatewaysPath, v.text.T("placement.deployments"), v.crumb("nav.gateways", ui.GatewaysPath), ui.Link{Text: titled(g.Title, g.ID), Href: ui.Below(ui.GatewaysPath, g.ID)})
 	return v.render(ui.DeploymentsPage(in, l))
 }
 
@@ -364,8 +364,8 @@ func (v *visit) renderDeployment(status int, d api.PlacedDeployment, form ui.For
 		}
 	}
 	page.Layers = v.layers(d)
-	in := v.in(ui.GatewaysPath, d.Title, v.crumb("nav.gateways", ui.GatewaysPath),
-		ui.Link{Text: cmp.Or(g.Title, g.ID), Href: ui.Below(ui.GatewaysPath, g.ID)}, v.crumb("placement.deployments", ui.Below(ui.GatewaysPath, g.ID, "deployments")))
+	in := v.in(ui.GatewaysPath, titled(d.Title, d.ID), v.crumb("nav.gateways", ui.GatewaysPath),
+		ui.Link{Text: titled(g.Title, g.ID), Href: ui.Below(ui.GatewaysPath, g.ID)}, v.crumb("placement.deployments", ui.Below(ui.GatewaysPath, g.ID, "deployments")))
 	return v.renderAs(status, ui.DeploymentPageView(in, page))
 }
 
@@ -426,7 +426,7 @@ func (s *site) override(v *visit) error {
 			}
 		}
 	}
-	if _, err = v.desk.OverrideDeployment(v.ctx(), d.ID, o); refused(&form, err) {
+	if _, err = v.desk.OverrideDeployment(v.ctx(), d.ID, o); v.refused(&form, err) {
 		return v.renderDeployment(http.StatusUnprocessableEntity, d, form)
 	}
 	if err != nil {
@@ -452,11 +452,40 @@ func (s *site) frozen(v *visit) error {
 	var l ui.FrozenSubscriptions
 	for _, i := range p.Items {
 		if i.Frozen != nil {
-			l.Items = append(l.Items, ui.FrozenSubscription{Subscription: subscription(i), Since: i.Frozen.Since, Because: i.Frozen.Reason})
+			l.Items = append(l.Items, ui.FrozenSubscription{Subscription: subscription(i), Since: i.Frozen.Since, Because: v.frozenBecause(i)})
 		}
 	}
 	l.First, l.Next = v.pages(p.Next)
 	return v.render(ui.FrozenPage(v.in(ui.ApprovalsPath, v.text.T("frozen.title")), l))
+}
+
+// frozenBecause says from what to what the endpoint of a frozen subscription was classified, to who decides; nothing more than
+// that it was to everybody else.
+func (v *visit) frozenBecause(s api.Subscription) ui.Said {
+	if !s.CanDecide {
+		return ui.Said{Text: v.text.T("frozen.waits")}
+	}
+	moves := strings.Split(s.Frozen.Reason, ", ")
+	for i, move := range moves {
+		was, is, ok := strings.Cut(move, " → ")
+		axis, was, named := strings.Cut(was, " ")
+		if !ok || !named || !slices.Contains(portal.Axes, portal.Axis(axis)) {
+			return ui.Said{Text: s.Frozen.Reason, English: true}
+		}
+		value := func(name string) string {
+			switch {
+			case name == "?":
+				return v.text.T("step.unknown")
+			case axis == string(portal.AxisEnvironment):
+				return v.text.Environment(name)
+			case axis == string(portal.AxisAudience):
+				return v.text.Audience(name)
+			}
+			return name
+		}
+		moves[i] = v.text.Axis(axis) + " " + value(was) + " → " + value(is)
+	}
+	return ui.Said{Text: strings.Join(moves, ", ")}
 }
 
 func (s *site) askThaw(v *visit) error { return v.renderThaw(http.StatusOK, ui.Form{}) }
@@ -470,7 +499,7 @@ func (v *visit) renderThaw(status int, form ui.Form) error {
 		return portal.ErrNotFound
 	}
 	c := ui.Confirm{
-		Title: v.text.T("frozen.keep_title", "Application", sub.ApplicationName), Text: v.text.T("frozen.keep_text", "Title", sub.Title, "Because", sub.Frozen.Reason),
+		Title: v.text.T("frozen.keep_title", "Application", sub.ApplicationName), Text: v.text.T("frozen.keep_text", "Title", sub.Title, "Because", v.frozenBecause(sub).Text),
 		Points: []string{v.text.T("frozen.keep_point_keys"), v.text.T("frozen.keep_point_environment", "Environment", v.text.Environment(sub.Environment))},
 		Action: ui.Below(ui.FrozenPath, sub.ID, "thaw"), Button: v.text.T("frozen.keep"),
 		Back: ui.FrozenPath, Reason: true, ReasonLabel: v.text.T("frozen.keep_reason"), Form: form,

@@ -82,7 +82,7 @@ func (v *visit) renderRegistration(status int, chosen, changed string, form ui.F
 		page.Kinds = append(page.Kinds, ui.Option{Value: k.Name, Text: k.Title})
 		if k.Name == chosen {
 			page.Kind = ui.GatewayKind{Name: k.Name, Title: k.Title, Address: k.Address, Settings: each(k.Settings, func(g api.GatewaySetting) ui.GatewaySetting {
-				return ui.GatewaySetting{Name: g.Name, Title: g.Title, Help: g.Help, Default: g.Default, Required: g.Required, Secret: g.Secret}
+				return v.text.Setting(k.Name, ui.GatewaySetting{Name: g.Name, Title: g.Title, Help: g.Help, Default: g.Default, Required: g.Required, Secret: g.Secret})
 			})}
 		}
 	}
@@ -120,9 +120,9 @@ func (v *visit) register(changed string) error {
 		}, "gateway-changed"
 	}
 	g, err := save(v.ctx(), n)
-	if refused(&form, err) || errors.Is(err, portal.ErrUnavailable) {
-		if form.Problem == "" {
-			form.Problem = v.text.T("error.unavailable")
+	if v.refused(&form, err) || errors.Is(err, portal.ErrUnavailable) {
+		if form.Problem == nil {
+			form.Problem = ui.Say(v.text.T("error.unavailable"))
 		}
 		return v.renderRegistration(http.StatusUnprocessableEntity, kind, changed, form)
 	}

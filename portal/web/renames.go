@@ -53,7 +53,7 @@ func (v *visit) renderRenames(status int, form ui.Form) error {
 func (s *site) acceptRenames(v *visit) error {
 	chosen := v.r.PostForm["review"]
 	if len(chosen) == 0 {
-		return v.renderRenames(http.StatusUnprocessableEntity, ui.Form{Problem: v.text.T("renames.choose")})
+		return v.renderRenames(http.StatusUnprocessableEntity, ui.Form{Problem: ui.Say(v.text.T("renames.choose"))})
 	}
 	found, _, err := v.openRenames(v.query("gateway"))
 	if err != nil {
@@ -72,7 +72,7 @@ func (s *site) acceptRenames(v *visit) error {
 		}
 	}
 	if left > 0 {
-		return v.renderRenames(http.StatusConflict, ui.Form{Problem: v.text.N("renames.left", left)})
+		return v.renderRenames(http.StatusConflict, ui.Form{Problem: ui.Say(v.text.N("renames.left", left))})
 	}
 	return v.done(ui.ReviewsPath, "renames-accepted")
 }

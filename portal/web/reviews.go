@@ -1,7 +1,6 @@
 package web
 
 import (
-	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -52,7 +51,7 @@ func (v *visit) reviewFilters(gateway, division string) (gateways, divisions []u
 	gateways = []ui.Option{{Text: v.text.T("reviews.any_gateway")}}
 	owners := []string{division}
 	for _, g := range p.Items {
-		gateways = append(gateways, ui.Option{Value: g.ID, Text: cmp.Or(g.Title, g.ID)})
+		gateways = append(gateways, ui.Option{Value: g.ID, Text: titled(g.Title, g.ID)})
 		owners = append(owners, g.Division)
 	}
 	if gateway != "" && !slices.ContainsFunc(gateways, func(o ui.Option) bool { return o.Value == gateway }) {
@@ -70,7 +69,7 @@ func (v *visit) reviewFilters(gateway, division string) (gateways, divisions []u
 
 func (v *visit) review(r api.Review) ui.Review {
 	shown := ui.Review{
-		ID: r.ID, Rename: r.Kind == "rename", State: r.State, Score: strconv.Itoa(int(r.Score*100+0.5)) + " %", Reasons: v.reasons(r.Reasons),
+		ID: r.ID, Rename: r.Kind == "rename", State: r.State, Score: v.text.Percent(r.Score), Reasons: v.reasons(r.Reasons),
 		One: v.side(r.One), NewName: r.NewName, Missing: r.Missing, CanUndo: r.CanUndo, Opened: r.Opened, Decided: r.Decided, DecidedBy: r.DecidedBy,
 		Across: r.Other != nil && r.Other.Division != r.One.Division,
 	}
@@ -91,20 +90,20 @@ func (v *visit) review(r api.Review) ui.Review {
 }
 
 func (v *visit) side(s api.ReviewSide) ui.ReviewSide {
-	shown := ui.ReviewSide{API: s.API, Title: s.Title, Division: s.Division, Deployment: v.entryDeployment(s.Deployment), Subscriptions: s.Subscriptions}
+	shown := ui.ReviewSide{API: s.API, Title: titled(s.Title, s.API), Division: s.Division, Deployment: v.entryDeployment(s.Deployment), Subscriptions: s.Subscriptions}
 	if u, err := url.Parse(s.Deployment.BaseURL); err == nil {
 		shown.Host, shown.BasePath = u.Host, u.Path
 	}
 	return shown
 }
 
-func (v *visit) reasons(all []api.ReviewReason) []string {
-	return each(all, func(r api.ReviewReason) string { return v.text.JoinReason(r.Code, r.Args, r.Text) })
+func (v *visit) reasons(all []api.ReviewReason) []ui.Said {
+	return each(all, func(r api.ReviewReason) ui.Said { return v.text.JoinReason(r.Code, r.Args, r.Text) })
 }
 
 func (v *visit) entryDeployment(d api.EntryDeployment) ui.EntryDeployment {
 	return ui.EntryDeployment{
-		ID: d.ID, Title: d.Title, Gateway: d.Gateway, RemoteID: d.RemoteID, Version: d.Version, Environment: d.Environment, Audience: d.Audience,
+		ID: d.ID, Title: titled(d.Title, d.RemoteID), Gateway: d.Gateway, RemoteID: d.RemoteID, Version: d.Version, Environment: d.Environment, Audience: d.Audience,
 		Division: d.Division, BaseURL: d.BaseURL, Owner: d.Owner, Upstream: d.Upstream, Published: d.Published, Since: d.Since, JoinedBy: d.JoinedBy, Reasons: v.reasons(d.Reasons),
 	}
 }
@@ -172,7 +171,7 @@ func (s *site) askReopen(v *visit) error {
 		Action: ui.Below(ui.ReviewsPath, r.ID, "reopen"), Button: v.text.T("review.reopen"), Back: ui.Below(ui.ReviewsPath, r.ID),
 	}
 	if r.Rename && r.State == "accepted" {
-		c.Text = v.text.T("reopen_rename.text")
+		c.Text = v.text.T("reopen_rename.text", "One", r.One.Deployment.RemoteID, "Other", r.NewName)
 		c.Points = []string{v.text.T("reopen_rename.point_old"), v.text.T("reopen_rename.point_new"), v.text.T("reopen_rename.point_between")}
 	}
 	return v.confirm(ui.ReviewsPath, c)
@@ -220,7 +219,7 @@ func (s *site) composition(v *visit) error {
 }
 
 func (v *visit) renderComposition(status int, c api.Composition, form ui.Form) error {
-	head := ui.APIHead{Title: c.Title}
+	head := ui.APIHead{Title: titled(c.Title, c.API)}
 	switch a, err := v.desk.API(v.ctx(), c.API); {
 	case err == nil:
 		head = v.apiHead(a, tabComposition, "", "")
@@ -235,7 +234,7 @@ func (v *visit) renderComposition(status int, c api.Composition, form ui.Form) e
 		shown.Acts = append(shown.Acts, ui.EntryAct{ID: a.ID, Split: a.Kind == "split", Deployments: a.Deployments, By: a.By, At: a.At, Undone: a.Undone,
 			Undo: ui.Below(ui.APIsPath, c.API, "acts", a.ID, "undo")})
 	}
-	p := v.in(ui.APIsPath, v.text.T("composition.title", "Title", c.Title), v.crumb("nav.apis", ui.APIsPath), ui.Link{Text: c.Title, Href: ui.Below(ui.APIsPath, c.API)})
+	p := v.in(ui.APIsPath, v.text.T("composition.title", "Title", c.Title), v.crumb("nav.apis", ui.APIsPath), ui.Link{Text: titled(c.Title, c.API), Href: ui.Below(ui.APIsPath, c.API)})
 	return v.renderAs(status, ui.CompositionPage(p, shown))
 }
 
@@ -251,7 +250,7 @@ func (v *visit) noneChosen() (none bool, err error) {
 	if err != nil {
 		return true, err
 	}
-	return true, v.renderComposition(http.StatusUnprocessableEntity, c, ui.Form{Problem: v.text.T("composition.choose")})
+	return true, v.renderComposition(http.StatusUnprocessableEntity, c, ui.Form{Problem: ui.Say(v.text.T("composition.choose"))})
 }
 
 func (s *site) askSplit(v *visit) error {
@@ -299,7 +298,7 @@ func (s *site) askJoin(v *visit) error {
 	}
 	into := v.query("into")
 	if into == "" {
-		return v.renderComposition(http.StatusUnprocessableEntity, c, ui.Form{Problem: v.text.T("composition.into_missing")})
+		return v.renderComposition(http.StatusUnprocessableEntity, c, ui.Form{Problem: ui.Say(v.text.T("composition.into_missing"))})
 	}
 	return v.confirm(ui.APIsPath, ui.Confirm{
 		Title: v.text.T("join.title", "Title", c.Title, "Into", into), Text: v.text.T("join.text", "Into", into),

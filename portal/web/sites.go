@@ -55,7 +55,7 @@ func (s *site) enrol(v *visit) error {
 		return v.renderNewWorker(http.StatusUnprocessableEntity, form)
 	}
 	e, err := v.desk.CreateEnrolment(v.ctx(), v.field("site"))
-	if refused(&form, err) {
+	if v.refused(&form, err) {
 		return v.renderNewWorker(http.StatusUnprocessableEntity, form)
 	}
 	if err != nil {

@@ -13,6 +13,6 @@ func (s *site) suggest(v *visit) error {
 		return err
 	}
 	return v.render(ui.Suggestions(each(found, func(a api.Suggestion) ui.Link {
-		return ui.Link{Text: a.Title, Href: ui.Below(ui.APIsPath, a.ID)}
+		return ui.Link{Text: titled(a.Title, a.ID), Href: ui.Below(ui.APIsPath, a.ID)}
 	})))
 }

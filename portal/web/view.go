@@ -2,6 +2,7 @@ package web
 
 import (
 	"slices"
+	"strings"
 
 	"concierge/portal"
 	"concierge/portal/api"
@@ -10,11 +11,19 @@ import (
 
 // From the shapes of the API to what pages show.
 
-func key(c api.Credential) ui.Key {
+// titled is how people call an API: by its title or, where its documents have none that can be seen, by its short name.
+func titled(title, name string) string {
+	if strings.TrimSpace(title) == "" {
+		return name
+	}
+	return title
+}
+
+func (v *visit) key(c api.Credential) ui.Key {
 	k := ui.Key{
-		ID: c.ID, Title: c.Title, API: c.API, Version: c.Version, Environment: c.Environment, State: c.State,
+		ID: c.ID, Title: titled(c.Title, c.API), API: c.API, Version: c.Version, Environment: c.Environment, State: c.State,
 		Application: c.ApplicationName, ApplicationID: c.Application, Gateway: c.Gateway,
-		Fingerprint: c.Fingerprint, Note: c.Note, Replaces: c.Replaces,
+		Fingerprint: c.Fingerprint, Note: v.note(c.Note), Replaces: c.Replaces,
 		Created: c.Created, Expires: c.Expires, Ends: c.Ends,
 	}
 	if len(c.Subscriptions) > 0 {
@@ -26,11 +35,11 @@ func key(c api.Credential) ui.Key {
 	return k
 }
 
-func keys(cs []api.Credential) []ui.Key { return each(cs, key) }
+func (v *visit) keys(cs []api.Credential) []ui.Key { return each(cs, v.key) }
 
 func subscription(s api.Subscription) ui.Subscription {
 	return ui.Subscription{
-		ID: s.ID, Title: s.Title, API: s.API, Version: s.Version, Environment: s.Environment, Plan: s.Plan,
+		ID: s.ID, Title: titled(s.Title, s.API), API: s.API, Version: s.Version, Environment: s.Environment, Plan: s.Plan,
 		Application: s.ApplicationName, ApplicationID: s.Application, Organisation: s.Organisation,
 		State: s.State, Reason: s.Reason, RequestedBy: s.RequestedBy, DecidedBy: s.DecidedBy,
 		Created: s.Created, CanDecide: s.CanDecide, Frozen: s.Frozen != nil,
@@ -104,12 +113,12 @@ func (v *visit) plan(p portal.Plan) ui.Plan {
 	if title == "" {
 		title = p.ID
 	}
-	return ui.Plan{ID: p.ID, Title: title, Limits: p.Limits, NeedsApproval: p.Approval == portal.Required}
+	return ui.Plan{ID: p.ID, Title: title, Limits: each(p.Limits, v.text.Limit), NeedsApproval: p.Approval == portal.Required}
 }
 
 func (v *visit) card(a api.API) ui.APICard {
 	return ui.APICard{
-		Title: a.Title, Summary: a.Summary, Operation: a.Operation, Href: ui.With(ui.Below(ui.APIsPath, a.ID), "environment", v.query("environment")),
+		Title: titled(a.Title, a.ID), Summary: a.Summary, Operation: a.Operation, Href: ui.With(ui.Below(ui.APIsPath, a.ID), "environment", v.query("environment")),
 		Tags: tags(a.Tags),
 		Lines: each(a.Versions, func(l api.Version) ui.Line {
 			return ui.Line{Version: l.Version, Lifecycle: l.Lifecycle, Environments: l.Environments}

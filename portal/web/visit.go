@@ -342,10 +342,11 @@ func (v *visit) require(f ui.Form, names ...string) bool {
 }
 
 // refused reports whether an error is for the person to correct in the form, and notes it there.
-func refused(f *ui.Form, err error) bool {
+func (v *visit) refused(f *ui.Form, err error) bool {
 	if errors.Is(err, portal.ErrInvalid) || errors.Is(err, portal.ErrConflict) || errors.Is(err, portal.ErrUnsupported) {
-		f.Problem = words(err)
-		return f.Problem != ""
+		problem, _ := api.ProblemOf(err)
+		f.Problem = v.told(problem)
+		return len(f.Problem) > 0
 	}
 	return false
 }

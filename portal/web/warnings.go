@@ -72,8 +72,25 @@ func (v *visit) inWarning(w portal.Warning, value string) string {
 	case w == portal.NotTakenOver || w == portal.NoAddress || w == portal.RuleNoAddress && strings.HasPrefix(value, "its "):
 		return v.warned(value).Text
 	}
-	if where, what, ok := strings.Cut(value, " "); ok && slices.Contains([]string{"stage", "host", "path"}, where) {
-		return strings.ToLower(v.text.T("placement.match_"+where)) + " " + what
+	return v.matched(value)
+}
+
+// matchedKeys are what a rule, or a name in a thing of the gateway, is about.
+var matchedKeys = map[string]string{
+	"stage": "warning.at_stage", "host": "warning.at_host", "path": "warning.at_path", "tag": "warning.at_tag", "name": "warning.at_name",
+}
+
+// matched says what catalog.Match says of itself, and what is none of it as it is.
+func (v *visit) matched(value string) string {
+	if value == "everything" {
+		return v.text.T("warning.at_everything")
 	}
-	return value
+	parts := strings.Split(value, ", ")
+	for i, part := range parts {
+		field, pattern, _ := strings.Cut(part, " ")
+		if key, ok := matchedKeys[field]; ok && pattern != "" {
+			parts[i] = v.text.T(key, "A", pattern)
+		}
+	}
+	return strings.Join(parts, ", ")
 }

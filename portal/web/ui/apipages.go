@@ -61,13 +61,19 @@ type ChangeGroup struct {
 	Items []ChangeRow
 }
 
+// How many tags are shown before the others are folded away.
+const (
+	tagsOfAPI  = 12
+	tagsOfCard = 6
+)
+
 // ChangeRow is one change. Text holds names between backticks.
 type ChangeRow struct {
 	Method, Path, Schema string
 	Uses                 []Operation
 	UsesMore             int
 	Possible             bool
-	Text                 string
+	Text                 Said
 }
 
 // TouchedRow is a subscription to one of the sides.
@@ -88,7 +94,7 @@ type Differs struct {
 type Consumers struct {
 	APIHead
 	States       []Link
-	Versions     []Link // fewer than two: there is nothing to choose
+	Versions     []Link // the first is all of them
 	Environments []Link
 	Filtered     bool
 	Clear        string

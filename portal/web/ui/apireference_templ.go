@@ -401,7 +401,7 @@ func ReferencePage(p Page, r Reference) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = operationList(r.Operations).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = operationList(r.Operations, len(r.Operations)).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -419,7 +419,7 @@ func ApplicationPageView(p Page, a ApplicationPage) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			} else {
-				templ_7745c5c3_Err = keyTable(a.Keys).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = keyTable(a.Keys, true).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -46,6 +46,9 @@ type Said struct {
 	English bool
 }
 
+// Say is one text in the page's language.
+func Say(text string) []Said { return []Said{{Text: text}} }
+
 // spokenIn marks words that are English whatever the page's language is.
 func spokenIn(english bool) templ.Attributes {
 	if !english {

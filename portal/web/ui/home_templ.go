@@ -334,7 +334,7 @@ func HomePage(p Page, h Home) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = keyTable(h.Ending).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = keyTable(h.Ending, true).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -52,7 +52,7 @@ type NavLink struct {
 type Form struct {
 	Values  map[string]string
 	Errors  map[string]string // by field
-	Problem string            // with the whole of it
+	Problem []Said            // with the whole of it
 }
 
 // Value returns what was written into a field.
@@ -139,7 +139,7 @@ type Endpoint struct {
 	Lifecycle                                      string
 	Authentication                                 Authentication
 	Curl                                           string
-	Refused                                        string // why no key can be had; empty where one can
+	Refused                                        Said // why no key can be had; empty where one can
 	Why                                            []string
 	Application                                    string // whose answer this is; empty: a newcomer's
 	Applications                                   []Option
@@ -187,7 +187,8 @@ type Operations struct {
 type Key struct {
 	ID, Title, API, Version, Environment, State string
 	Application, ApplicationID, Gateway         string
-	Fingerprint, Note, Replaces, Subscription   string
+	Fingerprint, Replaces, Subscription         string
+	Note                                        Said
 	Created                                     time.Time
 	Expires, Ends, Effective                    *time.Time
 	EffectiveBy                                 string
@@ -266,7 +267,7 @@ type SubscriptionPage struct {
 type Waiting struct {
 	Action  string // where the same request goes again
 	Overlap string // of a rotation, as it was chosen
-	Note    string
+	Note    Said
 	Asked   int    // how often it has been asked for
 	Again   int    // seconds after which the page asks again by itself
 	Back    string // address of where to take the key later
@@ -582,7 +583,7 @@ type Invitation struct {
 type Failure struct {
 	Status      int
 	Title, Text string
-	Detail      string // in the words of whoever refused; empty where those are not for this person
+	Detail      []Said // in the words of whoever refused; none where those are not for this person
 	RequestID   string // where somebody has to look into it
 	Home        bool
 	InTheWay    string // address of the thing that a conflict is with

@@ -24,6 +24,12 @@ const (
 	toneMark = "accent"
 )
 
+// How many of a long list are seen before the others are asked for; fewer where the page has many such lists.
+const (
+	shownFirst = 10
+	shownInRow = 3
+)
+
 // tone of a state, of an environment or of an audience; what is not listed is neutral.
 var (
 	environmentTones = map[string]string{"development": tonePlum, "test": toneInfo, "simulation": toneWarn, "production": toneGood}

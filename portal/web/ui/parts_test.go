@@ -40,11 +40,11 @@ func TestHostileTextStaysText(t *testing.T) {
 			Environments: []Link{{Text: text(), Href: text()}},
 			Endpoint: &Endpoint{
 				BaseURL: text(), Gateway: text(), Region: text(), Version: text(), Environment: text(), Curl: text(), Why: []string{text()},
-				Authentication: Authentication{Type: "apiKey", Name: text(), Example: text()}, Refused: "",
+				Authentication: Authentication{Type: "apiKey", Name: text(), Example: text()},
 			},
 			Keys: []Key{{ID: text(), Title: text(), Application: text(), Fingerprint: text(), State: text()}},
 			GetKey: GetKey{
-				API: text(), Version: text(), Able: true, Form: Form{Values: map[string]string{"new_application": text()}, Problem: text()},
+				API: text(), Version: text(), Able: true, Form: Form{Values: map[string]string{"new_application": text()}, Problem: Say(text())},
 				Plans: []Plan{{ID: text(), Title: text(), Limits: []string{text()}}}, Applications: []Option{{Value: text(), Text: text()}},
 			},
 		}
@@ -88,7 +88,7 @@ func TestKeyTableOffersWhatAKeyCan(t *testing.T) {
 	for state, want := range map[string][2]int{ // rotate, revoke
 		"active": {1, 1}, "retiring": {0, 1}, "pending": {0, 0}, "revoking": {0, 0}, "revoked": {0, 0}, "failed": {0, 0},
 	} {
-		doc := render(t, english(), keyTable([]Key{{ID: "k", State: state}}))
+		doc := render(t, english(), keyTable([]Key{{ID: "k", State: state}}, true))
 		got := [2]int{doc.Find("a[href$='/rotate']").Length(), doc.Find("a[href$='/revoke']").Length()}
 		if got != want {
 			t.Errorf("%s: rotate and revoke %v, want %v", state, got, want)
@@ -120,7 +120,7 @@ func TestDesktopHasNoFormForASecret(t *testing.T) {
 }
 
 func TestWithoutAKeyTheEndpointSaysWhy(t *testing.T) {
-	doc := render(t, english(), getKey(GetKey{Able: true}, "the route has no ACL plugin", false))
+	doc := render(t, english(), getKey(GetKey{Able: true}, Said{Text: "the route has no ACL plugin", English: true}, false))
 	if doc.Find("form").Length() != 0 || !strings.Contains(doc.Text(), "the route has no ACL plugin") {
 		t.Error("a key is offered where none can be had")
 	}

@@ -88,7 +88,7 @@ type LayerLine struct {
 type FrozenSubscription struct {
 	Subscription
 	Since   time.Time
-	Because string
+	Because Said
 }
 
 // FrozenSubscriptions is the page that lists them.

@@ -44,7 +44,7 @@ type Review struct {
 	ID, State  string
 	Rename     bool
 	Score      string
-	Reasons    []string
+	Reasons    []Said
 	One        ReviewSide
 	Other      *ReviewSide
 	NewName    string
@@ -115,7 +115,7 @@ type EntryDeployment struct {
 	Published                                                                                        bool
 	Since                                                                                            *time.Time
 	JoinedBy                                                                                         string
-	Reasons                                                                                          []string
+	Reasons                                                                                          []Said
 }
 
 // Composition is the page that says which deployments are one API.
@@ -158,13 +158,13 @@ var joinReasonKeys = map[string]string{
 
 // JoinReason says what speaks for or against two deployments being one API. A code that these pages do not know is said by
 // the fallback, which is English.
-func (t Text) JoinReason(code string, args []string, fallback string) string {
+func (t Text) JoinReason(code string, args []string, fallback string) Said {
 	key, known := joinReasonKeys[code]
 	if !known {
-		return fallback
+		return Said{Text: fallback, English: true}
 	}
 	for len(args) < 3 {
 		args = append(args[:len(args):len(args)], "")
 	}
-	return t.T(key, "A", args[0], "B", args[1], "C", args[2])
+	return Said{Text: t.T(key, "A", args[0], "B", args[1], "C", args[2])}
 }

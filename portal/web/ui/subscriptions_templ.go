@@ -445,7 +445,7 @@ func SubscriptionPageView(p Page, s SubscriptionPage) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = keyTable(s.Keys).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = keyTable(s.Keys, false).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -15,6 +15,7 @@ import (
 	"github.com/nicksnyder/go-i18n/v2/i18n"
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
+	"golang.org/x/text/number"
 )
 
 // Languages that every page speaks, the default first.
@@ -122,6 +123,11 @@ func (t Text) Number(n int) string {
 		return strconv.Itoa(n)
 	}
 	return t.numbers.Sprint(n)
+}
+
+// Percent writes a share, 1 for all of it, as the language does, without decimals.
+func (t Text) Percent(share float64) string {
+	return t.numbers.Sprint(number.Percent(share, number.MaxFractionDigits(0)))
 }
 
 // Duration says how long something took, as exactly as a person cares: to the tenth of a second, and below one to the
@@ -234,6 +240,13 @@ func (t Text) Audience(value string) string { return t.named(audienceKeys, value
 
 // Axis names an axis of placement.
 func (t Text) Axis(value string) string { return t.named(axisKeys, value) }
+
+var matchFieldKeys = map[string]string{
+	"stage": "placement.match_stage", "host": "placement.match_host", "path": "placement.match_path", "tag": "placement.match_tag", "name": "placement.match_name",
+}
+
+// MatchField names what the pattern of a placement rule is compared with.
+func (t Text) MatchField(value string) string { return t.named(matchFieldKeys, value) }
 
 // Role names a role.
 func (t Text) Role(value string) string { return t.named(roleKeys, value) }

@@ -8,6 +8,7 @@ import (
 
 	"concierge/portal"
 	"concierge/portal/api"
+	"concierge/portal/told"
 )
 
 var kinds = []api.GatewayKind{
@@ -153,7 +154,7 @@ func (d *desk) ChangeGateway(_ context.Context, id string, n api.NewGateway) (ap
 		return api.Gateway{}, err
 	}
 	if g.Address != n.Address && len(n.Secrets) == 0 {
-		return api.Gateway{}, fmt.Errorf("its kind or address changes, so give its credentials again: %w", portal.ErrInvalid)
+		return api.Gateway{}, told.CredentialsAgain.As(portal.ErrInvalid)
 	}
 	g.Title, g.Address, g.Placement, g.Bounds, g.Settings, g.Fleet = n.Title, n.Address, n.Placement, *n.Bounds, n.Settings, n.Fleet
 	g.Registered = &n

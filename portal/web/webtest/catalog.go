@@ -19,6 +19,7 @@ type deployment struct {
 	region      string
 	gateway     string
 	schema      string // GraphQL, in place of the world's OpenAPI document
+	operations  int    // that its document has beyond those of the world's
 }
 
 var order = []string{"development", "test", "simulation", "production"}

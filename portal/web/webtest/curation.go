@@ -2,12 +2,14 @@ package webtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 
 	"concierge/portal"
 	"concierge/portal/api"
+	"concierge/portal/told"
 )
 
 // curation is what owners wrote and decided in the world.
@@ -161,11 +163,11 @@ func (d *desk) SaveTexts(_ context.Context, id string, n api.NewTexts) (api.Text
 		return api.Texts{}, err
 	}
 	if newest := int64(len(w.curation.texts[id])); n.Revision != newest {
-		return api.Texts{}, &portal.ConflictError{Kind: "revision", ID: strconv.FormatInt(newest, 10), Err: fmt.Errorf("somebody else has saved these texts since you began; look at theirs, then save yours on top of them")}
+		return api.Texts{}, &portal.ConflictError{Kind: "revision", ID: strconv.FormatInt(newest, 10), Err: told.TextsOvertaken.With()}
 	}
 	for i, g := range n.Guides {
 		if g.Title == "" {
-			return api.Texts{}, fmt.Errorf("a guide needs a title: %w", portal.ErrInvalid)
+			return api.Texts{}, fmt.Errorf("%w: %w", errors.Join(told.GuideTitle.With(), told.LinkStarts.With(told.ALink)), portal.ErrInvalid)
 		}
 		if g.ID == "" {
 			n.Guides[i].ID = w.next("gde")
@@ -312,7 +314,7 @@ func (d *desk) SetVersionLifecycle(_ context.Context, id, version string, n api.
 		return api.VersionLifecycle{}, err
 	}
 	if n.Successor == "nowhere" {
-		return api.VersionLifecycle{}, fmt.Errorf("there is no API or version %q to succeed it: %w", n.Successor, portal.ErrInvalid)
+		return api.VersionLifecycle{}, told.NoSuccessor.As(portal.ErrInvalid, n.Successor)
 	}
 	key := id + "/" + version
 	delete(w.curation.decisions, key)
@@ -374,7 +376,7 @@ func (d *desk) CreateTeam(_ context.Context, n api.NewTeam) (api.Team, error) {
 		return api.Team{}, missing("organisation", n.Organisation)
 	}
 	if slices.ContainsFunc(w.curation.teams, func(o api.Team) bool { return o.OrganisationID == t.OrganisationID && o.Name == t.Name }) {
-		return api.Team{}, fmt.Errorf("the name %q is taken: %w", n.Name, portal.ErrConflict)
+		return api.Team{}, told.NameTaken.As(portal.ErrConflict, n.Name)
 	}
 	w.curation.teams = append(w.curation.teams, t)
 	return w.team(p, t), nil
@@ -410,7 +412,7 @@ func (d *desk) RenameTeam(ctx context.Context, id string, c api.TeamChange) (api
 		o := &w.curation.teams[i]
 		if o.ID != id && o.OrganisationID == t.OrganisationID && o.Name == c.Name {
 			leave()
-			return api.Team{}, fmt.Errorf("the name %q is taken: %w", c.Name, portal.ErrConflict)
+			return api.Team{}, told.NameTaken.As(portal.ErrConflict, c.Name)
 		}
 	}
 	for i := range w.curation.teams {

@@ -51,6 +51,11 @@ func described(d deployment) []byte {
 		return []byte(d.schema)
 	}
 	text := fmt.Sprintf(document, d.Title, d.Line, d.BaseURL)
+	var more strings.Builder
+	for i := range d.operations {
+		fmt.Fprintf(&more, `"/%s/%s/%d": {"get": {"summary": "One of many", "responses": {"200": {"description": "It is well"}}}}, `, d.environment, strings.Repeat("segment", i%12), i)
+	}
+	text = strings.Replace(text, `"paths": {`, `"paths": {`+more.String(), 1)
 	if d.environment == "test" {
 		text = strings.NewReplacer(
 			`"summary": "List items"`, `"summary": "List the items"`,

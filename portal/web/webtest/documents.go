@@ -22,7 +22,7 @@ func (w *World) fillDocuments() {
 			UploadedBy: "Amara Obi", Uploaded: &uploaded, ByOwners: true, Unread: "it could not be fetched; the administrators of its gateway can see why"},
 		{Deployment: "dep_overtaken", Gateway: "public-edge", Title: "Payments", Source: "gateway", Owned: true, API: "payments", Audience: "partner", Environment: "production", Version: "2",
 			UploadedBy: "Amara Obi", Uploaded: &uploaded, ByOwners: true},
-		{Deployment: "dep_customs", Gateway: "classic-paris", Title: "Customs", RemoteID: "customs", Source: "upload", UploadedBy: "per_amara", Uploaded: &uploaded},
+		{Deployment: "dep_customs", Gateway: "classic-paris", Title: "Customs", RemoteID: "customs", Source: "upload", UploadedBy: "Amara Obi", Uploaded: &uploaded},
 	}
 }
 

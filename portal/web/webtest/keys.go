@@ -9,6 +9,7 @@ import (
 
 	"concierge/portal"
 	"concierge/portal/api"
+	"concierge/portal/told"
 )
 
 func (d *desk) Applications(_ context.Context, p api.Paging) (api.Page[api.Application], error) {
@@ -193,7 +194,7 @@ func (d *desk) Claim(_ context.Context, id string) (api.Claim, error) {
 	}
 	for _, c := range w.credentials {
 		if slices.Contains(c.Subscriptions, id) && (c.State == "active" || c.State == "retiring") {
-			return api.Claim{}, &portal.ConflictError{Kind: "credential", ID: c.ID, Err: errors.New("the key of this access was shown already; rotate it to get a new one")}
+			return api.Claim{}, &portal.ConflictError{Kind: "credential", ID: c.ID, Err: told.HasKey.With()}
 		}
 	}
 	return w.issue(p, *s, "")
@@ -273,7 +274,7 @@ func (d *desk) Rotate(_ context.Context, id string, overlap time.Duration) (api.
 		return api.Claim{}, err
 	}
 	if c.State != "active" {
-		return api.Claim{}, fmt.Errorf("only an active key can be rotated: %w", portal.ErrConflict)
+		return api.Claim{}, told.OnlyActiveRotates.As(portal.ErrConflict)
 	}
 	s, err := w.findSubscription(p, c.Subscriptions[0])
 	if err != nil {

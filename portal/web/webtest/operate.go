@@ -3,7 +3,6 @@ package webtest
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -11,6 +10,7 @@ import (
 
 	"concierge/portal"
 	"concierge/portal/api"
+	"concierge/portal/told"
 )
 
 func (w *World) fillJobs() {
@@ -125,7 +125,7 @@ func (d *desk) RunJob(_ context.Context, id string) (api.Job, error) {
 	}
 	switch j.State {
 	case "running", "completed":
-		return api.Job{}, fmt.Errorf("the job is %s: %w", j.State, portal.ErrConflict)
+		return api.Job{}, told.JobRunning.As(portal.ErrConflict, j.ID)
 	}
 	j.State, j.Due, j.Ended, w.patience[id] = "available", w.now(), nil, 1
 	return *j, nil
@@ -204,9 +204,9 @@ func (d *desk) CreateEnrolment(_ context.Context, site string) (api.CreatedEnrol
 	case err != nil:
 		return api.CreatedEnrolment{}, err
 	case site == string(portal.SiteLocal):
-		return api.CreatedEnrolment{}, fmt.Errorf("the site local is the portal's own process and has no workers: %w", portal.ErrInvalid)
+		return api.CreatedEnrolment{}, told.SiteLocal.As(portal.ErrInvalid, "local")
 	case !siteName.MatchString(site):
-		return api.CreatedEnrolment{}, fmt.Errorf("a site's name has small letters, digits and hyphens: %w", portal.ErrInvalid)
+		return api.CreatedEnrolment{}, told.SiteName.As(portal.ErrInvalid)
 	}
 	e := api.Enrolment{ID: w.next("enr"), Site: site, Created: w.now(), Expires: w.now().Add(time.Hour)}
 	w.enrolments = append(w.enrolments, e)

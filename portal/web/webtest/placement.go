@@ -2,6 +2,7 @@ package webtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"reflect"
@@ -10,6 +11,7 @@ import (
 
 	"concierge/portal"
 	"concierge/portal/api"
+	"concierge/portal/told"
 )
 
 func (w *World) fillPlacement() {
@@ -91,7 +93,7 @@ func (w *World) previewRules(g *api.Gateway, draft api.RulesDraft) (api.RulesPre
 	for i, r := range draft.Rules {
 		for what, pattern := range map[string]string{"path": r.Match.Path, "host": r.Match.Host} {
 			if _, err := path.Match(pattern, ""); err != nil {
-				return p, fmt.Errorf("gateway %s: rule %d: %s %q is not a pattern: %w", g.ID, i+1, what, pattern, portal.ErrInvalid)
+				return p, errors.Join(fmt.Errorf("gateway %s: %w", g.ID, &told.InRule{Rule: i + 1, Err: told.RulePattern.As(portal.ErrInvalid, what, pattern)}))
 			}
 		}
 	}
@@ -140,14 +142,14 @@ func (d *desk) SetRules(_ context.Context, gateway string, c api.RulesChange) (a
 		return api.GatewayRules{}, err
 	}
 	if g.Source != "api" {
-		return api.GatewayRules{}, fmt.Errorf("gateway %s comes from the configuration file: change its rules there: %w", g.ID, portal.ErrConflict)
+		return api.GatewayRules{}, told.RulesInFile.As(portal.ErrConflict, g.ID)
 	}
 	seen, err := w.previewRules(g, c.RulesDraft)
 	if err != nil {
 		return api.GatewayRules{}, err
 	}
 	if seen.Preview != c.Preview {
-		return api.GatewayRules{}, fmt.Errorf("what these rules would do has not been looked at, or has changed since: look at the preview, then save: %w", portal.ErrConflict)
+		return api.GatewayRules{}, told.RulesUnseen.As(portal.ErrConflict)
 	}
 	w.rules[g.ID] = c.RulesDraft
 	return w.gatewayRules(g), nil
@@ -207,7 +209,7 @@ func (d *desk) OverrideDeployment(_ context.Context, id string, o api.Override) 
 		return api.PlacedDeployment{}, err
 	}
 	if strings.HasPrefix(o.BaseURL, "javascript:") {
-		return api.PlacedDeployment{}, fmt.Errorf("the consumers' address %q does not start with https://host or http://host: %w", o.BaseURL, portal.ErrInvalid)
+		return api.PlacedDeployment{}, told.AddressScheme.As(portal.ErrInvalid, o.BaseURL)
 	}
 	if o.Placement == nil {
 		o.Placement = map[string]string{}
@@ -232,7 +234,7 @@ func (d *desk) Thaw(_ context.Context, id, _ string) (api.Subscription, error) {
 	case !decides(p):
 		return api.Subscription{}, fmt.Errorf("somebody else who is responsible for this API has to decide: %w", portal.ErrDenied)
 	case s.Frozen == nil:
-		return api.Subscription{}, &portal.ConflictError{Kind: "subscription", ID: id, Err: fmt.Errorf("it is not frozen: %w", portal.ErrConflict)}
+		return api.Subscription{}, &portal.ConflictError{Kind: "subscription", ID: id, Err: told.NotFrozen.As(portal.ErrConflict)}
 	}
 	s.Frozen = nil
 	return *s, nil

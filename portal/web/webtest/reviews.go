@@ -3,13 +3,12 @@ package webtest
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
 	"concierge/portal"
 	"concierge/portal/api"
+	"concierge/portal/told"
 )
 
 // fillReviews asks three questions: two deployments that may be one API, a pair across divisions, and a rename.
@@ -120,7 +119,7 @@ func (d *desk) Review(_ context.Context, id string) (api.Review, error) {
 
 func answered(v *api.Review, state string) error {
 	if v.State != "open" {
-		return &portal.ConflictError{Kind: "review", ID: v.ID, Err: fmt.Errorf("it is %s already", v.State)}
+		return &portal.ConflictError{Kind: "review", ID: v.ID, Err: told.ReviewDecided.With(v.State)}
 	}
 	v.State, v.CanUndo = state, true
 	return nil
@@ -137,7 +136,7 @@ func (d *desk) RejectReview(_ context.Context, id string) (api.Review, error) {
 func (d *desk) ReopenReview(_ context.Context, id string) (api.Review, error) {
 	return d.answer(id, func(v *api.Review) error {
 		if v.State == "open" {
-			return &portal.ConflictError{Kind: "review", ID: id, Err: errors.New("it is open")}
+			return &portal.ConflictError{Kind: "review", ID: id, Err: told.ReviewOpen.With()}
 		}
 		v.State, v.CanUndo = "open", false
 		return nil
@@ -163,7 +162,7 @@ func (d *desk) Composition(_ context.Context, name string) (api.Composition, err
 func (d *desk) SplitAPI(_ context.Context, name string, c api.Chosen) (api.Composition, error) {
 	return d.composed(name, func(found *api.Composition) error {
 		if len(c.Deployments) == 0 || len(c.Deployments) >= len(found.Deployments) {
-			return fmt.Errorf("choose deployments of this API, and leave at least one: %w", portal.ErrInvalid)
+			return told.ChooseSome.As(portal.ErrInvalid)
 		}
 		found.Deployments = slices.DeleteFunc(slices.Clone(found.Deployments), func(x api.EntryDeployment) bool { return slices.Contains(c.Deployments, x.ID) })
 		return nil

@@ -18,6 +18,7 @@ import (
 	"concierge/portal/access"
 	"concierge/portal/api"
 	"concierge/portal/people"
+	"concierge/portal/told"
 )
 
 // Password of everybody in the world.
@@ -164,7 +165,7 @@ func (w *World) AcceptInvitation(_ context.Context, token portal.Secret, name st
 		return access.Caller{}, portal.ErrNotFound
 	}
 	if len(password.Reveal()) < people.MinPasswordLength {
-		return access.Caller{}, fmt.Errorf("the password needs at least %d characters: %w", people.MinPasswordLength, portal.ErrInvalid)
+		return access.Caller{}, told.PasswordShort.As(portal.ErrInvalid, people.MinPasswordLength)
 	}
 	delete(w.invitations, token.Reveal())
 	p.Name, p.password, p.State = name, password.Reveal(), "active"

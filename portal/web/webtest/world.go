@@ -234,7 +234,7 @@ func (w *World) fillGateways() {
 		{ID: "classic-paris", Title: "Classic Paris", Kind: "express", Address: "http://esb.paris.meridian.internal:9876", Division: "europe", Site: "paris", Source: "api",
 			Placement: map[string]string{"audience": "internal", "hosting": "on-premises", "region": "eu", "generation": "legacy"}, Bounds: internal,
 			Capabilities: readOnly, Deployments: 31, LastGood: before(27 * hour)},
-		{ID: "public-edge", Title: "Public Edge", Kind: "kong", Address: "https://kong-admin.public.meridian.example:8444", Division: "platform", Site: "local", Source: "api", Paused: true,
+		{ID: "public-edge", Title: "Public Edge", Kind: "kong", Address: "https://kong-admin.public.meridian.example:8444", Division: "platform", Site: "local", Source: "configuration", Paused: true,
 			Placement: map[string]string{"audience": "public", "environment": "production"}, Bounds: portal.Bounds{Audiences: []portal.Audience{portal.Public}, Environments: []portal.Environment{portal.Production}},
 			Deployments: 6, LastGood: before(3 * day)},
 	}
