@@ -64,9 +64,10 @@ const (
 	// checkEvery is the safety net under notifications.
 	checkEvery = 5 * time.Second
 	// followPause is the least time between two looks that notifications cause, followMost the longest: after a large change the
-	// next is followed followRest times as much later as that took, so that an estate which is set up has the machine for itself.
+	// next is followed followRest times as much later as that took, so that an estate which is set up has most of the machine. A
+	// revoked token is to be refused everywhere within a second, on a busy machine too.
 	followPause = 10 * time.Millisecond
-	followMost  = time.Second
+	followMost  = 250 * time.Millisecond
 	followRest  = 4
 	// newestEvery is the least time between two looks that Newest makes: however many ask for what does not exist, the
 	// store is asked fifty times a second for its version, and each of them waits a little.
