@@ -48,8 +48,8 @@ func TestEveryProblemHasWords(t *testing.T) {
 func TestEveryUnreadDocumentHasWords(t *testing.T) {
 	for reason, values := range document.Reasons() {
 		for _, language := range ui.Languages {
-			said := ui.TextIn(language).T(unreadKeys[reason], "A", "<first>", "B", "<second>", "C", "<third>")
-			if unreadKeys[reason] == "" || strings.Contains(said, "⟦") {
+			said := ui.TextIn(language).T("unread."+string(reason), "A", "<first>", "B", "<second>", "C", "<third>")
+			if strings.Contains(said, "⟦") {
 				t.Errorf("%s: %s has no words", language, reason)
 				continue
 			}
@@ -62,9 +62,6 @@ func TestEveryUnreadDocumentHasWords(t *testing.T) {
 				t.Errorf("%s: %s does not say what to do: %q", language, reason, said)
 			}
 		}
-	}
-	if len(unreadKeys) != len(document.Reasons()) {
-		t.Error("a reason that is none has words")
 	}
 }
 

@@ -24,9 +24,6 @@ func TestSentencesAreSaid(t *testing.T) {
 		}
 		return all[0]
 	}
-	if len(toldKeys) != len(told.Sentences()) {
-		t.Errorf("%d sentences have words, of %d", len(toldKeys), len(told.Sentences()))
-	}
 	for _, language := range ui.Languages {
 		v := &visit{text: ui.TextIn(language)}
 		for s, n := range told.Sentences() {

@@ -8,29 +8,6 @@ import (
 	"concierge/portal/web/ui"
 )
 
-// warningKeys are what the warnings say.
-var warningKeys = map[portal.Warning]string{
-	portal.AddressUntold:     "warning.address_untold",
-	portal.DivisionUntrusted: "warning.division_untrusted",
-	portal.FetchFailed:       "warning.fetch_failed",
-	portal.FetchForbidden:    "warning.fetch_forbidden",
-	portal.FetchNowhere:      "warning.fetch_nowhere",
-	portal.FetchRefused:      "warning.fetch_refused",
-	portal.FetchTooLong:      "warning.fetch_too_long",
-	portal.NameUnknown:       "warning.name_unknown",
-	portal.NamesContradict:   "warning.names_contradict",
-	portal.NamesPartly:       "warning.names_partly",
-	portal.NoAddress:         "warning.no_address",
-	portal.NotTakenOver:      "warning.not_taken_over",
-	portal.OutsideBounds:     "warning.outside_bounds",
-	portal.PathPattern:       "warning.path_pattern",
-	portal.RuleNoAddress:     "warning.rule_no_address",
-	portal.RulePartly:        "warning.rule_partly",
-	portal.WordUnknown:       "warning.word_unknown",
-	portal.WordsContradict:   "warning.words_contradict",
-	portal.WordsUnread:       "warning.words_unread",
-}
-
 // warned says in the reader's language what a sync, a rule or a document was warned about. What is no warning of ours is said
 // as it is, in English.
 func (v *visit) warned(text string) ui.Said {
@@ -49,7 +26,7 @@ func (v *visit) warned(text string) ui.Said {
 	for i, value := range values {
 		pairs = append(pairs, string(rune('A'+i)), v.inWarning(w, value))
 	}
-	said := v.text.T(warningKeys[w], pairs...)
+	said := v.text.T("warning."+string(w), pairs...)
 	if about != "" {
 		said = about + ": " + said
 	}

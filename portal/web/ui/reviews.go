@@ -1,6 +1,11 @@
 package ui
 
-import "time"
+import (
+	"slices"
+	"time"
+
+	"github.com/nicksnyder/go-i18n/v2/i18n"
+)
 
 // ReviewsPath is where people say what is one API.
 const ReviewsPath = "/reviews"
@@ -147,24 +152,13 @@ var reviewStateKeys = map[string]string{"open": "review.open", "accepted": "revi
 // ReviewState names one.
 func (t Text) ReviewState(state string) string { return t.named(reviewStateKeys, state) }
 
-// joinReasonKeys are the messages for what speaks for and against two deployments being one API.
-var joinReasonKeys = map[string]string{
-	"same-id": "joinreason.same_id", "other-id": "joinreason.other_id", "same-title": "joinreason.same_title", "similar-title": "joinreason.similar_title",
-	"other-title": "joinreason.other_title", "same-operations": "joinreason.same_operations", "some-operations": "joinreason.some_operations",
-	"few-operations": "joinreason.few_operations", "same-path": "joinreason.same_path", "named-alike": "joinreason.named_alike", "other-names": "joinreason.other_names", "named-apart": "joinreason.named_apart",
-	"same-upstream": "joinreason.same_upstream", "other-upstream": "joinreason.other_upstream", "same-owner": "joinreason.same_owner",
-	"other-owner": "joinreason.other_owner", "other-division": "joinreason.other_division", "several-fit": "joinreason.several_fit",
-}
-
 // JoinReason says what speaks for or against two deployments being one API. A code that these pages do not know is said by
 // the fallback, which is English.
 func (t Text) JoinReason(code string, args []string, fallback string) Said {
-	key, known := joinReasonKeys[code]
-	if !known {
+	args = append(slices.Clone(args), "", "", "")
+	said, err := t.localizer.Localize(&i18n.LocalizeConfig{MessageID: "joinreason." + code, TemplateData: data([]any{"A", args[0], "B", args[1], "C", args[2]})})
+	if err != nil {
 		return Said{Text: fallback, English: true}
 	}
-	for len(args) < 3 {
-		args = append(args[:len(args):len(args)], "")
-	}
-	return Said{Text: t.T(key, "A", args[0], "B", args[1], "C", args[2])}
+	return Said{Text: said}
 }

@@ -164,32 +164,10 @@ func data(pairs []any) map[string]any {
 	return d
 }
 
-// reasonKeys are the messages for the codes of a decision's reasons.
-var reasonKeys = map[string]string{
-	"visible":            "why.visible",
-	"environment":        "why.environment",
-	"audience_own":       "why.audience_own",
-	"audience_also":      "why.audience_also",
-	"version_asked":      "why.version_asked",
-	"version_newest":     "why.version_newest",
-	"binding":            "why.binding",
-	"newcomer":           "why.newcomer",
-	"region_same":        "why.region_same",
-	"generation_current": "why.generation_current",
-	"settled":            "why.settled",
-	"division_same":      "why.division_same",
-	"priority":           "why.priority",
-	"only_one":           "why.only_one",
-	"tie":                "why.tie",
-}
-
 // Reason says a reason of a decision. A code that these pages do not know, or one that comes without the values that
 // its message needs, is said by the fallback, which is English.
 func (t Text) Reason(code string, args map[string]string, fallback string) string {
-	key, known := reasonKeys[code]
-	if !known {
-		return fallback
-	}
+	key := "why." + code
 	if code == "version_newest" && args["version"] == "" {
 		key = "why.version_none"
 	}

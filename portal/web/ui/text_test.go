@@ -8,6 +8,7 @@ import (
 	"go/token"
 	"io/fs"
 	"maps"
+	"math"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -16,7 +17,11 @@ import (
 	"testing"
 	"time"
 
+	"concierge/portal"
 	"concierge/portal/correlate"
+	"concierge/portal/document"
+	"concierge/portal/routing"
+	"concierge/portal/told"
 )
 
 // translations are the messages of one language: each with its plural forms, a plain one under "other".
@@ -134,6 +139,12 @@ func TestKeysAreUsedAndThere(t *testing.T) {
 	if len(said) < 100 {
 		t.Fatalf("only %d calls of T and N were found: this test looks in the wrong place", len(said))
 	}
+	for key, values := range derived() {
+		said[key], text[key] = true, true
+		if got := placeholders(messages[key]["other"]); values >= 0 && len(got) != values {
+			t.Errorf("%s says %v of %d values", key, got, values)
+		}
+	}
 	for key := range said {
 		if messages[key] == nil {
 			t.Errorf("%s is said but not there", key)
@@ -144,6 +155,27 @@ func TestKeysAreUsedAndThere(t *testing.T) {
 			t.Errorf("%s is there but never said", key)
 		}
 	}
+}
+
+// derived are the keys that are put together from the name of what is said, with how many values it has; -1 where that varies.
+func derived() map[string]int {
+	keys := map[string]int{}
+	for s, n := range told.Sentences() {
+		keys["told."+string(s)] = n
+	}
+	for w, n := range portal.Warnings() {
+		keys["warning."+string(w)] = n
+	}
+	for r, n := range document.Reasons() {
+		keys["unread."+string(r)] = n
+	}
+	for c := range routing.Codes(math.MaxUint16).All() {
+		keys["why."+c.String()] = -1
+	}
+	for _, code := range correlate.Codes() {
+		keys["joinreason."+code] = -1
+	}
+	return keys
 }
 
 // read notes what a source file says and writes.
@@ -185,27 +217,15 @@ func read(t *testing.T, file string, said, text map[string]bool) {
 func TestTablesOfKeys(t *testing.T) {
 	messages := translations(t, Languages[0])
 	for name, table := range map[string]map[string]string{
-		"reasons": reasonKeys, "environments": environmentKeys, "audiences": audienceKeys, "axes": axisKeys, "roles": roleKeys,
+		"environments": environmentKeys, "audiences": audienceKeys, "axes": axisKeys, "roles": roleKeys,
 		"key states": keyStateKeys, "subscription states": subscriptionStateKeys, "run states": runStateKeys,
-		"person states": personStateKeys, "lifecycles": lifecycleKeys, "effects": effectiveByKeys, "join reasons": joinReasonKeys,
+		"person states": personStateKeys, "lifecycles": lifecycleKeys, "effects": effectiveByKeys,
 	} {
 		for value, key := range table {
 			if messages[key] == nil {
 				t.Errorf("%s: %s is said as %s, which is no message", name, value, key)
 			}
 		}
-	}
-}
-
-// TestJoinReasons: whatever correlation says is said in the reader's language.
-func TestJoinReasons(t *testing.T) {
-	for _, code := range correlate.Codes() {
-		if joinReasonKeys[code] == "" {
-			t.Errorf("%s has no message", code)
-		}
-	}
-	if len(joinReasonKeys) != len(correlate.Codes()) {
-		t.Errorf("%d messages, %d reasons", len(joinReasonKeys), len(correlate.Codes()))
 	}
 }
 
@@ -246,6 +266,16 @@ func TestReason(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tc.want)
 			}
 		})
+	}
+}
+
+func TestJoinReason(t *testing.T) {
+	french, args := TextIn("fr"), []string{"Vega", "Deneb"}
+	if got := french.JoinReason("other-owner", args, "fallback"); got.English || !strings.Contains(got.Text, "Vega") || !strings.Contains(got.Text, "Deneb") {
+		t.Errorf("%+v", got)
+	}
+	if got := french.JoinReason("phase-of-the-moon", args, "fallback"); got != (Said{Text: "fallback", English: true}) {
+		t.Errorf("%+v", got)
 	}
 }
 
