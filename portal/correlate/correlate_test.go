@@ -771,3 +771,28 @@ func TestSegments(t *testing.T) {
 		t.Error("a greedy path is not open")
 	}
 }
+
+// TestShortcuts: what is asked of a segment before its patterns are never says otherwise than these.
+func TestShortcuts(t *testing.T) {
+	pieces := []string{"v", "version", "-", "_", ".", "1", "90", "3", "beta", "rc", "p", "{", "}", "api", "format", "ext", "extension", ".json", "2020-01-01", "preview", "id"}
+	versions, extensions := 0, 0
+	for range 100_000 {
+		var s string
+		for range 1 + rand.IntN(5) {
+			s += pieces[rand.IntN(len(pieces))]
+		}
+		version, extended := versionSegment.MatchString(s), extension.MatchString(s)
+		if isVersion(s) != version || extended && !mayExtend(s) {
+			t.Fatalf("%q: a version: %v, has an extension: %v", s, version, extended)
+		}
+		if version {
+			versions++
+		}
+		if extended {
+			extensions++
+		}
+	}
+	if min(versions, extensions) < 1000 {
+		t.Errorf("%d versions and %d extensions are too few to tell", versions, extensions)
+	}
+}

@@ -14,9 +14,15 @@ var (
 	extension      = regexp.MustCompile(`\.(json|xml|csv|php|aspx?|ashx|svc|html?|do|jsonp|ya?ml|rss|txt)$|[.]?\{\.?(format|extension|ext)\}$|\.\{\}$`)
 )
 
-// isVersion reports whether a segment in lower case is a version.
+// isVersion reports whether a segment in lower case is a version. Most are not by what is asked first, which is cheaper.
 func isVersion(s string) bool {
-	return (strings.ContainsAny(s, "0123456789") || strings.Contains(s, "version") || strings.HasPrefix(s, "v{")) && versionSegment.MatchString(s)
+	return s != "" && strings.IndexByte("v{-_.0123456789", s[0]) >= 0 &&
+		(strings.ContainsAny(s, "0123456789") || strings.Contains(s, "version") || strings.HasPrefix(s, "v{")) && versionSegment.MatchString(s)
+}
+
+// mayExtend is false for a segment in which there is no extension; asking that is cheaper.
+func mayExtend(s string) bool {
+	return strings.Contains(s, ".") || strings.HasSuffix(s, "ext}") || strings.HasSuffix(s, "format}") || strings.HasSuffix(s, "extension}")
 }
 
 // segments returns the parts of a path template that say what it is about, in lower case: without versions, without the
@@ -44,7 +50,7 @@ func segments(path string) (parts []string, open bool) {
 		if isVersion(s) || s == "api" || s == "apis" || s == "rest" {
 			continue
 		}
-		if strings.Contains(s, ".") || s[len(s)-1] == '}' { // else it has none
+		if mayExtend(s) {
 			if bare := extension.ReplaceAllString(s, ""); bare != "" || s[0] != '{' { // what is nothing but {format} is a parameter
 				s = bare
 			}
