@@ -23,3 +23,12 @@ export function closeFacets(root: ParentNode): void {
     if (!facet.querySelector(":checked")) facet.open = false;
   }
 }
+
+// showPlace scrolls the menu of the whole site to the entry for this page, where it is a strip with no room for all.
+export function showPlace(): void {
+  const here = document.querySelector(".rail [aria-current]");
+  const strip = here?.closest(".rail-groups");
+  if (!here || !strip) return;
+  const [one, all] = [here.getBoundingClientRect(), strip.getBoundingClientRect()];
+  strip.scrollLeft += one.left - all.left - (all.width - one.width) / 2;
+}

@@ -487,7 +487,7 @@ func catalogResults(c Catalog) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		if c.Clear != "" {
+		if c.Clear != "" && len(c.Items) > 0 {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 38, "<a href=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -96,6 +96,21 @@ func TestKeyTableOffersWhatAKeyCan(t *testing.T) {
 	}
 }
 
+// TestLongTablesFold: of a table without end some rows are seen, and the others are there when they are asked for.
+func TestLongTablesFold(t *testing.T) {
+	for name, page := range map[string]templ.Component{
+		"composition": CompositionPage(Page{}, Composition{Deployments: make([]EntryDeployment, 25)}),
+		"lifecycle":   LifecyclePageView(Page{}, LifecyclePage{Deployments: make([]LifecycleRow, 25)}),
+		"users":       LifecyclePageView(Page{}, LifecyclePage{Users: make([]LifecycleUser, 25)}),
+		"plan":        planView(RunPage{Plan: &Planned{Groups: []StepGroup{{Kind: "add", Steps: make([]Step, 25)}}}}),
+	} {
+		doc := render(t, english(), page)
+		if all, folded := doc.Find("tbody tr").Length(), doc.Find("details.help tbody tr").Length(); all != 25 || folded != 25-shownFirst {
+			t.Errorf("%s: %d rows, %d of them folded", name, all, folded)
+		}
+	}
+}
+
 func TestPollsOnlyWhileSomethingIsUnderWay(t *testing.T) {
 	for state, want := range map[string]int{"revoking": 1, "pending": 1, "active": 0, "revoked": 0} {
 		doc := render(t, english(), KeyPageView(Page{}, KeyPage{Key: Key{ID: "k", State: state}}))
