@@ -189,6 +189,9 @@ type Joins interface {
 	// AddReview writes nothing where there is one for the same two, whatever its state; added says whether it did.
 	AddReview(ctx context.Context, r Review) (added bool, err error)
 	Review(ctx context.Context, id string) (Review, error)
+	// SameReview returns the one that asks the same: of a rename about that deployment and that key; of a join about the
+	// entries that the two are in, of several an open one, else the newest. portal.ErrNotFound where it was never asked.
+	SameReview(ctx context.Context, r Review) (Review, error)
 	// UpdateReview saves state, agreement and decision; portal.ErrConflict where the state is no longer from.
 	UpdateReview(ctx context.Context, r Review, from ReviewState) error
 	// Reviews lists those that a filter is about, the highest score first, from the one after on.

@@ -124,13 +124,36 @@ func (s *Service) Join(ctx context.Context, c access.Caller, from, to string) (C
 		one, other := was.Records[0].Deployment.ID, there.Deployments[0].ID
 		review := catalog.Review{ID: portal.NewID("rev"), Kind: catalog.ReviewJoin, A: min(one, other), B: max(one, other), Score: 1,
 			State: catalog.ReviewOpen, Agreed: []portal.Division{was.Entry.Division}, Opened: a.now}
-		if _, err := a.store.AddReview(ctx, review); err != nil {
+		if review, err = a.question(ctx, review); err != nil {
 			return "", err
 		}
 		asked = &portal.ConflictError{Kind: "review", ID: review.ID, Err: told.OtherDivisionAsked.With()}
 		return was.Entry.ID, a.act(ctx, "review.ask", review.ID, map[string]string{"from": string(was.Entry.ID), "to": string(target.ID)})
 	})
 	return found, cmp.Or(err, asked)
+}
+
+// question asks what a review asks, unless that is open already: then it gets the yes of who asks, as long as others have to
+// say it too. One that was answered is open again.
+func (a *applier) question(ctx context.Context, review catalog.Review) (catalog.Review, error) {
+	known, err := a.store.SameReview(ctx, review)
+	if errors.Is(err, portal.ErrNotFound) {
+		_, err = a.store.AddReview(ctx, review)
+		return review, err
+	}
+	if err != nil {
+		return known, err
+	}
+	was := known.State
+	switch {
+	case was != catalog.ReviewOpen:
+		known.State, known.Agreed, known.DecidedBy, known.Decided = catalog.ReviewOpen, review.Agreed, "", a.now
+	case len(known.Agreed) == 0:
+		known.Agreed = review.Agreed
+	default:
+		return known, nil
+	}
+	return known, a.store.UpdateReview(ctx, known, was)
 }
 
 // act records what a person did.
@@ -307,7 +330,14 @@ func (s *Service) Undo(ctx context.Context, c access.Caller, name, act string) (
 		if i < 0 {
 			return "", fmt.Errorf("act %s on API %s: %w", act, name, portal.ErrNotFound)
 		}
-		return was.Acts[i].From, a.undo(ctx, c, act)
+		if err := a.undo(ctx, c, act); err != nil {
+			return "", err
+		}
+		from, err := a.store.LoadEntry(ctx, was.Acts[i].From)
+		if err == nil && !access.MayGovern(c, from.Division) {
+			return was.Acts[i].To, nil // what goes back is another division's again
+		}
+		return from.ID, err
 	})
 }
 

@@ -54,11 +54,13 @@ func compare(g catalog.Gateway, c connectors.Capabilities, current []catalog.Rec
 		byKey[r.Key()] = r
 	}
 	present := make(map[connectors.Key]bool, len(found))
-	var fresh []Found
+	var fresh, again []Found // again: under a name that another one had before
 	for _, f := range found {
 		present[f.Key] = true
-		if _, known := byKey[f.Key]; !known {
+		if r, known := byKey[f.Key]; !known {
 			fresh = append(fresh, f)
+		} else if !r.Live() {
+			again = append(again, f)
 		}
 	}
 	var gone []catalog.Record
@@ -67,7 +69,7 @@ func compare(g catalog.Gateway, c connectors.Capabilities, current []catalog.Rec
 			gone = append(gone, r)
 		}
 	}
-	renamed := p.renames(g, gone, fresh, c.Identity == connectors.Names)
+	renamed := p.renames(g, gone, fresh, again, c.Identity == connectors.Names)
 	// before is what there was of a deployment: a record under its key, or under the one that it was renamed from.
 	before := func(k connectors.Key) (r catalog.Record, moved bool) {
 		if r, moved = renamed[k]; moved {
@@ -119,11 +121,16 @@ func changeOf(before, after catalog.Record) Change {
 // renames pairs what is gone with what is fresh. A pair whose routes and document are both the same, on no other
 // deployment of either side, and whose placement would not let anybody else see it, is the same deployment, if the gateway
 // knows its things by name. A pair that agrees in one of them is offered, and so is every pair of a gateway whose ids are
-// opaque: it may have been restored from a backup under new ones.
-func (p *Plan) renames(g catalog.Gateway, gone []catalog.Record, fresh []Found, names bool) map[connectors.Key]catalog.Record {
+// opaque: it may have been restored from a backup under new ones. So is a pair of what is gone and what has been removed
+// before and is there again, since a gateway may give a name back.
+func (p *Plan) renames(g catalog.Gateway, gone []catalog.Record, fresh, again []Found, names bool) map[connectors.Key]catalog.Record {
 	sure := map[connectors.Key]catalog.Record{}
 	if len(gone) == 0 {
 		return sure
+	}
+	back := make(map[connectors.Key]bool, len(again))
+	for _, f := range again {
+		back[f.Key] = true
 	}
 	offered := map[[2]string]bool{}
 	pair := func(sign func(connectors.Deployment, string) string, certain bool) {
@@ -133,7 +140,7 @@ func (p *Plan) renames(g catalog.Gateway, gone []catalog.Record, fresh []Found, 
 				olds[s] = append(olds[s], r)
 			}
 		}
-		for _, f := range fresh {
+		for _, f := range slices.Concat(fresh, again) {
 			if s := sign(f.Deployment, f.Document); s != "" {
 				news[s] = append(news[s], f)
 			}
@@ -150,7 +157,7 @@ func (p *Plan) renames(g catalog.Gateway, gone []catalog.Record, fresh []Found, 
 			after := catalog.Record{Deployment: portal.Deployment{Placement: placement, RemoteID: f.RemoteID, Exposure: f.Exposure}, Discovered: f.Deployment}
 			after.Deployment.Title, after.Deployment.Document, after.Described = cmp.Or(f.Title, f.Described.Title, f.RemoteID), f.Document, f.Described
 			change := Change{r, after}
-			if certain && !change.Reclassified() {
+			if certain && !back[f.Key] && !change.Reclassified() {
 				sure[f.Key] = r
 			} else if id := [2]string{string(r.Deployment.ID), f.RemoteID + "\n" + f.Exposure}; !offered[id] {
 				offered[id] = true

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"concierge/connectors"
 	"concierge/portal"
 	"concierge/portal/access"
 	"concierge/portal/catalog"
@@ -24,6 +25,13 @@ func rename(ctx context.Context, tx catalog.Tx, actor string, now time.Time, q *
 		return err
 	}
 	if q.Other == nil { // its sync waits: what is published now is read under its new name by the next one
+		waits, err := awaited(ctx, st, g.ID, before.Key())
+		if err != nil {
+			return err
+		}
+		if !waits {
+			return &portal.ConflictError{Kind: "deployment", ID: string(before.Deployment.ID), Err: told.PublishedAgain.With()}
+		}
 		told := before.Discovered
 		told.Key = q.Review.Key
 		after, _ := publish(g, capabilities(g), Found{told, before.Described, before.Revision, before.Deployment.Document}, before.Override)
@@ -47,6 +55,7 @@ func rename(ctx context.Context, tx catalog.Tx, actor string, now time.Time, q *
 		return err
 	}
 	after, _ := publish(g, capabilities(g), Found{next.Discovered, next.Described, next.Revision, next.Deployment.Document}, before.Override)
+	after.Removed = next.Removed
 	if err := renamed(ctx, tx, actor, now, g, before, after); err != nil {
 		return err
 	}
@@ -61,6 +70,9 @@ func rename(ctx context.Context, tx catalog.Tx, actor string, now time.Time, q *
 		act.Renamed.Taken = append(act.Renamed.Taken, sub.ID)
 		return nil
 	}); err != nil {
+		return err
+	}
+	if err := newApplier(tx, actor, now).freeze(ctx, Plan{Gateway: g.ID, Change: []Change{{next, after}}}); err != nil {
 		return err
 	}
 	if err := st.TakeOver(ctx, next.Deployment.ID, before.Deployment.ID, q.Review.Key); err != nil {
@@ -91,6 +103,23 @@ func rename(ctx context.Context, tx catalog.Tx, actor string, now time.Time, q *
 	}
 	a.noteChanges()
 	return nil
+}
+
+// awaited reports whether the last plan for a gateway would remove a deployment, and was not applied.
+func awaited(ctx context.Context, st catalog.Store, gateway portal.GatewayID, key connectors.Key) (bool, error) {
+	runs, err := st.Runs(ctx, gateway, "", 0)
+	if err != nil {
+		return false, err
+	}
+	for _, r := range runs {
+		switch {
+		case r.State.Good():
+			return false, nil
+		case r.State == catalog.Waiting, r.State == catalog.Discarded:
+			return slices.Contains(r.Removing, key), nil
+		}
+	}
+	return false, nil
 }
 
 // renamed applies one rename as a sync would.

@@ -153,17 +153,19 @@ func TestRenameIsTakenBack(t *testing.T) {
 	})
 
 	t.Run("before its sync was applied", func(t *testing.T) {
-		d := newDesk(t, Options{})
-		all := []connectors.Deployment{deployment("old", "Card Payments")}
-		f := d.register("kong", all...)
+		d := newDesk(t, Options{Removals: Removals{Free: -1}})
+		f := d.register("kong", deployment("old", "Card Payments"))
 		d.sync("kong")
 		old := d.records("kong")["old"].Deployment
 		d.hold("sub_old", old)
+		f.set(func(f *fake) { f.deployments[0] = retitled })
+		if run := d.sync("kong"); run.State != catalog.Waiting {
+			t.Fatalf("%+v", run)
+		}
 		d.askRename("kong", old.ID, "new")
 		if _, err := d.service.Accept(ctx, retail, "rev_1"); err != nil {
 			t.Fatal(err)
 		}
-		f.set(func(f *fake) { f.deployments[0] = retitled })
 		d.sync("kong")
 		d.holdSince("sub_since", d.records("kong")["new"].Deployment, time.Now().Add(time.Hour))
 		if _, err := d.service.Reopen(ctx, retail, "rev_1"); err != nil {
@@ -193,6 +195,145 @@ func TestRenameIsTakenBack(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	})
+}
+
+// alike are deployments that are reached by the same routes, whatever they are called.
+func alike(prefix string, titles ...string) (all []connectors.Deployment) {
+	for _, title := range titles {
+		d := deployment(prefix+title, title)
+		d.Public, d.Paths = "https://gw.example/"+title, []string{"/" + title}
+		all = append(all, d)
+	}
+	return all
+}
+
+// TestRenameOfAnOvertakenPlan: a plan that waits asks whether what would go is what would come. Once its gateway tells the
+// old names again, a yes would take away what is there.
+func TestRenameOfAnOvertakenPlan(t *testing.T) {
+	d := newDesk(t, Options{})
+	titles := []string{"Card Payments", "Stock Ledger", "Parcel Tracking", "Loan Quotes", "Branch Directory", "Invoice Archive"}
+	f := d.register("kong", alike("old-", titles...)...)
+	d.sync("kong")
+	f.set(func(f *fake) { f.deployments = alike("new-", titles...) })
+	if run := d.sync("kong"); run.State != catalog.Waiting {
+		t.Fatalf("%+v", run)
+	}
+	f.set(func(f *fake) { f.deployments = alike("old-", titles...) })
+	if run := d.sync("kong"); run.State != catalog.Unchanged {
+		t.Fatalf("%+v", run)
+	}
+	open, before := d.asked(retail), d.dump()
+	if len(open) != len(titles) {
+		t.Fatalf("%d questions", len(open))
+	}
+	for _, q := range open {
+		if _, err := d.service.Accept(t.Context(), retail, q.ID); !errors.Is(err, portal.ErrConflict) {
+			t.Errorf("yes to %s: %v", q.Review.Key.RemoteID, err)
+		}
+	}
+	if d.dump() != before {
+		t.Error("something was written")
+	}
+}
+
+// TestRenameFreezesWhatItTakesElsewhere: what persons decided about the old deployment holds for what is published now, and
+// so what was issued there meanwhile may stand in another environment than it was issued for.
+func TestRenameFreezesWhatItTakesElsewhere(t *testing.T) {
+	d := newDesk(t, Options{})
+	f := d.placed("kong", append(alike("old-", "Card Payments"), deployment("x", "Stock Ledger"))...)
+	old := d.records("kong")["old-Card Payments"].Deployment.ID
+	if err := d.service.Override(t.Context(), "per_1", old, catalog.Override{Placement: map[portal.Axis]string{portal.AxisEnvironment: "test"}}); err != nil {
+		t.Fatal(err)
+	}
+	d.hold("sub_old", d.records("kong")["old-Card Payments"].Deployment)
+	f.set(func(f *fake) { f.deployments = append(alike("new-", "Card Payments"), deployment("x", "Stock Ledger")) })
+	d.sync("kong")
+	d.hold("sub_next", d.records("kong")["new-Card Payments"].Deployment)
+	open := d.asked(retail)
+	if len(open) != 1 {
+		t.Fatalf("%+v", open)
+	}
+	if _, err := d.service.Accept(t.Context(), retail, open[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	if s := d.subscription("sub_next"); s.Deployment != old || s.Frozen.IsZero() || s.FrozenBecause != "environment production → test" {
+		t.Errorf("what was issued for production: %+v", s)
+	}
+	if s := d.subscription("sub_old"); s.Deployment != old || !s.Frozen.IsZero() {
+		t.Errorf("what was issued for test: %+v", s)
+	}
+}
+
+// TestNamesThatAreGivenBack: a gateway is restored under new ids, then under the old ones, and so on. Each time it is asked,
+// and a yes keeps the deployment with its keys.
+func TestNamesThatAreGivenBack(t *testing.T) {
+	d := newDesk(t, Options{})
+	publish := func(prefix string) []connectors.Deployment {
+		return append(alike(prefix, "Card Payments"), deployment("x", "Stock Ledger"))
+	}
+	f := d.register("kong", publish("old-")...)
+	d.sync("kong")
+	was := d.records("kong")["old-Card Payments"].Deployment
+	d.hold("sub_1", was)
+	for i, prefix := range []string{"new-", "old-", "new-", "old-"} {
+		f.set(func(f *fake) { f.deployments = publish(prefix) })
+		d.sync("kong")
+		open := d.asked(retail)
+		if len(open) != 1 || open[0].Kind != catalog.ReviewRename {
+			t.Fatalf("%d: %+v", i, open)
+		}
+		if _, err := d.service.Accept(t.Context(), retail, open[0].ID); err != nil {
+			t.Fatal(i, err)
+		}
+		is := d.records("kong")[prefix+"Card Payments"].Deployment
+		if at, key := d.keyOf("sub_1"); is.ID != was.ID || at != was.ID || key.RemoteID != is.RemoteID {
+			t.Errorf("%d: %+v, its key at %s as %+v", i, is, at, key)
+		}
+		if run := d.sync("kong"); run.State != catalog.Unchanged {
+			t.Errorf("%d: %+v", i, run)
+		}
+	}
+	// Taken back, it is what was accepted last that is undone.
+	all, err := d.service.Reviews(t.Context(), retail, catalog.ReviewFilter{State: catalog.ReviewAccepted}, "", 0)
+	if err != nil || len(all) != 2 {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	for _, q := range all {
+		if q.Review.Key.RemoteID != "old-Card Payments" {
+			continue
+		}
+		if _, err := d.service.Reopen(t.Context(), retail, q.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if at, key := d.keyOf("sub_1"); at != was.ID || key.RemoteID != "new-Card Payments" {
+		t.Errorf("its key is at %s as %+v", at, key)
+	}
+}
+
+// TestRenameToWhatHasGone: a yes to a name that the gateway does not tell any more publishes nothing.
+func TestRenameToWhatHasGone(t *testing.T) {
+	d := newDesk(t, Options{})
+	rest := deployment("x", "Stock Ledger")
+	f := d.register("kong", append(alike("old-", "Card Payments"), rest)...)
+	d.sync("kong")
+	f.set(func(f *fake) { f.deployments = append(alike("new-", "Card Payments"), rest) })
+	d.sync("kong")
+	f.set(func(f *fake) { f.deployments = []connectors.Deployment{rest} })
+	d.sync("kong")
+	open := d.asked(retail)
+	if len(open) != 1 {
+		t.Fatalf("%+v", open)
+	}
+	if _, err := d.service.Accept(t.Context(), retail, open[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	if all := d.records("kong"); len(all) != 1 {
+		t.Errorf("published: %+v", all)
+	}
+	if run := d.sync("kong"); run.State != catalog.Unchanged {
+		t.Errorf("%+v", run)
+	}
 }
 
 func second[T any](_ T, err error) error { return err }

@@ -77,7 +77,8 @@ func (s *Service) OpenReviews(ctx context.Context, c access.Caller) (n int, err 
 	return n, err
 }
 
-// Review returns one question. portal.ErrNotFound where it concerns nothing that the caller governs.
+// Review returns one question. portal.ErrNotFound where it concerns nothing that the caller governs, or governed when they
+// agreed.
 func (s *Service) Review(ctx context.Context, c access.Caller, id string) (q Question, err error) {
 	err = s.db.View(ctx, func(tx catalog.Tx) error {
 		q, err = visibleQuestion(ctx, tx.Catalog(), c, id)
@@ -93,7 +94,10 @@ func visibleQuestion(ctx context.Context, st catalog.Store, c access.Caller, id 
 	}
 	q, err := question(ctx, st, v)
 	if err == nil && len(q.governed(c)) == 0 {
-		err = noReview(id)
+		if !slices.ContainsFunc(q.Agreed, func(d portal.Division) bool { return access.MayGovern(c, d) }) {
+			return q, noReview(id)
+		}
+		q.Act = "" // who said yes and gave an entry away sees what came of it, and undoes nothing
 	}
 	return q, err
 }
@@ -142,7 +146,8 @@ func (q *Question) undoable(ctx context.Context, st catalog.Store) error {
 	acts, err := st.EntryActs(ctx, q.One.Entry.ID)
 	for _, a := range acts {
 		if a.Review == q.ID && a.Undone.IsZero() {
-			q.Act = a.ID
+			q.Act = a.ID // the newest
+			break
 		}
 	}
 	return err

@@ -113,6 +113,82 @@ func TestNobodyCapturesAnothersConsumers(t *testing.T) {
 	}
 }
 
+// TestAskingAgain: who asks another division a second time is led to the question that was asked, which is open again if it
+// was answered.
+func TestAskingAgain(t *testing.T) {
+	d := newDesk(t, Options{})
+	d.registerFor("retail", "kong-r", deployment("pay", "Card Payments"))
+	d.registerFor("wholesale", "kong-w", deployment("led", "Stock Ledger"))
+	d.sync("kong-r")
+	d.sync("kong-w")
+	ask := func() Question {
+		t.Helper()
+		_, err := d.service.Join(t.Context(), retail, "card-payments", "stock-ledger")
+		var asked *portal.ConflictError
+		if !errors.As(err, &asked) || asked.Kind != "review" {
+			t.Fatalf("%v", err)
+		}
+		q, err := d.service.Review(t.Context(), retail, asked.ID)
+		if err != nil || q.State != catalog.ReviewOpen || !slices.Equal(q.Missing, []portal.Division{"wholesale"}) {
+			t.Fatalf("%+v, %v", q, err)
+		}
+		return q
+	}
+	first := ask()
+	if again := ask(); again.ID != first.ID {
+		t.Errorf("%+v", again)
+	}
+	if _, err := d.service.Reject(t.Context(), wholesale, first.ID); err != nil {
+		t.Fatal(err)
+	}
+	if again := ask(); again.ID != first.ID {
+		t.Errorf("%+v", again)
+	}
+	if q, err := d.service.Accept(t.Context(), wholesale, first.ID); err != nil || q.State != catalog.ReviewAccepted || len(d.entries()) != 1 {
+		t.Errorf("%+v, %v", q, err)
+	}
+}
+
+// TestADivisionGivesItsEntryAway: the last yes may be of the division whose entry becomes part of the other's. It sees what
+// came of that; to take it apart is the other's, who gets back what it had.
+func TestADivisionGivesItsEntryAway(t *testing.T) {
+	d := newDesk(t, Options{})
+	d.registerFor("retail", "kong-r", deployment("pay", "Card Payments"))
+	d.registerFor("wholesale", "kong-w", deployment("pay", "Card Payments"))
+	d.sync("kong-r")
+	d.sync("kong-w")
+	before, id := d.entries(), d.asked(chief)[0].ID
+	if _, err := d.service.Accept(t.Context(), retail, id); err != nil {
+		t.Fatal(err)
+	}
+	q, err := d.service.Accept(t.Context(), wholesale, id)
+	if err != nil || q.State != catalog.ReviewAccepted || q.Act != "" {
+		t.Fatalf("%+v, %v", q, err)
+	}
+	joined := d.entries()
+	if len(joined) != 1 || q.One.Entry.Division != "retail" || q.Other.Entry.Division != "retail" {
+		t.Fatalf("%+v", joined)
+	}
+	if q, err := d.service.Review(t.Context(), wholesale, id); err != nil || q.Act != "" {
+		t.Errorf("%+v, %v", q, err)
+	}
+	if _, err := d.service.Reopen(t.Context(), wholesale, id); err == nil {
+		t.Error("it takes another division's entry apart")
+	}
+	for slug, e := range joined {
+		c, err := d.service.Composition(t.Context(), retail, slug)
+		if err != nil || len(c.Acts) != 1 {
+			t.Fatalf("%+v, %v", c, err)
+		}
+		if c, err = d.service.Undo(t.Context(), retail, slug, c.Acts[0].ID); err != nil || c.Entry.ID != e.ID {
+			t.Fatalf("%+v, %v", c.Entry, err)
+		}
+	}
+	if after := d.entries(); len(after) != len(before) {
+		t.Errorf("%+v", after)
+	}
+}
+
 func TestANoIsRemembered(t *testing.T) {
 	d := newDesk(t, Options{})
 	d.registerFor("retail", "kong-r", deployment("pay", "Card Payments"))

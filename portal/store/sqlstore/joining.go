@@ -353,6 +353,17 @@ func (s catalogStore) Review(ctx context.Context, id string) (catalog.Review, er
 	return v, doing(err, "review %s", id)
 }
 
+func (s catalogStore) SameReview(ctx context.Context, v catalog.Review) (catalog.Review, error) {
+	where, args := `a = $1 AND remote = $2 AND exposure = $3 AND kind = 'rename'`, []any{string(v.A), v.Key.RemoteID, v.Key.Exposure}
+	if v.Kind == catalog.ReviewJoin {
+		const entries = `(SELECT api FROM deployments WHERE id IN ($1, $2))`
+		where, args = `a IN (SELECT id FROM deployments WHERE api IN `+entries+`) AND b IN (SELECT id FROM deployments WHERE api IN `+entries+`)
+			AND (SELECT api FROM deployments WHERE id = a) <> (SELECT api FROM deployments WHERE id = b) AND kind = 'join'`, []any{string(v.A), string(v.B)}
+	}
+	same, err := get(ctx, s.tx, scanReview, `SELECT `+reviewColumns+` FROM reviews WHERE `+where+` ORDER BY state = 'open' DESC, opened DESC, id LIMIT 1`, args...)
+	return same, doing(err, "review of %s", v.A)
+}
+
 func (s catalogStore) UpdateReview(ctx context.Context, v catalog.Review, from catalog.ReviewState) error {
 	agreed, err := json.Marshal(v.Agreed)
 	if err != nil {

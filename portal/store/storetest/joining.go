@@ -406,6 +406,17 @@ func reviews(t T, db DB) {
 		if diff := cmp.Diff(rename, got); diff != "" {
 			t.Error(diff)
 		}
+		otherName, otherWay := rename, review("rev_x", 1, 0, 0.9)
+		otherName.Key.Exposure = "test"
+		for _, tc := range []struct {
+			catalog.Review
+			want string
+		}{{rename, "rev_3"}, {otherName, ""}, {otherWay, "rev_1"}, {review("rev_x", 1, 2, 0.1), "rev_2"}, {review("rev_x", 0, 2, 0.9), ""}} {
+			same, err := s.SameReview(ctx, tc.Review)
+			if same.ID != tc.want || (err != nil) != (tc.want == "") || err != nil && !errors.Is(err, portal.ErrNotFound) {
+				t.Errorf("asked before as %+v: %q, %v", tc.Review, same.ID, err)
+			}
+		}
 		for _, tc := range []struct {
 			entries []portal.APIID
 			want    map[[2]portal.APIID]bool
