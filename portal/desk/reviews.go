@@ -17,6 +17,7 @@ import (
 	"concierge/portal/correlate"
 	"concierge/portal/ingest"
 	"concierge/portal/people"
+	"concierge/portal/routing"
 )
 
 func (d *desk) Reviews(ctx context.Context, q api.ReviewsQuery) (list api.ReviewList, err error) {
@@ -209,8 +210,29 @@ func (d *desk) SplitAPI(ctx context.Context, name string, c api.Chosen) (api.Com
 }
 
 func (d *desk) JoinAPI(ctx context.Context, name string, t api.Target) (api.Composition, error) {
-	joined, err := d.Ingest.Join(ctx, d.caller, name, t.Into)
+	into, err := d.joinable(ctx, t.Into)
+	if err != nil {
+		return api.Composition{}, err
+	}
+	joined, err := d.Ingest.Join(ctx, d.caller, name, string(into))
 	return d.composed(ctx, joined, err)
+}
+
+// joinable finds what an API is to become part of: one that the caller governs, or sees as a consumer. Whoever is asked about
+// another one is shown what it is made of.
+func (d *desk) joinable(ctx context.Context, name string) (portal.APIID, error) {
+	c, err := d.Ingest.Composition(ctx, d.caller, name)
+	if !errors.Is(err, portal.ErrNotFound) {
+		return c.Entry.ID, err
+	}
+	seen, _, err := routing.Find(ctx, d.Live, func(t *routing.Table) (routing.EntryView, error) {
+		v, err := t.API(d.consumer(), name)
+		if err != nil {
+			return v, fmt.Errorf("API %s: %w", name, err)
+		}
+		return v, nil
+	})
+	return seen.ID, err
 }
 
 func (d *desk) ConfirmAPI(ctx context.Context, name string, c api.Chosen) (api.Composition, error) {

@@ -227,3 +227,37 @@ func TestKeysSurviveJoinsAndSplits(t *testing.T) {
 		t.Errorf("another division sees what it is made of: %v", err)
 	}
 }
+
+// TestJoiningAsksAboutWhatOneSees: an API of another division that the caller does not see is as one that does not exist;
+// asked about one that they see, they are told which question that is.
+func TestJoiningAsksAboutWhatOneSees(t *testing.T) {
+	service, gateways := estate(t)
+	ctx := t.Context()
+	for id, placed := range map[portal.GatewayID]map[portal.Axis]string{
+		"seen":   {portal.AxisAudience: "internal", portal.AxisEnvironment: "production"},
+		"unseen": {portal.AxisAudience: "internal"},
+	} {
+		gateways["shelf://"+string(id)] = &shelf{deployment: connectors.Deployment{Key: connectors.Key{RemoteID: "svc"}, Title: string(id), Public: "https://x.example", Active: true}}
+		_, err := service.Gateways.Register(ctx, "c", ingest.Registration{Gateway: catalog.Gateway{ID: id, Kind: "shelf", Address: "shelf://" + string(id), Division: "parcel", Defaults: placed}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		run, err := service.Ingest.Sync(ctx, id, "c")
+		if err == nil {
+			_, err = service.Ingest.Wait(ctx, id, run.ID)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	govern := service.For(owner)
+	var asked *portal.ConflictError
+	if _, err := govern.JoinAPI(ctx, "crew-rostering", api.Target{Into: "seen"}); !errors.As(err, &asked) || asked.Kind != "review" {
+		t.Errorf("one that they see: %v", err)
+	}
+	_, none := govern.JoinAPI(ctx, "crew-rostering", api.Target{Into: "nothing"})
+	_, unseen := govern.JoinAPI(ctx, "crew-rostering", api.Target{Into: "unseen"})
+	if !errors.Is(unseen, portal.ErrNotFound) || errors.As(unseen, &asked) || !errors.Is(none, portal.ErrNotFound) {
+		t.Errorf("one that they do not see: %v; one that does not exist: %v", unseen, none)
+	}
+}
