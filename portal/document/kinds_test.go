@@ -139,6 +139,9 @@ func TestDescribeOtherKinds(t *testing.T) {
 			Servers:    []string{"http://orders.internal.test:8080/soap"},
 			Operations: []Operation{{Method: "SOAP", Path: "Orders/Get", ID: "Get", Summary: "Gets one"}, {Method: "SOAP", Path: "Orders/Put", ID: "Put"}},
 		}},
+		"WSDL in ASCII": {`<?xml version="1.0" encoding="ISO-8859-1"?><definitions xmlns="http://schemas.xmlsoap.org/wsdl/" name="Orders"/>`, Description{
+			Kind: WSDL, Format: XML, SpecVersion: "1.1", Title: "Orders",
+		}},
 		"WSDL 2.0": {wsdlTwo, Description{
 			Kind: WSDL, Format: XML, SpecVersion: "2.0", Title: "OrderService", Servers: []string{"http://orders.internal.test/2"},
 			Operations: []Operation{{Method: "SOAP", Path: "Orders/Get", ID: "Get"}},
@@ -223,7 +226,8 @@ func TestHostileOtherKinds(t *testing.T) {
 	for name, tc := range map[string]struct{ doc, want string }{
 		"entities":              {`<!DOCTYPE d [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><definitions>&b;</definitions>`, "document type"},
 		"an entity":             {`<definitions xmlns="http://schemas.xmlsoap.org/wsdl/">&a;</definitions>`, "not valid XML"},
-		"another encoding":      {`<?xml version="1.0" encoding="ISO-8859-1"?><definitions xmlns="http://schemas.xmlsoap.org/wsdl/"/>`, "not valid XML"},
+		"another encoding":      {`<?xml version="1.0" encoding="UTF-16"?><definitions xmlns="http://schemas.xmlsoap.org/wsdl/"/>`, "not UTF-8"},
+		"of another encoding":   {`<?xml version="1.0" encoding="ISO-8859-1"?><definitions xmlns="http://schemas.xmlsoap.org/wsdl/" name="é"/>`, "not UTF-8"},
 		"deep XML":              {`<definitions xmlns="http://schemas.xmlsoap.org/wsdl/">` + strings.Repeat("<a>", 200), "nested more than"},
 		"many elements":         {`<definitions xmlns="http://schemas.xmlsoap.org/wsdl/">` + strings.Repeat("<a/>", 600), "more than 1000 values"},
 		"other XML":             {`<a/>`, "neither WSDL"},

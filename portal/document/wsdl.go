@@ -6,7 +6,9 @@ import (
 	"errors"
 	"io"
 	"net/url"
+	"regexp"
 	"strings"
+	"unicode"
 )
 
 // Namespaces of WSDL and of what stands in it.
@@ -25,16 +27,31 @@ var wsdlKept = map[string]bool{
 	"http://www.w3.org/ns/wsdl/soap": true, "http://www.w3.org/ns/wsdl/http": true,
 }
 
+// errEncoding: a text declares an encoding in which it says something else than in UTF-8.
+var errEncoding = errors.New("another encoding")
+
+// extendsASCII matches encodings in which ASCII is what it is in UTF-8.
+var extendsASCII = regexp.MustCompile(`(?i)^(us-ascii|ascii|latin1|iso-8859-[0-9]+|windows-125[0-8])$`)
+
 // elements calls each for every token of an XML text, with the names of the elements around it. A document type, and with it
 // every entity, is refused.
 func elements(text []byte, limits Limits, each func(t xml.Token, around []xml.Name) error) error {
 	dec := xml.NewDecoder(bytes.NewReader(text))
+	dec.CharsetReader = func(label string, input io.Reader) (io.Reader, error) {
+		if !extendsASCII.MatchString(label) || bytes.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII }) {
+			return nil, errEncoding
+		}
+		return input, nil
+	}
 	var around []xml.Name
 	nodes := 0
 	for {
 		t, err := dec.Token()
 		if errors.Is(err, io.EOF) {
 			return nil
+		}
+		if errors.Is(err, errEncoding) {
+			return invalid(NotUTF8)
 		}
 		if err != nil {
 			return invalid(BadXML, dec.InputOffset(), err)
