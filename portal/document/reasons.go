@@ -2,56 +2,52 @@ package document
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
-	"sync"
 
 	"concierge/portal"
+	"concierge/portal/told"
 )
-
-// Reason names why a description is refused, so that it can be said in other languages. Reasons are kept where their words
-// are: what was refused is written down as text, and ReasonIn finds its reason again.
-type Reason string
 
 // The reasons.
 const (
-	AsyncAPIVersion Reason = "asyncapi_version"
-	SwaggerVersion  Reason = "swagger_version"
-	OpenAPIVersion  Reason = "openapi_version"
-	NoVersion       Reason = "no_version"
-	TooLarge        Reason = "too_large"
-	TooMany         Reason = "too_many"
-	TooDeep         Reason = "too_deep"
-	NothingDefined  Reason = "nothing_defined"
-	BadField        Reason = "bad_field"
-	OpenBracket     Reason = "open_bracket"
-	OpenComment     Reason = "open_comment"
-	OpenText        Reason = "open_text"
-	OpenLine        Reason = "open_line"
-	DeepBrackets    Reason = "deep_brackets"
-	StrayBracket    Reason = "stray_bracket"
-	NotUTF8         Reason = "not_utf8"
-	Empty           Reason = "empty"
-	NotObject       Reason = "not_object"
-	Trailing        Reason = "trailing"
-	CutShort        Reason = "cut_short"
-	BadJSON         Reason = "bad_json"
-	TwiceKey        Reason = "twice_key"
-	BadYAML         Reason = "bad_yaml"
-	OddKey          Reason = "odd_key"
-	BadMerge        Reason = "bad_merge"
-	NoProto         Reason = "no_proto"
-	BadDescriptors  Reason = "bad_descriptors"
-	BadXML          Reason = "bad_xml"
-	DocumentType    Reason = "document_type"
-	DeepElements    Reason = "deep_elements"
-	NotWSDL         Reason = "not_wsdl"
-	NoElement       Reason = "no_element"
-	Namespaces      Reason = "namespaces"
+	AsyncAPIVersion told.Sentence = "asyncapi_version"
+	SwaggerVersion  told.Sentence = "swagger_version"
+	OpenAPIVersion  told.Sentence = "openapi_version"
+	NoVersion       told.Sentence = "no_version"
+	TooLarge        told.Sentence = "too_large"
+	TooMany         told.Sentence = "too_many"
+	TooDeep         told.Sentence = "too_deep"
+	NothingDefined  told.Sentence = "nothing_defined"
+	BadField        told.Sentence = "bad_field"
+	OpenBracket     told.Sentence = "open_bracket"
+	OpenComment     told.Sentence = "open_comment"
+	OpenText        told.Sentence = "open_text"
+	OpenLine        told.Sentence = "open_line"
+	DeepBrackets    told.Sentence = "deep_brackets"
+	StrayBracket    told.Sentence = "stray_bracket"
+	NotUTF8         told.Sentence = "not_utf8"
+	Empty           told.Sentence = "empty"
+	NotObject       told.Sentence = "not_object"
+	Trailing        told.Sentence = "trailing"
+	CutShort        told.Sentence = "cut_short"
+	BadJSON         told.Sentence = "bad_json"
+	TwiceKey        told.Sentence = "twice_key"
+	BadYAML         told.Sentence = "bad_yaml"
+	OddKey          told.Sentence = "odd_key"
+	BadMerge        told.Sentence = "bad_merge"
+	NoProto         told.Sentence = "no_proto"
+	BadDescriptors  told.Sentence = "bad_descriptors"
+	BadXML          told.Sentence = "bad_xml"
+	DocumentType    told.Sentence = "document_type"
+	DeepElements    told.Sentence = "deep_elements"
+	NotWSDL         told.Sentence = "not_wsdl"
+	NoElement       told.Sentence = "no_element"
+	Namespaces      told.Sentence = "namespaces"
 )
 
-// sayings are what each reason says, and what to do.
-var sayings = map[Reason]string{
+// Reasons say why a description is refused, and what to do. What was refused is written down as text, and ReasonIn finds its
+// reason again.
+var Reasons = told.NewBook(map[told.Sentence]string{
 	AsyncAPIVersion: "AsyncAPI %s is not read; use 2 or 3",
 	SwaggerVersion:  "Swagger %s is not read; convert it to OpenAPI 3",
 	OpenAPIVersion:  "OpenAPI %s is not read; use 2.0, 3.0, 3.1 or 3.2",
@@ -85,50 +81,21 @@ var sayings = map[Reason]string{
 	NotWSDL:         "its root is <%s>, which is neither WSDL 1.1 nor 2.0; is it the right file?",
 	NoElement:       "it holds no element; export it again from its source",
 	Namespaces:      "it declares more than %d namespaces; declare them once, at its root",
-}
-
-// Reasons are all of them, with how many values each says.
-func Reasons() map[Reason]int {
-	all := make(map[Reason]int, len(sayings))
-	for r, format := range sayings {
-		all[r] = len(verb.FindAllString(format, -1))
-	}
-	return all
-}
+})
 
 const refused = "API description: "
 
 // invalid says what is wrong with a description, and is portal.ErrInvalid.
-func invalid(r Reason, values ...any) error {
-	return fmt.Errorf(refused+"%w: %w", portal.ErrInvalid, fmt.Errorf(sayings[r], values...))
+func invalid(r told.Sentence, values ...any) error {
+	return fmt.Errorf(refused+"%w: %w", portal.ErrInvalid, Reasons.Error(r, values...))
 }
-
-var verb = regexp.MustCompile(`%[dsw]`)
-
-// patterns match the words of each reason at the end of a text, with the values in them.
-var patterns = sync.OnceValue(func() map[Reason]*regexp.Regexp {
-	all := make(map[Reason]*regexp.Regexp, len(sayings))
-	for r, format := range sayings {
-		parts := verb.Split(format, -1)
-		for i, part := range parts {
-			parts[i] = regexp.QuoteMeta(part)
-		}
-		all[r] = regexp.MustCompile("(?s)^" + strings.Join(parts, "(.*?)") + "$")
-	}
-	return all
-})
 
 // ReasonIn finds the reason in the text of an error of this package, with the values that it says, in order. ok is false
 // where the text says something else.
-func ReasonIn(text string) (r Reason, values []string, ok bool) {
+func ReasonIn(text string) (r told.Sentence, values []string, ok bool) {
 	_, text, ok = strings.Cut(text, refused+portal.ErrInvalid.Error()+": ")
 	if !ok {
 		return "", nil, false
 	}
-	for r, p := range patterns() {
-		if found := p.FindStringSubmatch(text); found != nil {
-			return r, found[1:], true
-		}
-	}
-	return "", nil, false
+	return Reasons.Find(text)
 }

@@ -17,6 +17,7 @@ import (
 	"concierge/portal/catalog"
 	"concierge/portal/correlate"
 	"concierge/portal/document"
+	"concierge/portal/told"
 )
 
 const (
@@ -96,7 +97,7 @@ func (s *Service) documents(ctx context.Context, g catalog.Gateway, conn connect
 				if ref.URL != "" {
 					doc, described, err = s.openDocument(elsewhere, func(ctx context.Context) (io.ReadCloser, error) { return fetch(ctx, g, outside, ref.URL) })
 					if err != nil && elsewhere.Err() != nil {
-						err = fmt.Errorf("%s: %w", portal.FetchTooLong.Text(), portal.ErrUnavailable)
+						err = fmt.Errorf("%s: %w", told.Warning(told.FetchTooLong), portal.ErrUnavailable)
 					}
 				} else {
 					doc, described, err = s.openDocument(readCtx, func(ctx context.Context) (io.ReadCloser, error) { return conn.OpenDocument(ctx, ref) })

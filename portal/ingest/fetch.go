@@ -10,6 +10,7 @@ import (
 	"concierge/portal"
 	"concierge/portal/catalog"
 	"concierge/portal/outbound"
+	"concierge/portal/told"
 )
 
 // fetcher is the client for documents that a gateway's objects point to. It reaches public addresses and those that an
@@ -35,10 +36,10 @@ func fetcher(g catalog.Gateway) (*http.Client, error) {
 func fetch(ctx context.Context, g catalog.Gateway, client *http.Client, address string) (io.ReadCloser, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
-		return nil, fmt.Errorf("%s: %w", portal.FetchNowhere.Text(), portal.ErrInvalid)
+		return nil, fmt.Errorf("%s: %w", told.Warning(told.FetchNowhere), portal.ErrInvalid)
 	}
 	if !g.Documents.Fetch {
-		return nil, fmt.Errorf("%s: %w", portal.FetchForbidden.Text(u.Host), portal.ErrDenied)
+		return nil, fmt.Errorf("%s: %w", told.Warning(told.FetchForbidden, u.Host), portal.ErrDenied)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
@@ -59,5 +60,5 @@ func fetch(ctx context.Context, g catalog.Gateway, client *http.Client, address 
 		kind = portal.ErrDenied
 	}
 	_ = resp.Body.Close()
-	return nil, fmt.Errorf("%s: %w", portal.FetchRefused.Text(u.Host, resp.Status), kind)
+	return nil, fmt.Errorf("%s: %w", told.Warning(told.FetchRefused, u.Host, resp.Status), kind)
 }

@@ -8,6 +8,7 @@ import (
 	"concierge/connectors"
 	"concierge/portal"
 	"concierge/portal/catalog"
+	"concierge/portal/told"
 )
 
 // Words of a document about its lifecycle: x-concierge-lifecycle and so on. Times are days (2027-01-31) or RFC 3339.
@@ -23,7 +24,7 @@ const (
 // called a beta is often in use for years, and a preview takes no newcomers.
 func live(d *portal.Deployment, c connectors.Deployment, doc catalog.Described) (warnings []string) {
 	warn := func(word string) {
-		warnings = append(warnings, name(c)+": "+portal.WordUnknown.Text(word, doc.Words[word]))
+		warnings = append(warnings, name(c)+": "+told.Warning(told.WordUnknown, word, doc.Words[word]))
 	}
 	d.Lifecycle = portal.Active
 	if said := portal.Lifecycle(strings.ToLower(strings.TrimSpace(doc.Words[wordLifecycle]))); slices.Contains(portal.Lifecycles, said) {

@@ -72,7 +72,7 @@ func place(g catalog.Gateway, d connectors.Deployment, doc catalog.Described, o 
 		case partly:
 			for _, axis := range failClosed {
 				if v := r.Set[axis]; v != "" && v != p.placement.Get(axis) {
-					p.unknown(axis, portal.LayerRule, portal.RulePartly.Text(r.Match))
+					p.unknown(axis, portal.LayerRule, told.Warning(told.RulePartly, r.Match))
 				}
 			}
 		}
@@ -111,7 +111,7 @@ func (p *placing) unknown(axis portal.Axis, layer portal.Layer, why string) {
 
 func (p *placing) set(axis portal.Axis, value string, layer portal.Layer) {
 	if !within(p.gateway, axis, value) && (layer != portal.LayerWords || !slices.Contains(p.gateway.Trust, axis)) {
-		p.unknown(axis, layer, portal.OutsideBounds.Text(axis, value, portal.LayerPhrases[layer]))
+		p.unknown(axis, layer, told.Warning(told.OutsideBounds, axis, value, told.LayerPhrases[layer]))
 		return
 	}
 	p.placement[axis] = portal.Placed{Value: value, Layer: layer}
@@ -128,7 +128,7 @@ func (p *placing) names(d connectors.Deployment) {
 	case n.doubt != "":
 		p.unknown(axis, layer, n.doubt)
 	case n.partly && string(n.environment) != p.placement.Get(axis):
-		p.unknown(axis, layer, portal.NamesPartly.Text(n.environment))
+		p.unknown(axis, layer, told.Warning(told.NamesPartly, n.environment))
 	default:
 		p.set(axis, string(n.environment), layer)
 	}
@@ -141,10 +141,10 @@ func (p *placing) words(own map[portal.Axis]string, doc catalog.Described) {
 		said, document := strings.TrimSpace(own[axis]), strings.TrimSpace(doc.Words[string(axis)])
 		switch {
 		case said != "" && document != "" && said != document && slices.Contains(failClosed, axis):
-			p.unknown(axis, portal.LayerWords, portal.WordsContradict.Text(axis, said, document))
+			p.unknown(axis, portal.LayerWords, told.Warning(told.WordsContradict, axis, said, document))
 			continue
 		case said == "" && document == "" && doc.Unread != "" && p.mayNarrow(axis):
-			p.unknown(axis, portal.LayerWords, portal.WordsUnread.Text(axis))
+			p.unknown(axis, portal.LayerWords, told.Warning(told.WordsUnread, axis))
 			continue
 		case said == "":
 			said, p.source = document, "document"
@@ -154,7 +154,7 @@ func (p *placing) words(own map[portal.Axis]string, doc catalog.Described) {
 			continue
 		}
 		if axis == portal.AxisDivision && said != p.placement.Get(axis) && !slices.Contains(p.gateway.Trust, axis) {
-			p.refuse(axis, portal.LayerWords, portal.DivisionUntrusted.Text(said))
+			p.refuse(axis, portal.LayerWords, told.Warning(told.DivisionUntrusted, said))
 		} else {
 			p.set(axis, said, portal.LayerWords)
 		}
@@ -176,7 +176,7 @@ func (p *placing) warnings(d connectors.Deployment) []string {
 		}
 		consequence := ""
 		if slices.Contains(failClosed, s.Axis) && p.placement.Get(s.Axis) == "" {
-			consequence = portal.OnlyAdministrators
+			consequence = told.OnlyAdministrators
 		}
 		all = append(all, fmt.Sprintf("%s: %s%s", name(d), s.Refused, consequence))
 	}
@@ -240,7 +240,7 @@ func consumersAddress(g catalog.Gateway, d connectors.Deployment, o catalog.Over
 		moved, err := rebase(r.Public, d)
 		address, reason = moved, ""
 		if err != nil {
-			reason = portal.RuleNoAddress.Text(r.Match, err)
+			reason = told.Warning(told.RuleNoAddress, r.Match, err)
 		}
 		say(address, portal.LayerRule, i+1, reason)
 	}
@@ -252,7 +252,7 @@ func consumersAddress(g catalog.Gateway, d connectors.Deployment, o catalog.Over
 		if reason = cmp.Or(reason, d.PublicReason); reason != "" {
 			return "", reason, steps
 		}
-		return "", portal.AddressUntold.Text(), steps
+		return "", told.Warning(told.AddressUntold), steps
 	}
 	if err := CheckAddress(address); err != nil {
 		steps[len(steps)-1].Value, steps[len(steps)-1].Refused = "", err.Error()
@@ -274,7 +274,7 @@ func rebase(base string, d connectors.Deployment) (string, error) {
 	case len(d.Paths) > 0:
 		own = d.Paths[0]
 		if strings.ContainsAny(own, "*~()[]{}\\^$? ") {
-			return "", errors.New(portal.PathPattern.Text(own))
+			return "", errors.New(told.Warning(told.PathPattern, own))
 		}
 	}
 	return strings.TrimRight(base, "/") + "/" + strings.TrimLeft(own, "/"), nil

@@ -11,6 +11,7 @@ import (
 
 	"concierge/connectors"
 	"concierge/portal"
+	"concierge/portal/told"
 )
 
 // usualNames are what people call environments. A name stands for the first environment of its list that is configured; for
@@ -100,11 +101,11 @@ func detect(table map[string]portal.Environment, d connectors.Deployment) (all d
 				if all.doubt == "" {
 					all.source = h.source
 				}
-				all.doubt = cmp.Or(all.doubt, portal.NameUnknown.Text(h.name, h.source))
+				all.doubt = cmp.Or(all.doubt, told.Warning(told.NameUnknown, h.name, h.source))
 			case first.environment == "":
 				first = h
 			case first.environment != h.environment:
-				all.doubt = cmp.Or(all.doubt, portal.NamesContradict.Text(
+				all.doubt = cmp.Or(all.doubt, told.Warning(told.NamesContradict,
 					first.name, first.source, first.environment, h.name, h.source, h.environment))
 			}
 			found = true

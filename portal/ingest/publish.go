@@ -28,11 +28,11 @@ func publish(g catalog.Gateway, c connectors.Capabilities, f Found, o catalog.Ov
 	f = f.given(o.Document)
 	placement, warnings := Place(g, f.Deployment, f.Described, o)
 	if f.Described.Unread != "" {
-		warnings = append(warnings, name(f.Deployment)+": "+portal.NotTakenOver.Text(f.Described.Unread))
+		warnings = append(warnings, name(f.Deployment)+": "+told.Warning(told.NotTakenOver, f.Described.Unread))
 	}
 	address, why := Address(g, f.Deployment, o)
 	if address == "" {
-		warnings = append(warnings, name(f.Deployment)+": "+portal.NoAddress.Text(why))
+		warnings = append(warnings, name(f.Deployment)+": "+told.Warning(told.NoAddress, why))
 	}
 	version := cmp.Or(f.Version, f.Described.Version)
 	d := portal.Deployment{

@@ -2,14 +2,7 @@
 // carry them in English; whoever shows them finds the sentence by its name and says it in the reader's language.
 package told
 
-import (
-	"fmt"
-	"strings"
-	"sync"
-)
-
-// Sentence names one. Programs may rely on it.
-type Sentence string
+import "fmt"
 
 // The sentences. Those that are notes of keys begin with Note.
 const (
@@ -134,8 +127,8 @@ const (
 	NoteKeysHidden         Sentence = "note_keys_hidden"
 )
 
-// english is what each says.
-var english = map[Sentence]string{
+// refusals are these sentences.
+var refusals = NewBook(map[Sentence]string{
 	OverlapRange:           "an overlap is between 0 and %s",
 	OneKeyAtATime:          "this gateway holds one key at a time, so two cannot overlap: revoke this key, then claim a new one",
 	SecretUnseen:           "nobody could see this key's secret, so it is being revoked; claim again",
@@ -255,7 +248,7 @@ var english = map[Sentence]string{
 	AddressExtra:           "the consumers' address of %s holds a user, a query or a fragment",
 	NoteKeysUnsaid:         "the gateway does not say why",
 	NoteKeysHidden:         "no key can be had here as the gateway is configured; its administrators can see why",
-}
+})
 
 // Error is a sentence with its values. It has no kind of its own: see As.
 type Error struct {
@@ -266,7 +259,7 @@ type Error struct {
 
 // With says the sentence with its values.
 func (s Sentence) With(values ...any) *Error {
-	e := &Error{Sentence: s, text: fmt.Sprintf(english[s], values...)}
+	e := &Error{Sentence: s, text: refusals.Text(s, values...)}
 	for _, v := range values {
 		e.Values = append(e.Values, fmt.Sprint(v))
 	}
@@ -308,36 +301,14 @@ func (e *InRule) Error() string { return fmt.Sprintf("rule %d: %v", e.Rule, e.Er
 
 func (e *InRule) Unwrap() error { return e.Err }
 
-// Sentences are all of them, with how many values each has.
-func Sentences() map[Sentence]int {
-	all := make(map[Sentence]int, len(english))
-	for s := range english {
-		all[s] = s.Values()
-	}
-	return all
-}
+// Sentences are those that are no warnings, with how many values each has.
+func Sentences() map[Sentence]int { return refusals.Sentences() }
 
-// Values is how many values a sentence has; -1 for none of ours.
-func (s Sentence) Values() int {
-	text, ok := english[s]
-	if !ok {
-		return -1
-	}
-	return strings.Count(text, "%")
-}
+// Values is how many values such a sentence has; -1 for none of ours.
+func (s Sentence) Values() int { return refusals.Values(s) }
 
 // Note finds the sentence that a key's note is, which is kept in English. ok is false for words of a gateway.
 func Note(text string) (s Sentence, ok bool) {
-	s, ok = notes()[text]
-	return s, ok
+	s, values, ok := refusals.Find(text)
+	return s, ok && len(values) == 0
 }
-
-var notes = sync.OnceValue(func() map[string]Sentence {
-	all := map[string]Sentence{}
-	for s, text := range english {
-		if s.Values() == 0 {
-			all[text] = s
-		}
-	}
-	return all
-})

@@ -46,7 +46,7 @@ func TestEveryProblemHasWords(t *testing.T) {
 // TestEveryUnreadDocumentHasWords: each reason for which a document is not taken over is said in every language, with all that
 // its English words name, and says what to do.
 func TestEveryUnreadDocumentHasWords(t *testing.T) {
-	for reason, values := range document.Reasons() {
+	for reason, values := range document.Reasons.Sentences() {
 		for _, language := range ui.Languages {
 			said := ui.TextIn(language).T("unread."+string(reason), "A", "<first>", "B", "<second>", "C", "<third>")
 			if strings.Contains(said, "⟦") {

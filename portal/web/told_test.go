@@ -118,7 +118,7 @@ func TestThingsAreSaid(t *testing.T) {
 func TestKeysRefused(t *testing.T) {
 	french := &visit{text: ui.TextIn("fr")}
 	for text, english := range map[string]bool{
-		"": false, told.NoteKeysHidden.With().Error(): false, portal.NoAddress.Text(portal.AddressUntold.Text()): false, "the route has no plugin": true,
+		"": false, told.NoteKeysHidden.With().Error(): false, told.Warning(told.NoAddress, told.Warning(told.AddressUntold)): false, "the route has no plugin": true,
 	} {
 		if said := french.keysRefused(text); said.English != english || (said.Text == text) != (english || text == "") {
 			t.Errorf("%q is said %+v", text, said)

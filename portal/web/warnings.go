@@ -5,20 +5,21 @@ import (
 	"strings"
 
 	"concierge/portal"
+	"concierge/portal/told"
 	"concierge/portal/web/ui"
 )
 
 // warned says in the reader's language what a sync, a rule or a document was warned about. What is no warning of ours is said
 // as it is, in English.
 func (v *visit) warned(text string) ui.Said {
-	text, hidden := strings.CutSuffix(text, portal.OnlyAdministrators)
-	about, w, values, ok := portal.WarningIn(text)
+	text, hidden := strings.CutSuffix(text, told.OnlyAdministrators)
+	about, w, values, ok := told.WarningIn(text)
 	if !ok {
 		if said, ours := v.unread(text); ours {
 			return ui.Said{Text: said}
 		}
 		if hidden {
-			text += portal.OnlyAdministrators
+			text += told.OnlyAdministrators
 		}
 		return ui.Said{Text: text, English: text != ""}
 	}
@@ -37,8 +38,8 @@ func (v *visit) warned(text string) ui.Said {
 }
 
 // inWarning says one value of a warning: an axis and a layer by their names, and a cause as a warning of its own.
-func (v *visit) inWarning(w portal.Warning, value string) string {
-	for layer, phrase := range portal.LayerPhrases {
+func (v *visit) inWarning(w told.Sentence, value string) string {
+	for layer, phrase := range told.LayerPhrases {
 		if phrase == value {
 			return v.layer(string(layer))
 		}
@@ -46,7 +47,7 @@ func (v *visit) inWarning(w portal.Warning, value string) string {
 	switch {
 	case slices.Contains(portal.Axes, portal.Axis(value)):
 		return v.text.Axis(value)
-	case w == portal.NotTakenOver || w == portal.NoAddress || w == portal.RuleNoAddress && strings.HasPrefix(value, "its "):
+	case w == told.NotTakenOver || w == told.NoAddress || w == told.RuleNoAddress && strings.HasPrefix(value, "its "):
 		return v.warned(value).Text
 	}
 	return v.matched(value)

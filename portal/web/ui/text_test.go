@@ -17,7 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"concierge/portal"
 	"concierge/portal/correlate"
 	"concierge/portal/document"
 	"concierge/portal/routing"
@@ -163,10 +162,10 @@ func derived() map[string]int {
 	for s, n := range told.Sentences() {
 		keys["told."+string(s)] = n
 	}
-	for w, n := range portal.Warnings() {
+	for w, n := range told.Warnings.Sentences() {
 		keys["warning."+string(w)] = n
 	}
-	for r, n := range document.Reasons() {
+	for r, n := range document.Reasons.Sentences() {
 		keys["unread."+string(r)] = n
 	}
 	for c := range routing.Codes(math.MaxUint16).All() {
