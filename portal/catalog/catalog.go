@@ -109,8 +109,14 @@ type Match struct {
 // Check says which pattern is malformed; the error wraps portal.ErrInvalid.
 func (m Match) Check() error {
 	for _, f := range m.fields() {
-		if _, err := path.Match(f.pattern, ""); err != nil {
-			return fmt.Errorf("%w: %w: %w", told.RulePattern.With(f.name, f.pattern), err, portal.ErrInvalid)
+		parts := []string{f.pattern}
+		if f.name == "path" {
+			parts = strings.Split(f.pattern, "/") // each segment is matched alone
+		}
+		for _, part := range parts {
+			if _, err := path.Match(part, ""); err != nil {
+				return fmt.Errorf("%w: %w: %w", told.RulePattern.With(f.name, f.pattern), err, portal.ErrInvalid)
+			}
 		}
 	}
 	return nil

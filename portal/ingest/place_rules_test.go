@@ -169,6 +169,10 @@ func TestRulesThatAreWrong(t *testing.T) {
 			t.Errorf("%q is not in\n%v", want, err)
 		}
 	}
+	n = Rules{Rules: []catalog.Rule{{Match: catalog.Match{Path: "/[a/b]"}, Set: map[portal.Axis]string{portal.AxisAudience: "internal"}}}}
+	if _, err := d.gateways.Preview(t.Context(), "kong", n); !errors.Is(err, portal.ErrInvalid) || !strings.Contains(err.Error(), `path "/[a/b]" is not a pattern`) {
+		t.Errorf("a path that matches none: %v", err)
+	}
 	if _, err := d.gateways.Preview(t.Context(), "none", Rules{}); !errors.Is(err, portal.ErrNotFound) {
 		t.Errorf("no gateway: %v", err)
 	}

@@ -22,6 +22,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
@@ -287,6 +288,9 @@ func parseExported(line []byte) (exported, error) {
 	for _, needed := range []struct{ name, value string }{{"gateway", x.Gateway}, {"id", x.ID}} {
 		if strings.TrimSpace(needed.value) == "" {
 			return x, fmt.Errorf("%q is missing or empty; every line needs a gateway and an id: %w", needed.name, portal.ErrInvalid)
+		}
+		if strings.ContainsFunc(needed.value, unicode.IsControl) {
+			return x, fmt.Errorf("%q is %q, with a control character in it; no sync takes over such a deployment, so mend it: %w", needed.name, needed.value, portal.ErrInvalid)
 		}
 	}
 	return x, nil

@@ -132,6 +132,8 @@ func TestCatalogTryWantsLines(t *testing.T) {
 		"after a long one": {strings.Repeat("x", maxExportLine+1) + "\nno", "line 2: it is not one JSON object"},
 		"no UTF-8":         {"{\"gateway\": \"a\", \"id\": \"caf\xe9\"}", "line 1: it is not UTF-8; save the export in that encoding"},
 		"UTF-16":           {"\xff\xfe{\x00", "line 1: it is not UTF-8"},
+		"a terminal's":     {`{"gateway": "a\u001b[2J", "id": "1"}`, `line 1: "gateway" is "a\x1b[2J", with a control character`},
+		"over lines":       {`{"gateway": "a", "id": "1\n2"}`, `line 1: "id" is "1\n2", with a control character`},
 		"an array":         {"[\n  {\n", "jq -c '.[]'"},
 	} {
 		t.Run(name, func(t *testing.T) {
