@@ -364,6 +364,8 @@ type Store interface {
 	// Heads returns those of the entries that there are, without their slugs and deployments, and how many subscriptions
 	// each has that are wanted or held.
 	Heads(ctx context.Context, ids []portal.APIID) ([]Head, error)
+	// Curated reports whether people gave an entry texts or a team.
+	Curated(ctx context.Context, api portal.APIID) (bool, error)
 	// Taken returns those of some slugs that an entry answers to.
 	Taken(ctx context.Context, slugs []string) ([]string, error)
 	// AddEntry is portal.ErrConflict where its slug or, in its division, its explicit id is taken.

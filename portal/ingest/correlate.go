@@ -439,7 +439,7 @@ func (a *applier) ask(ctx context.Context, pairs []correlate.Pair, in func(id st
 }
 
 // rejoin follows a deployment whose explicit id now names another entry of its division. Where that would change what
-// somebody has subscribed to, or a person decided otherwise, it stays and a person is asked.
+// somebody has subscribed to, or leave behind what people wrote, or a person decided otherwise, it stays and a person is asked.
 func (a *applier) rejoin(ctx context.Context, r catalog.Record) error {
 	explicit, division, from := r.Explicit(), r.Deployment.Placement.Division(), r.Deployment.API
 	own, err := a.was(ctx, from)
@@ -464,7 +464,13 @@ func (a *applier) rejoin(ctx context.Context, r catalog.Record) error {
 		}
 	}
 	because := []correlate.Reason{{Code: correlate.SameID, Args: []string{explicit}}}
-	if own.Subscribed > 0 || own.Division != division {
+	held := own.Subscribed > 0 || own.Division != division
+	if !held {
+		if held, err = a.leavesTexts(ctx, r); err != nil {
+			return err
+		}
+	}
+	if held {
 		if to == "" {
 			return nil
 		}
@@ -493,6 +499,15 @@ func (a *applier) rejoin(ctx context.Context, r catalog.Record) error {
 		return err
 	}
 	return a.move(ctx, r, to, catalog.Joining{Since: at[0], At: a.now, Actor: AutomaticActor, Score: 1, Reasons: because})
+}
+
+// leavesTexts reports whether a record is the last published one of an entry that people gave texts or a team.
+func (a *applier) leavesTexts(ctx context.Context, r catalog.Record) (bool, error) {
+	all, err := a.store.RecordsOf(ctx, r.Deployment.API)
+	if err != nil || slices.ContainsFunc(all, func(o catalog.Record) bool { return o.Live() && o.Deployment.ID != r.Deployment.ID }) {
+		return false, err
+	}
+	return a.store.Curated(ctx, r.Deployment.API)
 }
 
 // move takes a record to another entry. The one that it leaves goes on answering there, if nothing is left in it.

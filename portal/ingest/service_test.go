@@ -14,8 +14,10 @@ import (
 	"concierge/portal"
 	"concierge/portal/audit"
 	"concierge/portal/catalog"
+	"concierge/portal/curation"
 	"concierge/portal/document"
 	"concierge/portal/jobs"
+	"concierge/portal/people"
 	"concierge/portal/store"
 	"concierge/portal/store/sqlstore"
 )
@@ -349,6 +351,35 @@ func TestExplicitIDMovesAndSlugsGoOn(t *testing.T) {
 	}
 	if run := d.sync("kong"); run.State != catalog.Unchanged {
 		t.Errorf("the next sync is not unchanged: %+v", run)
+	}
+}
+
+// TestTextsOutliveExplicitIDs: a gateway that names an API otherwise does not take it away from what people wrote about it.
+func TestTextsOutliveExplicitIDs(t *testing.T) {
+	d := newDesk(t, Options{})
+	f := d.register("kong", named("a", "Payments", "payments"), named("b", "Billing", "billing"), named("c", "Ledger", "ledger"))
+	d.sync("kong")
+	before := d.entries()
+	err := store.Narrow[curation.Tx](d.raw).InTx(t.Context(), func(tx curation.Tx) error {
+		text := curation.Revision{API: before["billing"].ID, Number: 1, Published: true, Texts: []portal.AudienceText{{Audience: portal.Partner, Summary: "Ours"}}, Author: "per_1", At: noon}
+		org := people.Organisation{ID: "org_1", Name: "Retail", Audience: portal.Internal, Created: noon}
+		return errors.Join(tx.Curation().AddRevision(t.Context(), text), tx.People().AddOrganisation(t.Context(), org),
+			tx.People().AddTeam(t.Context(), people.Team{ID: "team_1", Organisation: org, Name: "Ledgers", Created: noon}),
+			tx.Curation().SetTeam(t.Context(), before["ledger"].ID, "team_1"))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.set(func(f *fake) { f.deployments[1].API, f.deployments[2].API = "payments", "new-ledger" })
+	if run := d.sync("kong"); run.State != catalog.Applied {
+		t.Fatalf("%+v", run)
+	}
+	all, records := d.entries(), d.records("kong")
+	if len(all) != 3 || records["b"].Deployment.API != before["billing"].ID || records["c"].Deployment.API != before["ledger"].ID {
+		t.Errorf("%+v", all)
+	}
+	if open := d.asked(retail); len(open) != 1 || open[0].One.Entry.ID == open[0].Other.Entry.ID {
+		t.Errorf("whether Billing is part of Payments: %+v", open)
 	}
 }
 

@@ -517,6 +517,11 @@ func (s catalogStore) Heads(ctx context.Context, ids []portal.APIID) ([]catalog.
 	return all, nil
 }
 
+func (s catalogStore) Curated(ctx context.Context, api portal.APIID) (is bool, err error) {
+	err = s.tx.one(ctx, []any{&is}, `SELECT EXISTS (SELECT 1 FROM api_texts WHERE api = $1) OR EXISTS (SELECT 1 FROM api_teams WHERE api = $1)`, string(api))
+	return is, doing(err, "looking for what people wrote about catalog entry %s", api)
+}
+
 func (s catalogStore) Taken(ctx context.Context, slugs []string) ([]string, error) {
 	var all []string
 	for some := range slices.Chunk(slugs, asked) {

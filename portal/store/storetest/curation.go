@@ -120,6 +120,11 @@ func textsAreLaid(t T, db DB) {
 		want.Guides[i].Body = ""
 	}
 	view(t, db, func(ctx context.Context, tx *sqlstore.Tx) error {
+		for api, want := range map[portal.APIID]bool{"api_1": true, "api_2": true, "api_3": false} {
+			if is, err := tx.Catalog().Curated(ctx, api); is != want || err != nil {
+				t.Errorf("people wrote about %s: %v, %v", api, is, err)
+			}
+		}
 		for _, api := range []portal.APIID{"", "api_1"} {
 			l, err := tx.Curation().Layer(ctx, api)
 			if err != nil {
