@@ -247,4 +247,11 @@ func TestDecisionsThatAreRefused(t *testing.T) {
 	if got := w.laid(t, "api_a"); got[0] != portal.Active {
 		t.Errorf("after all that: %v", got)
 	}
+	if err := w.Decide(t.Context(), owner, "api_b", curation.Change{Line: "1", Deployment: "dep_api_b", Lifecycle: portal.Deprecated}); err != nil {
+		t.Fatal(err)
+	}
+	err := w.Decide(t.Context(), owner, "api_a", curation.Change{Line: "1", Deployment: "dep_api_b"})
+	if got := w.laid(t, "api_b"); !errors.Is(err, portal.ErrNotFound) || got[0] != portal.Deprecated {
+		t.Errorf("taking back what is decided about another's deployment: %v, %v", err, got)
+	}
 }

@@ -374,6 +374,9 @@ func (s *Service) Decide(ctx context.Context, c access.Caller, api portal.APIID,
 			detail["sunset"] = ch.Sunset.UTC().Format(time.RFC3339)
 		}
 		if ch.Deployment != "" {
+			if !slices.ContainsFunc(o.Deployments, func(d portal.Deployment) bool { return d.ID == ch.Deployment }) {
+				return nil, fmt.Errorf("deployment %s of API %s: %w", ch.Deployment, api, portal.ErrNotFound)
+			}
 			scope, detail["deployment"] = Scope{Deployment: ch.Deployment}, string(ch.Deployment)
 		}
 		if ch.Lifecycle == "" {
