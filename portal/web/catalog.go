@@ -46,21 +46,30 @@ func (v *visit) renderAPI(status int, id string, at place, form ui.Form) error {
 		Curated:  v.curated(a),
 	}
 	path := ui.Below(ui.APIsPath, a.ID)
+	resolve := func() (api.Decision, error) {
+		return v.desk.Resolve(v.ctx(), api.ResolveQuery{
+			API: a.ID, Version: at.version, Environment: at.environment, Application: at.application,
+		})
+	}
 	var d api.Decision
 	if at.environment == "" {
 		err = &portal.NoEndpointError{API: a.ID}
 	} else {
-		d, err = v.desk.Resolve(v.ctx(), api.ResolveQuery{
-			API: a.ID, Version: at.version, Environment: at.environment, Application: at.application,
-		})
+		d, err = resolve()
 	}
 	var none *portal.NoEndpointError
+	if errors.As(err, &none) && at.version == "" {
+		if at.version = onlyByName(a, at.environment); at.version != "" {
+			d, err = resolve()
+		}
+	}
 	switch {
 	case err == nil:
 		if err := v.fillEndpoint(&page, a, d, at, mine.Items, form); err != nil {
 			return err
 		}
 	case errors.As(err, &none):
+		page.Retired = retired(a, at.version)
 		for _, e := range none.Environments {
 			page.Elsewhere = append(page.Elsewhere, ui.Link{
 				Text: v.text.Environment(string(e)), Href: ui.With(path, "environment", string(e)),
@@ -86,6 +95,26 @@ func (v *visit) renderAPI(status int, id string, at place, form ui.Form) error {
 		}})
 	}
 	return v.renderAs(status, ui.APIPageView(v.in(ui.APIsPath, titled(a.Title, a.ID), v.crumb("nav.apis", ui.APIsPath)), page))
+}
+
+// onlyByName is the first version that there is in an environment, for where none is fit for newcomers that do not name one;
+// empty where there is none to name.
+func onlyByName(a api.API, environment string) string {
+	for _, l := range a.Versions {
+		if slices.Contains(l.Environments, environment) {
+			return l.Version
+		}
+	}
+	return ""
+}
+
+// retired is the version that takes nobody new, if that is why there is no endpoint: the one that was asked for, or all that there are.
+func retired(a api.API, version string) string {
+	asked := slices.DeleteFunc(slices.Clone(a.Versions), func(l api.Version) bool { return version != "" && l.Version != version })
+	if len(asked) == 0 || slices.ContainsFunc(asked, func(l api.Version) bool { return l.Lifecycle != string(portal.Retired) }) {
+		return ""
+	}
+	return asked[0].Version
 }
 
 // environmentsOf lists the environments of one version, or of all, in their configured order.

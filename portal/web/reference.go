@@ -30,9 +30,21 @@ func (s *site) reference(v *visit) error {
 		return err
 	}
 	environment, version, q, application := v.query("environment"), v.query("version"), v.query("q"), v.query("application")
-	d, err := v.desk.Spec(v.ctx(), api.SpecQuery{API: a.ID, Version: version, Environment: environment, Format: "json", Application: application})
-	withheld := errors.Is(err, portal.ErrUnsupported)
-	if err != nil && !withheld {
+	spec := func() (api.Document, error) {
+		return v.desk.Spec(v.ctx(), api.SpecQuery{API: a.ID, Version: version, Environment: environment, Format: "json", Application: application})
+	}
+	d, err := spec()
+	var none *portal.NoEndpointError
+	if errors.As(err, &none) && version == "" {
+		if environments := environmentsOf(a, ""); environment == "" && len(environments) > 0 {
+			environment = environments[len(environments)-1]
+		}
+		if version = onlyByName(a, environment); version != "" {
+			d, err = spec()
+		}
+	}
+	nowhere, withheld := errors.As(err, &none), errors.Is(err, portal.ErrUnsupported)
+	if err != nil && !nowhere && !withheld {
 		return err
 	}
 	path := ui.Below(ui.APIsPath, a.ID, string(tabReference))
@@ -47,8 +59,8 @@ func (s *site) reference(v *visit) error {
 			Current: at.environment == environment && (version == "" || at.version == version),
 		})
 	}
-	if withheld {
-		page.Withheld, page.JSON = true, ""
+	if nowhere || withheld {
+		page.Nowhere, page.Withheld, page.JSON = nowhere, withheld, ""
 		return v.render(ui.ReferencePage(v.inAPI(a, "tabs.reference"), page))
 	}
 	doc, err := readSpecification(d.Content)

@@ -693,3 +693,24 @@ func TestSearchFieldsAndFilters(t *testing.T) {
 		t.Errorf("leads to %q", got)
 	}
 }
+
+// TestOnlyOnItsWayOut: of an API whose versions are all on their way out the pages show the one that has to be named, and of one
+// that takes nobody new they say so.
+func TestOnlyOnItsWayOut(t *testing.T) {
+	for _, tc := range []struct {
+		stands         portal.Lifecycle
+		path, has, not string
+	}{
+		{portal.Deprecated, "/apis/bookings", "#here code", ".empty"},
+		{portal.Preview, "/apis/bookings?environment=production", "#here code", ".empty"},
+		{portal.Deprecated, "/apis/bookings/reference", "main section[aria-labelledby]", ".empty"},
+		{portal.Retired, "/apis/bookings", ".empty:contains('retired')", ".empty a"},
+		{portal.Retired, "/apis/bookings?environment=production&version=4", ".empty:contains('retired')", ".empty a"},
+		{portal.Retired, "/apis/bookings/reference", ".empty", "main a[download]"},
+	} {
+		res := as(t, siteOf(t, webtest.New(webtest.Fixed).Stand("bookings", tc.stands).Options()), webtest.Partner).get(tc.path)
+		if doc := document(t, res); res.Code != http.StatusOK || doc.Find(tc.has).Length() == 0 || doc.Find(tc.not).Length() > 0 {
+			t.Errorf("%s, %s: status %d, %q", tc.path, tc.stands, res.Code, doc.Find("main .empty").Text())
+		}
+	}
+}

@@ -130,6 +130,7 @@ type Reference struct {
 	Operations           []Operation // of it
 	Withheld             bool        // the document cannot be handed out to this person
 	Unread               bool        // the document cannot be read
+	Nowhere              bool        // this person has no endpoint there, and so no document
 	Clear                string
 }
 

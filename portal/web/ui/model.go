@@ -116,6 +116,7 @@ type APIPage struct {
 	Environment  string
 	Endpoint     *Endpoint // nil: none for this person here
 	Elsewhere    []Link    // environments that have one
+	Retired      string    // the version that has none as it takes nobody new
 	JSON, YAML   string    // addresses of the document; YAML is empty where there is one form of it alone
 	DocumentKind string    // such as OpenAPI
 	Operations   string    // address of the list of operations

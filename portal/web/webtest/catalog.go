@@ -54,7 +54,7 @@ func entry(ds []deployment) api.API {
 			a.Versions = append(a.Versions, api.Version{Version: d.Line, Lifecycle: string(d.Lifecycle)})
 			i = len(a.Versions) - 1
 		}
-		if !slices.Contains(a.Versions[i].Environments, d.environment) {
+		if d.Lifecycle != portal.Retired && !slices.Contains(a.Versions[i].Environments, d.environment) {
 			a.Versions[i].Environments = append(a.Versions[i].Environments, d.environment)
 		}
 	}
@@ -132,6 +132,16 @@ func (d *desk) Resolve(_ context.Context, q api.ResolveQuery) (api.Decision, err
 	return decision, nil
 }
 
+// Stand says where all versions of an API stand.
+func (w *World) Stand(id portal.APIID, l portal.Lifecycle) *World {
+	for i := range w.deployments {
+		if w.deployments[i].API == id {
+			w.deployments[i].Lifecycle = l
+		}
+	}
+	return w
+}
+
 func (w *World) resolve(p *person, q api.ResolveQuery) (deployment, []api.Reason, error) {
 	audience := w.organisation(p.OrganisationID).Audience
 	var candidates []deployment
@@ -142,6 +152,9 @@ func (w *World) resolve(p *person, q api.ResolveQuery) (deployment, []api.Reason
 			continue
 		}
 		seen = true
+		if d.Lifecycle == portal.Retired {
+			continue
+		}
 		if d.environment != q.Environment {
 			if !slices.Contains(elsewhere, portal.Environment(d.environment)) {
 				elsewhere = append(elsewhere, portal.Environment(d.environment))
