@@ -46,7 +46,7 @@ func (s *site) consumers(v *visit) error {
 	var versions []string
 	switch a, err := v.desk.API(v.ctx(), id); {
 	case err == nil:
-		page.APIHead, place = v.apiHead(a, tabConsumers, "", ""), v.inAPI(a, "tabs.consumers")
+		page.APIHead, place = v.apiHead(a, tabConsumers, "", ""), v.inAPI(a.ID, a.Title, "tabs.consumers")
 		for _, l := range a.Versions {
 			versions = append(versions, cmp.Or(l.Version, api.NoVersion))
 		}
@@ -188,5 +188,5 @@ func (s *site) endpoints(v *visit) error {
 			Endpoint: v.endpoint(d), Sunset: d.Sunset, Href: ui.With(ui.Below(ui.APIsPath, a.ID), "environment", at.environment, "version", at.version),
 		})
 	}
-	return v.render(ui.EndpointsPage(v.inAPI(a, "tabs.endpoints"), page))
+	return v.render(ui.EndpointsPage(v.inAPI(a.ID, a.Title, "tabs.endpoints"), page))
 }

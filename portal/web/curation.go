@@ -277,8 +277,7 @@ func (v *visit) renderTexts(status int, id string, page ui.EditTexts) error {
 			return ui.Option{Value: t.ID, Text: t.Name + " (" + t.Organisation + ")"}
 		})...)
 	}
-	p := v.in(ui.APIsPath, v.text.T("curated.edit"), v.crumb("nav.apis", ui.APIsPath), ui.Link{Text: page.Title, Href: page.Back})
-	return v.renderAs(status, ui.EditTextsPage(p, page))
+	return v.renderAs(status, ui.EditTextsPage(v.inAPI(id, page.Title, "curated.edit"), page))
 }
 
 func (s *site) textsHistory(v *visit) error {
@@ -299,8 +298,7 @@ func (s *site) textsHistory(v *visit) error {
 			Number: number, Published: r.Published, Current: r.Current, Joined: r.From != "", By: r.By, At: r.At, Href: ui.With(edit, "revision", number, "from", r.From),
 		})
 	}
-	p := v.in(ui.APIsPath, v.text.T("texts.history"), v.crumb("nav.apis", ui.APIsPath), ui.Link{Text: t.Title, Href: ui.Below(ui.APIsPath, id)}, ui.Link{Text: v.text.T("curated.edit"), Href: edit})
-	return v.render(ui.TextsHistoryPage(p, h))
+	return v.render(ui.TextsHistoryPage(v.inAPI(id, t.Title, "texts.history", v.crumb("curated.edit", edit)), h))
 }
 
 func (s *site) assignTeam(v *visit) error {

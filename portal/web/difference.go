@@ -54,8 +54,9 @@ func (v *visit) apiHead(a api.API, current apiTab, environment, version string) 
 }
 
 // inAPI places a page of an API in the navigation.
-func (v *visit) inAPI(a api.API, key string) ui.Page {
-	p := v.in(ui.APIsPath, v.text.T(key)+" · "+titled(a.Title, a.ID), v.crumb("nav.apis", ui.APIsPath), ui.Link{Text: titled(a.Title, a.ID), Href: ui.Below(ui.APIsPath, a.ID)})
+func (v *visit) inAPI(id, title, key string, way ...ui.Link) ui.Page {
+	way = append([]ui.Link{v.crumb("nav.apis", ui.APIsPath), {Text: titled(title, id), Href: ui.Below(ui.APIsPath, id)}}, way...)
+	p := v.in(ui.APIsPath, v.text.T(key)+" · "+titled(title, id), way...)
 	p.Here = v.text.T(key)
 	return p
 }
@@ -204,7 +205,7 @@ func (s *site) changes(v *visit) error {
 			page.Report = v.changeReport(d, page.FromName, page.ToName)
 		}
 	}
-	return v.render(ui.ChangesPage(v.inAPI(a, "tabs.changes"), page))
+	return v.render(ui.ChangesPage(v.inAPI(a.ID, a.Title, "tabs.changes"), page))
 }
 
 // firstPair is what the page begins with: the newest version that can be compared with production, else the first two.

@@ -53,8 +53,7 @@ func (s *site) ownDocuments(v *visit) error {
 		return err
 	}
 	page := ui.OwnDocuments{Items: each(found, v.documentView), Title: t.Title, Back: ui.Below(ui.APIsPath, id)}
-	p := v.in(ui.APIsPath, v.text.T("documents.title"), v.crumb("nav.apis", ui.APIsPath), ui.Link{Text: t.Title, Href: page.Back})
-	return v.render(ui.OwnDocumentsPage(p, page))
+	return v.render(ui.OwnDocumentsPage(v.inAPI(id, t.Title, "documents.title"), page))
 }
 
 // inDocument places a page about a deployment's document in the navigation of who looks at it.

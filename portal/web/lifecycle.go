@@ -116,13 +116,17 @@ func (v *visit) renderLifecycle(status int, form ui.Form) error {
 			ID: d.ID, Gateway: d.Gateway, Environment: d.Environment, Audience: d.Audience, Lifecycle: d.Lifecycle, LifecycleLayer: d.LifecycleLayer,
 			Sunset: d.Sunset, SunsetLayer: d.SunsetLayer, Successor: d.Successor, SuccessorBy: d.SuccessorLayer, Decided: d.Decision != nil,
 		})
-		page.Scopes = append(page.Scopes, ui.Option{Value: d.ID, Text: d.Gateway + ", " + v.text.Environment(d.Environment) + ", " + v.text.Audience(d.Audience)})
+		page.Scopes = append(page.Scopes, ui.Option{Value: d.ID, Text: v.where(d)})
 	}
 	for _, u := range l.Users {
 		page.Users = append(page.Users, ui.LifecycleUser{Organisation: u.Organisation, Application: u.ApplicationName, Environment: u.Environment, State: u.State, LastAct: u.LastAct})
 	}
-	p := v.in(ui.APIsPath, v.text.T("curated.lifecycle"), v.crumb("nav.apis", ui.APIsPath), ui.Link{Text: titled(l.Title, id), Href: page.Back})
-	return v.renderAs(status, ui.LifecyclePageView(p, page))
+	return v.renderAs(status, ui.LifecyclePageView(v.inAPI(id, l.Title, "curated.lifecycle"), page))
+}
+
+// where names one deployment of a version.
+func (v *visit) where(d api.DeploymentLifecycle) string {
+	return d.Gateway + ", " + v.text.Environment(d.Environment) + ", " + v.text.Audience(d.Audience)
 }
 
 // confirmations are the words of the question before newcomers are turned away.
@@ -155,12 +159,17 @@ func (s *site) decideLifecycle(v *visit) error {
 			return err
 		}
 		words, count := confirmations[n.Lifecycle], v.text.Number
+		about := v.text.T("lifecycle.usage", "Subscriptions", count(l.Usage.Subscriptions), "Applications", count(l.Usage.Applications), "Organisations", count(l.Usage.Organisations))
+		if n.Deployment != "" {
+			i := slices.IndexFunc(l.Deployments, func(d api.DeploymentLifecycle) bool { return d.ID == n.Deployment })
+			if i < 0 {
+				return portal.ErrNotFound
+			}
+			about = v.text.T("lifecycle.confirm_only", "Where", v.where(l.Deployments[i]))
+		}
 		c := ui.ConfirmLifecycle{Confirm: ui.Confirm{
 			Title: v.text.T(words.title, "Name", l.Title, "Version", l.Version), Text: v.text.T(words.text),
-			Points: []string{
-				v.text.T("lifecycle.usage", "Subscriptions", count(l.Usage.Subscriptions), "Applications", count(l.Usage.Applications), "Organisations", count(l.Usage.Organisations)),
-				v.text.T("lifecycle.confirm_keep"), v.text.T("lifecycle.confirm_told"), v.text.T("lifecycle.confirm_undo"),
-			},
+			Points: []string{about, v.text.T("lifecycle.confirm_keep"), v.text.T("lifecycle.confirm_told"), v.text.T("lifecycle.confirm_undo")},
 			Action: path, Button: v.text.T(words.submit), Danger: n.Lifecycle == string(portal.Retired), Back: path,
 		}}
 		for _, name := range []string{"lifecycle", "deployment", "sunset", "successor", "note"} {

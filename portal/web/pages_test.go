@@ -100,6 +100,8 @@ var everyPage = []shown{
 	{name: "lifecycle-confirm", who: webtest.Division, path: "/apis/payments/lifecycle?version=2", form: url.Values{
 		"lifecycle": {"retired"}, "sunset": {"2027-01-31"}, "successor": {"/3"}, "note": {"Three is there"},
 	}},
+	{name: "lifecycle-confirm-one", who: webtest.Division, path: "/apis/payments/lifecycle?version=2", form: url.Values{"lifecycle": {"deprecated"}, "deployment": {"2"}}},
+	{name: "lifecycle-confirm-gone", who: webtest.Division, path: "/apis/payments/lifecycle?version=2", code: 404, form: url.Values{"lifecycle": {"deprecated"}, "deployment": {"gone"}}},
 	{name: "lifecycle-wrong", who: webtest.Division, path: "/apis/payments/lifecycle?version=2", code: 422, form: url.Values{
 		"lifecycle": {"deprecated"}, "sunset": {"soon"},
 	}},

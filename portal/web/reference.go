@@ -61,12 +61,12 @@ func (s *site) reference(v *visit) error {
 	}
 	if nowhere || withheld {
 		page.Nowhere, page.Withheld, page.JSON = nowhere, withheld, ""
-		return v.render(ui.ReferencePage(v.inAPI(a, "tabs.reference"), page))
+		return v.render(ui.ReferencePage(v.inAPI(a.ID, a.Title, "tabs.reference"), page))
 	}
 	doc, err := readSpecification(d.Content)
 	if err != nil {
 		v.plainReference(&page, d.Content)
-		return v.render(ui.ReferencePage(v.inAPI(a, "tabs.reference"), page))
+		return v.render(ui.ReferencePage(v.inAPI(a.ID, a.Title, "tabs.reference"), page))
 	}
 	all := doc.operations()
 	page.Total = len(all)
@@ -75,7 +75,7 @@ func (s *site) reference(v *visit) error {
 	if from, to := v.turn(&page, referencePage); to > from {
 		page.Groups = v.referenceGroups(doc, all[from:to])
 	}
-	return v.render(ui.ReferencePage(v.inAPI(a, "tabs.reference"), page))
+	return v.render(ui.ReferencePage(v.inAPI(a.ID, a.Title, "tabs.reference"), page))
 }
 
 // specification is an OpenAPI document of any version, as served, read for people: what is not as it should be is left out.

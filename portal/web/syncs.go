@@ -77,7 +77,7 @@ func trafficView(t *api.Traffic) *ui.Traffic {
 
 func (v *visit) budgetView(b api.Budget) ui.BudgetView {
 	return ui.BudgetView{
-		PerSecond: strconv.FormatFloat(b.PerSecond, 'g', -1, 64), Burst: v.text.Number(b.Burst), Parallel: v.text.Number(b.Parallel),
+		PerSecond: v.text.Decimal(b.PerSecond), Burst: v.text.Number(b.Burst), Parallel: v.text.Number(b.Parallel),
 	}
 }
 

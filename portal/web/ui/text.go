@@ -125,6 +125,11 @@ func (t Text) Number(n int) string {
 	return t.numbers.Sprint(n)
 }
 
+// Decimal writes a number that may have decimals as the language does.
+func (t Text) Decimal(f float64) string {
+	return t.numbers.Sprint(number.Decimal(f))
+}
+
 // Percent writes a share, 1 for all of it, as the language does, without decimals.
 func (t Text) Percent(share float64) string {
 	return t.numbers.Sprint(number.Percent(share, number.MaxFractionDigits(0)))

@@ -106,11 +106,17 @@ func TestTranslationsSayTheSame(t *testing.T) {
 	}
 }
 
+// straight is an apostrophe as typewriters have it.
+var straight = regexp.MustCompile(`\pL'\pL`)
+
 func TestMessagesAreNeitherEmptyNorHalfATemplate(t *testing.T) {
 	for _, language := range Languages {
 		for key, forms := range translations(t, language) {
 			for form, text := range forms {
 				rest := placeholder.ReplaceAllString(text, "")
+				if straight.MatchString(text) {
+					t.Errorf("%s: %s (%s) has a straight apostrophe: %s", language, key, form, text)
+				}
 				if strings.TrimSpace(text) == "" || strings.Contains(rest, "{{") || strings.Contains(rest, "}}") {
 					t.Errorf("%s: %s (%s) reads %q", language, key, form, text)
 				}
@@ -289,6 +295,14 @@ func TestNumbersAndPlurals(t *testing.T) {
 	} {
 		if got := TextIn(tc.language).N("api.operations_count", tc.n); got != tc.want {
 			t.Errorf("%s, %d: %q, want %q", tc.language, tc.n, got, tc.want)
+		}
+	}
+}
+
+func TestDecimal(t *testing.T) {
+	for f, want := range map[float64][2]string{2000: {"2,000", "2\u00a0000"}, 0.5: {"0.5", "0,5"}, 20: {"20", "20"}} {
+		if en, fr := TextIn("en").Decimal(f), TextIn("fr").Decimal(f); en != want[0] || fr != want[1] {
+			t.Errorf("%v: %q and %q", f, en, fr)
 		}
 	}
 }
