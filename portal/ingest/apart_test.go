@@ -7,6 +7,56 @@ import (
 	"concierge/portal/catalog"
 )
 
+// TestApartWhateverTheirGatewaysSay: what a person split, undid or said no to stays apart when its gateway names the API of the other.
+func TestApartWhateverTheirGatewaysSay(t *testing.T) {
+	for name, part := range map[string]func(t *testing.T, d *desk, a, b portal.Deployment){
+		"split": func(t *testing.T, d *desk, a, b portal.Deployment) {
+			if _, err := d.service.Join(t.Context(), retail, string(b.API), string(a.API)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := d.service.Split(t.Context(), retail, string(a.API), []portal.DeploymentID{b.ID}); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"a join undone": func(t *testing.T, d *desk, a, b portal.Deployment) {
+			joined, err := d.service.Join(t.Context(), retail, string(b.API), string(a.API))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := d.service.Undo(t.Context(), retail, string(a.API), joined.Acts[0].ID); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"a no": func(t *testing.T, d *desk, a, b portal.Deployment) {
+			review := catalog.Review{ID: "rev_1", Kind: catalog.ReviewJoin, A: min(a.ID, b.ID), B: max(a.ID, b.ID), State: catalog.ReviewOpen, Opened: noon}
+			if err := d.db.InTx(t.Context(), func(tx catalog.Tx) error { return second(tx.Catalog().AddReview(t.Context(), review)) }); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := d.service.Reject(t.Context(), retail, "rev_1"); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"nothing": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t, Options{})
+			d.register("kong-a", named("pay", "Card Payments", "card-payments"))
+			f := d.register("kong-b", deployment("led", "Stock Ledger"))
+			d.sync("kong-a")
+			d.sync("kong-b")
+			if part != nil {
+				part(t, d, d.records("kong-a")["pay"].Deployment, d.records("kong-b")["led"].Deployment)
+			}
+			f.set(func(f *fake) { f.deployments[0].API = "card-payments" })
+			d.sync("kong-b")
+			one := d.records("kong-a")["pay"].Deployment.API == d.records("kong-b")["led"].Deployment.API
+			if one != (part == nil) {
+				t.Errorf("they are one: %v", one)
+			}
+		})
+	}
+}
+
 // TestSplitIsNotAskedAgain: what a person split stays apart, and nobody is asked about it again, when more of the same is
 // published by other gateways and by those that are there.
 func TestSplitIsNotAskedAgain(t *testing.T) {

@@ -311,6 +311,22 @@ func TestNamesThatAreGivenBack(t *testing.T) {
 	}
 }
 
+// TestKeysFollowANameAtOnce: where a gateway knows its things by name, a rename that is certain takes the keys along.
+func TestKeysFollowANameAtOnce(t *testing.T) {
+	d := newDesk(t, Options{})
+	f := d.register("kong", alike("old-", "Card Payments")...)
+	f.able.Identity = connectors.Names
+	d.sync("kong")
+	was := d.records("kong")["old-Card Payments"].Deployment
+	d.hold("sub_1", was)
+	f.set(func(f *fake) { f.deployments = alike("new-", "Card Payments") })
+	d.sync("kong")
+	is := d.records("kong")["new-Card Payments"].Deployment
+	if at, key := d.keyOf("sub_1"); is.ID != was.ID || at != was.ID || key.RemoteID != "new-Card Payments" {
+		t.Errorf("%+v, its key at %s as %+v", is, at, key)
+	}
+}
+
 // TestRenameToWhatHasGone: a yes to a name that the gateway does not tell any more publishes nothing.
 func TestRenameToWhatHasGone(t *testing.T) {
 	d := newDesk(t, Options{})
