@@ -580,3 +580,18 @@ func count(t testing.TB, tx store.Tx, query string) (n int) {
 	}
 	return n
 }
+
+// TestTeamsTellOfNobodyElse: who makes teams in their organisation is not told who else there is.
+func TestTeamsTellOfNobodyElse(t *testing.T) {
+	w := newWorld(t)
+	admin := w.administrator()
+	lead, _ := w.person("Lea", people.NewOrganisation{Name: "Freight", Audience: portal.Internal, Division: "freight"}, access.DivisionAdministrator)
+	other, _ := w.person("Quokka", partner, access.Developer)
+	team := must[people.Team](t)(w.CreateTeam(w.ctx(), lead, lead.Organisation, "Crew"))
+	for _, id := range []portal.PersonID{other.Person, "per_none"} {
+		_, err := w.SetTeamMember(w.ctx(), lead, team.ID, id, true)
+		wantErr(t, err, portal.ErrNotFound)
+	}
+	_, err := w.SetTeamMember(w.ctx(), admin, team.ID, other.Person, true)
+	wantErr(t, err, portal.ErrInvalid)
+}

@@ -91,7 +91,8 @@ func (s *Service) CreateTeam(ctx context.Context, c access.Caller, in portal.Org
 	return t, nil
 }
 
-// SetTeamMember puts somebody of the team's organisation into it, or takes them out. Repeating it changes nothing.
+// SetTeamMember puts somebody of the team's organisation into it, or takes them out. Repeating it changes nothing. Whoever is
+// of another organisation does not exist, but to those who may see all people.
 func (s *Service) SetTeamMember(ctx context.Context, c access.Caller, id portal.TeamID, person portal.PersonID, member bool) (t Team, err error) {
 	err = s.db.InTx(ctx, func(tx Tx) error {
 		t, err = tx.People().Team(ctx, id)
@@ -106,6 +107,9 @@ func (s *Service) SetTeamMember(ctx context.Context, c access.Caller, id portal.
 			return err
 		}
 		if _, err := p.membership(t.Organisation.ID); err != nil {
+			if !access.MaySeePeople(c) {
+				return fmt.Errorf("person %s: %w", person, portal.ErrNotFound)
+			}
 			return told.NotInOrganisation.As(portal.ErrInvalid, p.Name, t.Organisation.Name)
 		}
 		done, err := tx.People().SetTeamMember(ctx, id, person, member)
