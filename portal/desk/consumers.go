@@ -44,8 +44,8 @@ func (d *desk) Consumers(ctx context.Context, q api.ConsumersQuery) (page api.Pa
 	} else {
 		f.State = keys.SubscriptionState(q.State)
 	}
-	for _, to := range entry.Deployments { // what has no audience or environment is told to those only who govern it
-		if !to.Placement.Classified() && !access.MayGovern(d.caller, to.Placement.Division()) {
+	for i := range entry.Deployments {
+		if to := &entry.Deployments[i]; !d.mayKnow(to) {
 			f.Except = append(f.Except, to.ID)
 		}
 	}

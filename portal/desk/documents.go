@@ -117,7 +117,7 @@ func (d *desk) ownRecord(ctx context.Context, id string) (r catalog.Record, err 
 func (d *desk) owns(entry routing.Entry, to *portal.Deployment) bool {
 	division := to.Placement.Division()
 	return access.MayCurate(d.caller, access.Owner{Division: entry.Owner, Team: entry.Team}) && division == entry.Owner &&
-		(to.Placement.Classified() || access.MayGovern(d.caller, division))
+		d.mayKnow(to)
 }
 
 // ownDocument is what owners are shown: not how the gateway names its things, and of why its document could not be read only

@@ -99,6 +99,12 @@ func (d *desk) titleOf(t *routing.Table, e routing.Entry) (slug, title string) {
 	return e.Slug, title
 }
 
+// mayKnow reports whether an owner of an API is told of a deployment: what has no audience or environment is known to those only
+// who govern it.
+func (d *desk) mayKnow(to *portal.Deployment) bool {
+	return to.Placement.Classified() || access.MayGovern(d.caller, to.Placement.Division())
+}
+
 // mostUsers is how many of those who use a version are named.
 const mostUsers = 200
 
@@ -141,7 +147,7 @@ func (d *desk) VersionLifecycle(ctx context.Context, id, version string) (api.Ve
 	}
 	shown.Decision = decided(curation.Scope{API: entry.ID, Line: line})
 	for _, to := range st.Deployments {
-		if to.Line != line {
+		if to.Line != line || !d.mayKnow(&to) {
 			continue
 		}
 		shown.Deployments = append(shown.Deployments, api.DeploymentLifecycle{
@@ -163,11 +169,20 @@ func (d *desk) VersionLifecycle(ctx context.Context, id, version string) (api.Ve
 	return shown, nil
 }
 
-// successorNamed writes a successor that was kept by id with the name that people know.
+// successorNamed writes a successor that was kept by id with the name that people know. One that the caller neither sees nor
+// owns has no name for them; what a gateway or a document says stays as it is written there.
 func (d *desk) successorNamed(table *routing.Table, kept string) string {
 	to := portal.ParseSuccessor(kept)
-	if e, ok := table.Entry(portal.APIID(to.API)); ok {
+	e, ok := table.Entry(portal.APIID(to.API))
+	if !ok {
+		return to.String()
+	}
+	_, hidden := table.API(d.consumer(), string(e.ID))
+	switch {
+	case hidden == nil || access.MayCurate(d.caller, access.Owner{Division: e.Owner, Team: e.Team}):
 		to.API, _ = d.titleOf(table, e)
+	case to.API == string(e.ID):
+		return ""
 	}
 	return to.String()
 }
@@ -204,8 +219,17 @@ func (d *desk) SetVersionLifecycle(ctx context.Context, id, version string, n ap
 	if err != nil {
 		return api.VersionLifecycle{}, err
 	}
+	line, there, known := lineOf(version), false, false
+	for i := range entry.Deployments {
+		if to := &entry.Deployments[i]; to.Line == line && (n.Deployment == "" || n.Deployment == string(to.ID)) {
+			there, known = true, known || d.mayKnow(to)
+		}
+	}
+	if there && !known {
+		return api.VersionLifecycle{}, fmt.Errorf("version %q of API %s: %w", line, id, portal.ErrNotFound)
+	}
 	change := curation.Change{
-		Line: lineOf(version), Deployment: portal.DeploymentID(n.Deployment), Lifecycle: portal.Lifecycle(n.Lifecycle), Note: n.Note,
+		Line: line, Deployment: portal.DeploymentID(n.Deployment), Lifecycle: portal.Lifecycle(n.Lifecycle), Note: n.Note,
 	}
 	if change.Successor, err = d.keptSuccessor(ctx, table, entry, n.Successor); err != nil {
 		return api.VersionLifecycle{}, err

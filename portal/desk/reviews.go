@@ -51,7 +51,7 @@ func (d *desk) Reviews(ctx context.Context, q api.ReviewsQuery) (list api.Review
 			list.Next, err = sealCursor(d, about, found[i-1].ID)
 			return list, err
 		}
-		list.Items = append(list.Items, shownReview(v, names))
+		list.Items = append(list.Items, d.shownReview(v, names))
 	}
 	return list, nil
 }
@@ -82,7 +82,7 @@ func (d *desk) oneReview(ctx context.Context, id string, do func(context.Context
 	if err != nil {
 		return api.Review{}, err
 	}
-	shown := shownReview(q, names)
+	shown := d.shownReview(q, names)
 	if q.Other == nil {
 		return shown, nil
 	}
@@ -117,14 +117,14 @@ func (d *desk) peopleOf(ctx context.Context, actors ...string) (map[string]strin
 	return names, err
 }
 
-func shownReview(q ingest.Question, names map[string]string) api.Review {
+func (d *desk) shownReview(q ingest.Question, names map[string]string) api.Review {
 	v := api.Review{
-		ID: q.ID, Kind: string(q.Kind), State: string(q.State), Score: q.Score, Reasons: shownReasons(q.Reasons), One: shownSide(q.One, names),
+		ID: q.ID, Kind: string(q.Kind), State: string(q.State), Score: q.Score, Reasons: shownReasons(q.Reasons), One: d.shownSide(q.One, names),
 		NewName: q.Review.Key.RemoteID, Missing: texts(q.Missing), CanUndo: q.State == catalog.ReviewRejected || q.Act != "",
 		Opened: q.Opened, Decided: timeOrNil(q.Decided), DecidedBy: names[q.DecidedBy],
 	}
 	if q.Other != nil {
-		other := shownSide(*q.Other, names)
+		other := d.shownSide(*q.Other, names)
 		v.Other = &other
 	}
 	if q.State != catalog.ReviewOpen {
@@ -133,8 +133,13 @@ func shownReview(q ingest.Question, names map[string]string) api.Review {
 	return v
 }
 
-func shownSide(s ingest.Side, names map[string]string) api.ReviewSide {
-	return api.ReviewSide{API: s.Entry.Slug, Title: s.Entry.Title, Division: string(s.Entry.Division), Deployment: shownDeployment(s.Record, names), Subscriptions: s.Subscribed}
+// shownSide shows one of the two. How another division's gateway names its things, and what is behind it, is not told.
+func (d *desk) shownSide(s ingest.Side, names map[string]string) api.ReviewSide {
+	to := shownDeployment(s.Record, names)
+	if !access.MayGovern(d.caller, s.Entry.Division) && !access.MayGovern(d.caller, s.Record.Deployment.Placement.Division()) {
+		to.RemoteID, to.Upstream = "", ""
+	}
+	return api.ReviewSide{API: s.Entry.Slug, Title: s.Entry.Title, Division: string(s.Entry.Division), Deployment: to, Subscriptions: s.Subscribed}
 }
 
 func shownReasons(all []correlate.Reason) []api.ReviewReason {
@@ -210,29 +215,40 @@ func (d *desk) SplitAPI(ctx context.Context, name string, c api.Chosen) (api.Com
 }
 
 func (d *desk) JoinAPI(ctx context.Context, name string, t api.Target) (api.Composition, error) {
-	into, err := d.joinable(ctx, t.Into)
+	into, seen, err := d.joinable(ctx, t.Into)
 	if err != nil {
 		return api.Composition{}, err
 	}
-	joined, err := d.Ingest.Join(ctx, d.caller, name, string(into))
+	joined, err := d.Ingest.Join(ctx, d.caller, name, string(into), seen...)
 	return d.composed(ctx, joined, err)
 }
 
-// joinable finds what an API is to become part of: one that the caller governs, or sees as a consumer. Whoever is asked about
-// another one is shown what it is made of.
-func (d *desk) joinable(ctx context.Context, name string) (portal.APIID, error) {
+// joinable finds what an API is to become part of: one that the caller governs, or sees as a consumer, and then by which
+// deployments. Whoever is asked about another one is shown one of these.
+func (d *desk) joinable(ctx context.Context, name string) (portal.APIID, []portal.DeploymentID, error) {
 	c, err := d.Ingest.Composition(ctx, d.caller, name)
 	if !errors.Is(err, portal.ErrNotFound) {
-		return c.Entry.ID, err
+		return c.Entry.ID, nil, err
 	}
-	seen, _, err := routing.Find(ctx, d.Live, func(t *routing.Table) (routing.EntryView, error) {
+	v, table, err := routing.Find(ctx, d.Live, func(t *routing.Table) (routing.EntryView, error) {
 		v, err := t.API(d.consumer(), name)
 		if err != nil {
 			return v, fmt.Errorf("API %s: %w", name, err)
 		}
 		return v, nil
 	})
-	return seen.ID, err
+	if err != nil {
+		return "", nil, err
+	}
+	var seen []portal.DeploymentID
+	for _, f := range table.Faces(v.ID) {
+		if f.Audience == d.caller.Audience {
+			for _, to := range f.Deployments {
+				seen = append(seen, to.ID)
+			}
+		}
+	}
+	return v.ID, seen, nil
 }
 
 func (d *desk) ConfirmAPI(ctx context.Context, name string, c api.Chosen) (api.Composition, error) {

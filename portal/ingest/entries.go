@@ -97,8 +97,9 @@ func (s *Service) compose(ctx context.Context, c access.Caller, name string, cha
 }
 
 // Join makes two entries one: all that is in the first goes to the second, and its slugs go on answering there. Both have to
-// be the caller's to govern; otherwise the owner of the other is asked by a review, whose id a *portal.ConflictError names.
-func (s *Service) Join(ctx context.Context, c access.Caller, from, to string) (Composition, error) {
+// be the caller's to govern; otherwise the owner of the other is asked by a review, whose id a *portal.ConflictError names. It
+// is about one of the deployments of the other that the caller sees, where these are given.
+func (s *Service) Join(ctx context.Context, c access.Caller, from, to string, seen ...portal.DeploymentID) (Composition, error) {
 	var asked error
 	found, err := s.compose(ctx, c, from, func(ctx context.Context, a *applier, was Composition) (portal.APIID, error) {
 		asked = nil
@@ -118,10 +119,14 @@ func (s *Service) Join(ctx context.Context, c access.Caller, from, to string) (C
 			return "", noEntry(to)
 		}
 		there, err := a.store.LoadEntry(ctx, target.ID)
+		if len(seen) > 0 {
+			there.Deployments = slices.DeleteFunc(there.Deployments, func(d portal.Deployment) bool { return !slices.Contains(seen, d.ID) })
+		}
 		if err != nil || len(there.Deployments) == 0 {
 			return "", cmp.Or(err, noEntry(to))
 		}
-		one, other := was.Records[0].Deployment.ID, there.Deployments[0].ID
+		own := slices.IndexFunc(was.Records, func(r catalog.Record) bool { return r.Deployment.Placement.Classified() })
+		one, other := was.Records[max(own, 0)].Deployment.ID, there.Deployments[0].ID
 		review := catalog.Review{ID: portal.NewID("rev"), Kind: catalog.ReviewJoin, A: min(one, other), B: max(one, other), Score: 1,
 			State: catalog.ReviewOpen, Agreed: []portal.Division{was.Entry.Division}, Opened: a.now}
 		if review, err = a.question(ctx, review); err != nil {
