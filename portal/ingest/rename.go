@@ -32,9 +32,9 @@ func rename(ctx context.Context, tx catalog.Tx, actor string, now time.Time, q *
 		if !waits {
 			return &portal.ConflictError{Kind: "deployment", ID: string(before.Deployment.ID), Err: told.PublishedAgain.With()}
 		}
-		told := before.Discovered
-		told.Key = q.Review.Key
-		after, _ := publish(g, capabilities(g), Found{told, before.Described, before.Revision, before.Deployment.Document}, before.Override)
+		discovered := before.Discovered
+		discovered.Key = q.Review.Key
+		after, _ := publish(g, capabilities(g), Found{discovered, before.Described, before.Revision, before.Deployment.Document}, before.Override)
 		if err := renamed(ctx, tx, actor, now, g, before, after); err != nil {
 			return err
 		}
