@@ -1,9 +1,11 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"concierge/portal"
@@ -111,6 +113,13 @@ func (v *visit) renderLifecycle(status int, form ui.Form) error {
 	if d := l.Decision; d != nil {
 		page.Decision = &ui.LifecycleDecision{Lifecycle: d.Lifecycle, Successor: d.Successor, Note: d.Note, By: d.By, Sunset: d.Sunset, At: d.At}
 	}
+	order, err := v.desk.Environments(v.ctx())
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(l.Deployments, func(a, b api.DeploymentLifecycle) int {
+		return cmp.Or(strings.Compare(a.Gateway, b.Gateway), cmp.Compare(slices.Index(order, a.Environment), slices.Index(order, b.Environment)), strings.Compare(a.Audience, b.Audience))
+	})
 	for _, d := range l.Deployments {
 		page.Deployments = append(page.Deployments, ui.LifecycleRow{
 			ID: d.ID, Gateway: d.Gateway, Environment: d.Environment, Audience: d.Audience, Lifecycle: d.Lifecycle, LifecycleLayer: d.LifecycleLayer,
