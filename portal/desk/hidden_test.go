@@ -44,8 +44,12 @@ func hiding(t *testing.T) *Service {
 		{"labels", "parcel", "labels", placed},
 		{"quokka-plan", "parcel", "quokka-plan", nil},
 	} {
+		title := g.entry
+		if g.defaults == nil {
+			title = "Quokka " + g.entry
+		}
 		gateways["shelf://"+string(g.id)] = &shelf{deployment: connectors.Deployment{
-			Key: connectors.Key{RemoteID: "remote-" + string(g.id)}, API: g.entry, Title: g.entry, Version: "1.0.0", Public: "https://" + string(g.id) + ".example", Active: true,
+			Key: connectors.Key{RemoteID: "remote-" + string(g.id)}, API: g.entry, Title: title, Version: "1.0.0", Public: "https://" + string(g.id) + ".example", Active: true,
 			Upstream: "behind-" + string(g.id) + ".svc:8080",
 		}}
 		_, err := service.Gateways.Register(ctx, "c", ingest.Registration{Gateway: catalog.Gateway{
@@ -148,6 +152,9 @@ func TestAskedAboutWhatOneSees(t *testing.T) {
 	rates, labels := sides(owner)
 	if d := labels.Deployment; d.Gateway != "labels" || d.RemoteID+d.Upstream != "" {
 		t.Errorf("they are told of %+v", d)
+	}
+	if text := strings.ToLower(fmt.Sprintf("%+v", labels)); strings.Contains(text, "quokka") || len(labels.Deployment.Reasons) > 0 {
+		t.Errorf("they are told %s", text)
 	}
 	if d := rates.Deployment; d.Gateway != "rates" || d.RemoteID == "" || d.Upstream == "" {
 		t.Errorf("of their own they are told %+v", d)

@@ -133,13 +133,20 @@ func (d *desk) shownReview(q ingest.Question, names map[string]string) api.Revie
 	return v
 }
 
-// shownSide shows one of the two. How another division's gateway names its things, and what is behind it, is not told.
+// shownSide shows one of the two. How another division's gateway names its things, what is behind it and how its API came to be
+// what it is, is not told; nor what the API is called, where the caller knows it by another name.
 func (d *desk) shownSide(s ingest.Side, names map[string]string) api.ReviewSide {
 	to := shownDeployment(s.Record, names)
-	if !access.MayGovern(d.caller, s.Entry.Division) && !access.MayGovern(d.caller, s.Record.Deployment.Placement.Division()) {
-		to.RemoteID, to.Upstream = "", ""
+	side := api.ReviewSide{API: s.Entry.Slug, Title: s.Entry.Title, Division: string(s.Entry.Division), Deployment: to, Subscriptions: s.Subscribed}
+	if access.MayGovern(d.caller, s.Entry.Division) || access.MayGovern(d.caller, s.Record.Deployment.Placement.Division()) {
+		return side
 	}
-	return api.ReviewSide{API: s.Entry.Slug, Title: s.Entry.Title, Division: string(s.Entry.Division), Deployment: to, Subscriptions: s.Subscribed}
+	side.Deployment.RemoteID, side.Deployment.Upstream = "", ""
+	side.Deployment.Since, side.Deployment.JoinedBy, side.Deployment.Score, side.Deployment.Reasons = nil, "", 0, []api.ReviewReason{}
+	if v, err := d.Live.Table().API(d.consumer(), string(s.Entry.ID)); err == nil {
+		side.API, side.Title = v.Name, v.Title
+	}
+	return side
 }
 
 func shownReasons(all []correlate.Reason) []api.ReviewReason {
