@@ -41,7 +41,7 @@ var Kind = connectors.Kind{
 func settings() []connectors.Setting {
 	return append([]connectors.Setting{{
 		Name: publicURL, Title: "Public address",
-		Help: "Where consumers reach the gateway, such as https://api.example.com. An API endpoint's own host replaces its host.",
+		Help: "Where consumers reach the gateway, such as https://api.example.com. An API endpoint’s own host replaces its host.",
 	}}, adminapi.Settings()...)
 }
 
