@@ -144,8 +144,8 @@ var probes = map[string]probe{
 	"GET /apis/{api}/split":            at("/apis/{api}/split", "/apis/{api}/split?deployment=dep_none"),
 	"POST /apis/{api}/split":           at("/apis/{api}/split?deployment=dep_none").with("x=y"),
 	"POST /apis/{api}/confirm":         at("/apis/{api}/confirm").with("deployment=dep_none"),
-	"GET /apis/{api}/join":             at("/apis/{api}/join?into=rates"),
-	"POST /apis/{api}/join":            at("/apis/{api}/join?into={api}").with("x=y"),
+	"GET /apis/{api}/join":             at("/apis/{api}/join?into=rates", "/apis/{own.owned}/join?into={api}"),
+	"POST /apis/{api}/join":            at("/apis/{api}/join?into={api}", "/apis/{own.owned}/join?into={api}").with("x=y"),
 	"GET /apis/{api}/acts/{act}/undo":  at("/apis/{api}/acts/{act}/undo"),
 	"POST /apis/{api}/acts/{act}/undo": at("/apis/{api}/acts/{act}/undo"),
 
@@ -223,7 +223,7 @@ var probes = map[string]probe{
 	"GET /api/v1/apis/{id}/spec": at("/api/v1/apis/{api}/spec", "/api/v1/apis/{api}/spec?environment=test", "/api/v1/apis/{own.api}/spec?environment=development",
 		"/api/v1/apis/{own.api}/spec?version=7", "/api/v1/apis/{own.api}/spec?environment=test"),
 	"GET /api/v1/apis/{id}/difference": at("/api/v1/apis/{api}/difference?from_environment=test&to_environment=production", "/api/v1/apis/{own.api}/difference?from_environment=development&to_environment=production",
-		"/api/v1/apis/{own.api}/difference?from_environment=production&to_environment=production", "/api/v1/apis/{own.api}/difference?from_deployment={api}&to_environment=production"),
+		"/api/v1/apis/{own.api}/difference?from_environment=production&to_environment=production", "/api/v1/apis/{own.owned}/difference?from_deployment={deployment}&to_environment=test"),
 	"GET /api/v1/apis/{id}/documents":        at("/api/v1/apis/{api}/documents", "/api/v1/apis/{own.api}/documents"),
 	"GET /api/v1/apis/{id}/consumers":        at("/api/v1/apis/{api}/consumers", "/api/v1/apis/{own.api}/consumers"),
 	"GET /api/v1/reviews":                    at("/api/v1/reviews", "/api/v1/reviews?state=accepted"),
@@ -232,10 +232,10 @@ var probes = map[string]probe{
 	"POST /api/v1/reviews/{id}/reject":       at("/api/v1/reviews/{review}/reject").last(),
 	"POST /api/v1/reviews/{id}/reopen":       at("/api/v1/reviews/{review}/reopen").last(),
 	"GET /api/v1/apis/{id}/composition":      at("/api/v1/apis/{api}/composition"),
-	"POST /api/v1/apis/{id}/split":           at("/api/v1/apis/{api}/split").with(`{"deployments":["dep_none"]}`),
-	"POST /api/v1/apis/{id}/join":            at("/api/v1/apis/{api}/join").with(`{"into":"{api}"}`),
-	"POST /api/v1/apis/{id}/confirm":         at("/api/v1/apis/{api}/confirm").with(`{"deployments":["dep_none"]}`),
-	"POST /api/v1/apis/{id}/acts/{act}/undo": at("/api/v1/apis/{api}/acts/{act}/undo"),
+	"POST /api/v1/apis/{id}/split":           at("/api/v1/apis/{api}/split", "/api/v1/apis/{own.owned}/split").with(`{"deployments":["{deployment}"]}`),
+	"POST /api/v1/apis/{id}/join":            at("/api/v1/apis/{api}/join", "/api/v1/apis/{own.owned}/join").with(`{"into":"{api}"}`),
+	"POST /api/v1/apis/{id}/confirm":         at("/api/v1/apis/{api}/confirm", "/api/v1/apis/{own.owned}/confirm").with(`{"deployments":["{deployment}"]}`),
+	"POST /api/v1/apis/{id}/acts/{act}/undo": at("/api/v1/apis/{api}/acts/{act}/undo", "/api/v1/apis/{own.owned}/acts/{act}/undo"),
 
 	"GET /api/v1/resolve": at("/api/v1/resolve?api={api}&environment=production", "/api/v1/resolve?api={api}&environment=test", "/api/v1/resolve?api={own.api}&environment=test",
 		"/api/v1/resolve?api={own.api}&environment=development", "/api/v1/resolve?api={own.api}&environment=production&version=7",
@@ -243,22 +243,23 @@ var probes = map[string]probe{
 
 	"GET /api/v1/leaving":                  at("/api/v1/leaving"),
 	"GET /api/v1/apis/{id}/guides/{guide}": at("/api/v1/apis/{api}/guides/{guide}", "/api/v1/apis/payments/guides/{guide}"),
-	"GET /api/v1/apis/{id}/texts":          at("/api/v1/apis/{api}/texts", "/api/v1/apis/payments/texts", "/api/v1/apis/payments/texts?from={api}"),
+	"GET /api/v1/apis/{id}/texts":          at("/api/v1/apis/{api}/texts", "/api/v1/apis/payments/texts", "/api/v1/apis/payments/texts?from={api}", "/api/v1/apis/{own.owned}/texts?from={api}"),
 	"PUT /api/v1/apis/{id}/texts":          at("/api/v1/apis/{api}/texts").with(`{"revision":7}`),
 	"POST /api/v1/apis/{id}/texts/preview": at("/api/v1/apis/{api}/texts/preview").with(`{"audience":"internal","revision":0}`),
 	"GET /api/v1/apis/{id}/texts/history":  at("/api/v1/apis/{api}/texts/history", "/api/v1/apis/payments/texts/history"),
-	"PUT /api/v1/apis/{id}/team":           at("/api/v1/apis/{api}/team").with(`{"team":"{team}"}`),
+	"PUT /api/v1/apis/{id}/team":           at("/api/v1/apis/{api}/team", "/api/v1/apis/{own.owned}/team").with(`{"team":"{team}"}`),
 	"GET /api/v1/apis/{id}/versions/{version}/lifecycle": at("/api/v1/apis/{api}/versions/7/lifecycle", "/api/v1/apis/payments/versions/2/lifecycle",
 		"/api/v1/apis/payments/versions/7/lifecycle"),
-	"PUT /api/v1/apis/{id}/versions/{version}/lifecycle": at("/api/v1/apis/{api}/versions/7/lifecycle").with(`{"lifecycle":"preview"}`),
+	"PUT /api/v1/apis/{id}/versions/{version}/lifecycle": at("/api/v1/apis/{api}/versions/7/lifecycle", "/api/v1/apis/{own.owned}/versions/1/lifecycle").
+		with(`{"lifecycle":"deprecated","successor":"{api}","deployment":"{deployment}"}`),
 
 	"GET /api/v1/teams":                          at("/api/v1/teams"),
 	"POST /api/v1/teams":                         at("/api/v1/teams").with(`{"name":"By API","organisation":"{organisation}"}`),
 	"GET /api/v1/teams/{id}":                     at("/api/v1/teams/{team}"),
 	"PATCH /api/v1/teams/{id}":                   at("/api/v1/teams/{team}").with(`{"name":"Somebody"}`),
 	"DELETE /api/v1/teams/{id}":                  at("/api/v1/teams/{team}").last(),
-	"PUT /api/v1/teams/{id}/members/{person}":    at("/api/v1/teams/{team}/members/{person}"),
-	"DELETE /api/v1/teams/{id}/members/{person}": at("/api/v1/teams/{team}/members/{person}"),
+	"PUT /api/v1/teams/{id}/members/{person}":    at("/api/v1/teams/{team}/members/{person}", "/api/v1/teams/{own.team}/members/{person}"),
+	"DELETE /api/v1/teams/{id}/members/{person}": at("/api/v1/teams/{team}/members/{person}", "/api/v1/teams/{own.team}/members/{person}"),
 
 	"GET /api/v1/applications":      at("/api/v1/applications"),
 	"POST /api/v1/applications":     at("/api/v1/applications").with(`{"name":"By API"}`),
@@ -534,10 +535,10 @@ func registeredSample(t *testing.T, o gateway.Options, r catalog.Gateway) (*gate
 // canaries is a portal in which everything that is not for everybody holds one of the two words.
 type canaries struct {
 	*server
-	shown                               []string // planted where those who may see it are shown it
-	secret                              []string // addresses and the like that hold no word
-	partner, rival, insider, dev, admin somebody
-	missing                             ids
+	shown                                      []string // planted where those who may see it are shown it
+	secret                                     []string // addresses and the like that hold no word
+	partner, rival, insider, dev, owner, admin somebody
+	missing                                    ids
 }
 
 // internal plants a word for the company's own people, private one for an organisation or for administrators.
@@ -650,7 +651,12 @@ paths:
 		{Name: "unplaced", Title: "numbatunplaced", Summary: "numbatunplaced", Version: "1"},
 	}}, catalog.Gateway{ID: portal.GatewayID(w.private("nowhere")), Title: "numbatnowhere", Division: division})
 
-	w.server = openPortal(t, t.TempDir(), edgeAt, innerAt, labAt, nowhereAt)
+	_, ownedAt := registeredSample(t, gateway.Options{APIs: []gateway.API{{Name: "owned", Title: "Owned", Version: "1.0.0", Entry: "owned"}}}, catalog.Gateway{
+		ID: "owned", Title: "Owned", Division: "elsewhere",
+		Defaults: map[portal.Axis]string{portal.AxisAudience: "internal", portal.AxisEnvironment: "test", portal.AxisDivision: "elsewhere"},
+	})
+
+	w.server = openPortal(t, t.TempDir(), edgeAt, innerAt, labAt, nowhereAt, ownedAt)
 	// Added last: an entry is named after the title that is read first, and the partner's name for it is to be the plain one.
 	err = inner.Add(gateway.API{
 		Name: "inside", Path: "/inside", Stages: []string{internalWord + "stage"}, Title: w.internal("sametitle"), Summary: w.internal("samesummary"),
@@ -678,6 +684,8 @@ paths:
 		people.NewOrganisation{Name: w.private("insiderorganisation"), Audience: portal.Internal, Division: division}, access.OrganisationAdmin, access.Developer)
 	w.dev = w.enter(t, w.internal("devname"), w.internal("devmail")+"@alpenglow.example",
 		people.NewOrganisation{Name: w.internal("devorganisation"), Audience: portal.Internal, Division: "elsewhere"}, access.OrganisationAdmin, access.Developer)
+	w.owner = w.enter(t, w.internal("ownername"), w.internal("ownermail")+"@alpenglow.example",
+		people.NewOrganisation{Name: w.internal("ownerorganisation"), Audience: portal.Internal, Division: "elsewhere"}, access.DivisionAdministrator, access.APIOwner, access.Developer)
 	w.admin = w.enter(t, w.internal("adminname"), w.internal("adminmail")+"@alpenglow.example",
 		people.NewOrganisation{Name: w.internal("hq"), Audience: portal.Internal}, access.PlatformAdministrator, access.Developer)
 	w.plant(string(division))
@@ -690,6 +698,7 @@ paths:
 		{&w.rival, w.private("rivalapplication"), "payments", "test"},
 		{&w.insider, w.private("insiderapplication"), "quokkatitle", "production"},
 		{&w.dev, "dev-app", "payments", "test"},
+		{&w.owner, "owner-app", "payments", "test"},
 	} {
 		w.equip(t, o.who, o.app, o.api, o.claim)
 	}
@@ -721,7 +730,7 @@ paths:
 	w.must(t, w.admin, "PUT", "/api/v1/apis/payments/versions/7/lifecycle", map[string]any{"lifecycle": "deprecated", "note": w.internal("note"), "successor": "quokkatitle"})
 	w.must(t, w.admin, "PUT", "/api/v1/apis/payments/versions/2/lifecycle", map[string]any{"lifecycle": "active", "note": w.internal("activenote")})
 	team := w.must(t, w.admin, "POST", "/api/v1/teams", map[string]any{"name": w.private("team"), "organisation": string(w.insider.organisation)})["id"].(string)
-	for _, who := range []*somebody{&w.insider, &w.rival, &w.partner, &w.dev} {
+	for _, who := range []*somebody{&w.insider, &w.rival, &w.partner, &w.dev, &w.owner} {
 		who.own["team"], who.own["guide"] = team, saved["guides"].([]any)[0].(map[string]any)["id"].(string)
 	}
 	partnerGuide := saved["guides"].([]any)[1].(map[string]any)["id"].(string)
@@ -733,7 +742,10 @@ paths:
 	w.rival.own["gateway"], w.rival.own["run"] = "edge", w.lastRun(t, "edge")
 	w.partner.own["gateway"], w.partner.own["run"] = "edge", w.lastRun(t, "edge")
 	w.dev.own["gateway"], w.dev.own["run"] = "lab", w.lastRun(t, "lab")
-	for _, who := range []*somebody{&w.insider, &w.rival, &w.partner, &w.dev} {
+	w.owner.own["team"] = w.must(t, w.owner, "POST", "/api/v1/teams", map[string]any{"name": "Elsewhere"})["id"].(string)
+	w.owner.own["gateway"], w.owner.own["run"] = "lab", w.dev.own["run"]
+	for _, who := range []*somebody{&w.insider, &w.rival, &w.partner, &w.dev, &w.owner} {
+		who.own["owned"] = "owned"
 		who.own["deployment"] = w.deploymentOf(t, who.own["gateway"])
 	}
 	site := w.private("site")
@@ -743,16 +755,18 @@ paths:
 		review = open[0].(map[string]any)["id"].(string)
 	}
 	enrolment := w.must(t, w.admin, "POST", "/api/v1/sites/"+site+"/enrolments", nil)["id"].(string)
-	for _, who := range []*somebody{&w.insider, &w.rival, &w.partner, &w.dev} {
+	for _, who := range []*somebody{&w.insider, &w.rival, &w.partner, &w.dev, &w.owner} {
 		who.own["job"], who.own["site"], who.own["enrolment"], who.own["worker"] = "777777", site, enrolment, worker
 		who.own["review"], who.own["act"] = review, "eac_none"
 	}
 	w.admin.own = w.insider.own
 	w.dev.forbidden = maps.Clone(w.insider.own)
 	w.dev.forbidden["api"], w.dev.forbidden["guide"] = "numbatunplaced", "gde_other" // a guide for internal people is theirs too
+	w.owner.forbidden = w.dev.forbidden
 	w.partner.forbidden, w.insider.forbidden, w.admin.forbidden = w.insider.own, nil, nil
 	w.partner.hidden = append([]string{internalWord, privateWord}, w.secret...)
 	w.dev.hidden = append([]string{privateWord}, w.secret[1:]...)
+	w.owner.hidden = w.dev.hidden
 	w.missing = ids{
 		"api": "no-such-api", "application": "app_missing", "subscription": "sub_missing", "key": "cred_missing", "gateway": "no-such-gateway", "run": "run_missing", "deployment": "dep_missing",
 		"team": "team_missing", "guide": "gde_missing", "job": "9999999", "site": "no-such-site", "enrolment": "enr_missing", "worker": "wrk_missing",
@@ -903,7 +917,7 @@ func TestNoLeak(t *testing.T) {
 
 	t.Run("those who may see it do", func(t *testing.T) {
 		var seen strings.Builder
-		for _, who := range []somebody{w.insider, w.admin, w.rival, w.dev} {
+		for _, who := range []somebody{w.insider, w.admin, w.rival, w.dev, w.owner} {
 			w.each(t, reads, who.own, who.own, func(r web.Route, target, _ string, _ ids) {
 				seen.WriteString(strings.ToLower(w.ask(who, r.Surface, method(r), target, "").String()))
 			})
@@ -930,7 +944,7 @@ func TestNoLeak(t *testing.T) {
 		}
 	})
 
-	for _, who := range []somebody{anonymous, w.partner, w.dev} {
+	for _, who := range []somebody{anonymous, w.partner, w.dev, w.owner} {
 		t.Run(who.name+" is told of nothing", func(t *testing.T) {
 			for _, asked := range []ids{who.forbidden, w.missing, w.rival.own} {
 				w.each(t, everything, asked, who.own, func(r web.Route, target, body string, used ids) {
@@ -970,7 +984,7 @@ func TestNoLeak(t *testing.T) {
 
 	t.Run("a search for what is hidden finds what nonsense finds", func(t *testing.T) {
 		words := append(slices.Clone(w.shown), w.secret...)
-		for _, who := range []somebody{w.partner, w.dev} {
+		for _, who := range []somebody{w.partner, w.dev, w.owner} {
 			for _, word := range words {
 				if !slices.ContainsFunc(who.hidden, func(h string) bool { return strings.Contains(word, h) }) {
 					continue
