@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,7 +62,11 @@ func (s *site) reference(v *visit) error {
 	}
 	if nowhere || withheld {
 		page.Nowhere, page.Withheld, page.JSON = nowhere, withheld, ""
-		return v.render(ui.ReferencePage(v.inAPI(a.ID, a.Title, "tabs.reference"), page))
+		status := http.StatusOK
+		if nowhere {
+			status = http.StatusNotFound
+		}
+		return v.renderAs(status, ui.ReferencePage(v.inAPI(a.ID, a.Title, "tabs.reference"), page))
 	}
 	doc, err := readSpecification(d.Content)
 	if err != nil {

@@ -700,16 +700,17 @@ func TestOnlyOnItsWayOut(t *testing.T) {
 	for _, tc := range []struct {
 		stands         portal.Lifecycle
 		path, has, not string
+		status         int
 	}{
-		{portal.Deprecated, "/apis/bookings", "#here code", ".empty"},
-		{portal.Preview, "/apis/bookings?environment=production", "#here code", ".empty"},
-		{portal.Deprecated, "/apis/bookings/reference", "main section[aria-labelledby]", ".empty"},
-		{portal.Retired, "/apis/bookings", ".empty:contains('retired')", ".empty a"},
-		{portal.Retired, "/apis/bookings?environment=production&version=4", ".empty:contains('retired')", ".empty a"},
-		{portal.Retired, "/apis/bookings/reference", ".empty", "main a[download]"},
+		{portal.Deprecated, "/apis/bookings", "#here code", ".empty", http.StatusOK},
+		{portal.Preview, "/apis/bookings?environment=production", "#here code", ".empty", http.StatusOK},
+		{portal.Deprecated, "/apis/bookings/reference", "main section[aria-labelledby]", ".empty", http.StatusOK},
+		{portal.Retired, "/apis/bookings", ".empty:contains('retired')", ".empty a", http.StatusOK},
+		{portal.Retired, "/apis/bookings?environment=production&version=4", ".empty:contains('retired')", ".empty a", http.StatusOK},
+		{portal.Retired, "/apis/bookings/reference", ".empty", "main a[download]", http.StatusNotFound},
 	} {
 		res := as(t, siteOf(t, webtest.New(webtest.Fixed).Stand("bookings", tc.stands).Options()), webtest.Partner).get(tc.path)
-		if doc := document(t, res); res.Code != http.StatusOK || doc.Find(tc.has).Length() == 0 || doc.Find(tc.not).Length() > 0 {
+		if doc := document(t, res); res.Code != tc.status || doc.Find(tc.has).Length() == 0 || doc.Find(tc.not).Length() > 0 {
 			t.Errorf("%s, %s: status %d, %q", tc.path, tc.stands, res.Code, doc.Find("main .empty").Text())
 		}
 	}
